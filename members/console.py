@@ -1,0 +1,59 @@
+"""How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
+
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from members.errors import InputError
+
+Item = TypeVar("Item")
+
+stdout = Console(soft_wrap=True)
+stderr = Console(stderr=True, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Print one warning line to stderr."""
+    stderr.print(f"[yellow]warning:[/] {message}", highlight=False)
+
+
+def make_progress() -> Progress:
+    """A progress display with count, elapsed and remaining time, on stderr; silent where it is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        console=stderr, disable=not stderr.is_terminal,
+    )  # fmt: skip
+
+
+def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
+    """Yield `items` behind a progress bar of `total` steps."""
+    with make_progress() as progress:
+        task = progress.add_task(description, total=total, note="")
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def run_app(app: typer.Typer) -> NoReturn:
+    """Run a command line; bad input becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        stderr.print(f"[red]error:[/] {error}", highlight=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        stderr.print("interrupted; the same command goes on where it stopped", highlight=False)
+        sys.exit(130)
+    sys.exit(0)
+
+
+def run_command(command: Callable[..., Any]) -> NoReturn:
+    """Run one function as a whole command line, for `python -m package.module`."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(command)
+    run_app(app)
