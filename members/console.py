@@ -1,12 +1,21 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
+import functools
+import inspect
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, TypeVar
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from members.errors import InputError
 
@@ -52,8 +61,16 @@ def run_app(app: typer.Typer) -> NoReturn:
     sys.exit(0)
 
 
-def run_command(command: Callable[..., Any]) -> NoReturn:
-    """Run one function as a whole command line, for `python -m package.module`."""
+def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:
+    """Run one function as a whole command line, for `python -m package.module`; `fixed` are no options then."""
+
+    @functools.wraps(command)
+    def bound(**options: Any) -> Any:
+        return command(**fixed, **options)
+
+    signature = inspect.signature(command)
+    free = [parameter for name, parameter in signature.parameters.items() if name not in fixed]
+    bound.__signature__ = signature.replace(parameters=free)  # type: ignore[attr-defined]
     app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    app.command()(command)
+    app.command()(bound)
     run_app(app)

@@ -1,0 +1,120 @@
+"""The probability-map folder: one uint8 GeoTIFF an image, probability = value / 255, and a manifest."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import rasterio
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from members.dataset import open_raster, read_bands
+from members.errors import InputError
+from members.files import read_json, write_json, write_whole
+
+MANIFEST = "manifest.json"
+
+
+class Manifest(BaseModel):
+    """What the maps of a folder are of, and what they were made with."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    member: str
+    spec: dict[str, Any]
+    tta: str
+    weights: dict[str, str]
+    """fold -> hash of its weights file"""
+    split: dict[str, Any]
+    images: dict[str, tuple[int, int]]
+    """image id -> (height, width) in px"""
+
+
+def quantise(probability: np.ndarray) -> np.ndarray:
+    """Probabilities, float in 0..1, as uint8: 0.0 is 0, 1.0 is 255, rounded half to even between."""
+    return np.rint(probability * 255).astype(np.uint8)
+
+
+def map_path(folder: Path, image_id: str) -> Path:
+    """Where the map of an image is."""
+    return folder / f"{image_id}.tif"
+
+
+def write_map(path: Path, values: np.ndarray, source: Path) -> None:
+    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
+    with rasterio.open(source) as image:
+        crs, transform = image.crs, image.transform
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
+    height, width = values.shape
+    with (
+        write_whole(path) as temporary,
+        rasterio.open(
+            temporary, "w", height=height, width=width, crs=crs, transform=transform, **profile
+        ) as raster,
+    ):
+        raster.write(values, 1)
+
+
+def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a map as uint8 (h, w).
+
+    Raises:
+        InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
+    """
+    with open_raster(path) as raster:
+        if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
+            raise InputError(
+                f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its manifest "
+                f"says one of uint8, {size[1]}x{size[0]} px; predict it again"
+            )
+        return read_bands(raster)[0]
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a map folder's manifest.
+
+    Raises:
+        InputError: there is none, or it is damaged.
+    """
+    if not (folder / MANIFEST).is_file():
+        raise InputError(f"{folder}: no maps here (no {MANIFEST}); run roofstack predict")
+    try:
+        return Manifest.model_validate(read_json(folder / MANIFEST))
+    except ValidationError as error:
+        raise InputError(f"{folder / MANIFEST}: {error.errors()[0]['msg']}; predict again") from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Write a map folder's manifest, before the first map."""
+    write_json(folder / MANIFEST, manifest.model_dump())
+
+
+def list_missing(folder: Path, image_ids: Iterable[str]) -> list[str]:
+    """The images whose map is not there yet, in their order."""
+    return [image_id for image_id in image_ids if not map_path(folder, image_id).is_file()]
+
+
+def read_maps(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, tuple[int, int]]]:
+    """The manifests of several members' folders, by member, and the images that all of them cover.
+
+    Raises:
+        InputError: a manifest is missing, maps are missing, or the members' images, sizes or splits differ.
+    """
+    manifests: dict[str, Manifest] = {}
+    first: Manifest | None = None
+    for folder in folders:
+        manifest = manifests[folder.name] = read_manifest(folder)
+        first = first or manifest
+        if missing := list_missing(folder, manifest.images):
+            raise InputError(
+                f"{folder}: {len(missing)} of {len(manifest.images)} maps are missing ({missing[0]}, ...); "
+                "run the same roofstack predict again, it goes on where it stopped"
+            )
+        if manifest.images != first.images or manifest.split != first.split:
+            what = "images" if manifest.images != first.images else "split"
+            raise InputError(
+                f"{folder}: not the {what} of {first.member}'s maps; predict both again in one run"
+            )
+    if first is None:
+        raise InputError("no member has maps of this part; run roofstack predict")
+    return manifests, first.images

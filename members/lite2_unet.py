@@ -1,0 +1,19 @@
+"""EfficientNet-Lite2 with the notebook's U-Net decoder: wider and deeper than lite0_unet, and as cheap to keep."""
+
+from members.training.spec import MemberSpec
+from members.training.train import run_member
+
+SPEC = MemberSpec(
+    name="lite2_unet",
+    backbone="lite2",
+    encoder_weights="lite",
+    loss="bce_dice",
+    augment="d4",
+    schedule="cosine",
+    learning_rate=1e-3,
+    momentum=0.9,
+    epochs=12,
+)
+
+if __name__ == "__main__":
+    run_member(SPEC)

@@ -1,0 +1,19 @@
+"""ResNet-34 U-Net as segmentation-models builds it."""
+
+from members.training.spec import MemberSpec
+from members.training.train import run_member
+
+SPEC = MemberSpec(
+    name="resnet34_unet",
+    backbone="resnet34",
+    decoder="sm_unet",
+    encoder_weights="imagenet",
+    loss="bce_dice",
+    augment="d4_photo",
+    schedule="cosine",
+    learning_rate=3e-4,
+    epochs=40,
+)
+
+if __name__ == "__main__":
+    run_member(SPEC)

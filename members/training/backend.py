@@ -1,0 +1,54 @@
+"""The one place that decides which framework Keras computes with."""
+
+import contextlib
+import importlib
+import importlib.util
+import os
+from collections.abc import Iterator
+
+from members.errors import InputError
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def choose_backend() -> str:
+    """Load Keras on KERAS_BACKEND or, where that is not set, on the first framework installed.
+
+    Raises:
+        InputError: no framework, or not the one asked for, is installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    chosen = os.environ.get("KERAS_BACKEND")
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    if chosen is None and installed:
+        chosen = os.environ["KERAS_BACKEND"] = installed[0]
+    if chosen not in installed:
+        missing = f"KERAS_BACKEND={chosen} is not installed" if chosen else "no Keras backend is installed"
+        raise InputError(f"{missing}; networks need one of: pip install 'roofstack[cpu]', [gpu] or [jax]")
+    with silence_stderr():
+        importlib.import_module("keras")
+    return chosen
+
+
+@contextlib.contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: TensorFlow's C++ start-up chatter obeys no log level."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def seed_backend(seed: int) -> None:
+    """Seed Python, NumPy and the framework, and ask TensorFlow for deterministic operations."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
