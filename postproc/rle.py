@@ -53,7 +53,7 @@ def encode_rle(mask: np.ndarray) -> str:
 
 
 def decode_rle(text: str, height: int, width: int) -> np.ndarray:
-    """Decode runs as `encode_rle` writes them; runs that touch, and spaces more than one, are read as well.
+    """Decode runs as `encode_rle` writes them; runs that touch and repeated spaces are read as well.
 
     Returns:
         bool (height, width), C-contiguous.
