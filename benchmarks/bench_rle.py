@@ -3,10 +3,10 @@
     python benchmarks/bench_rle.py
 
 needs the real data in ../shared/data or $ROOFSTACK_DATA, and `pip install pycocotools`. All three are
-checked to give equal masks, ours and the recipe equal text too. Each figure is the best of several passes over
-all masks, one mask at a time. The first calls are timed apart: they compile, or load what an earlier run
-compiled. pycocotools' time includes the column-major copy that it asks for. The CSV has 10,000 tiles, the real
-masks over and over, and its time includes decoding and comparing it.
+checked to give equal masks, ours and the recipe equal text too. Each figure is the best of several
+passes over all masks, one mask at a time. The first calls are timed apart: they compile, or load what an
+earlier run compiled. pycocotools' time includes the column-major copy that it asks for. The CSV has
+10,000 tiles, the real masks over and over, and its time includes decoding and comparing it.
 The last line is one JSON object.
 """
 
