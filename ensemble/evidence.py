@@ -42,9 +42,7 @@ class Evidence:
     def __getitem__(self, choice: Any) -> "Evidence":
         """Index the axes of the choices, the same for every group."""
         index = (slice(None), *choice) if isinstance(choice, tuple) else (slice(None), choice)
-        return Evidence(
-            self.groups, self.tiles, self.intersection[index], self.union[index], self.iou_sum[index]
-        )
+        return Evidence(self.groups, self.tiles, self.intersection[index], self.union[index], self.iou_sum[index])
 
     def score(self, objective: Objective, weights: np.ndarray | None = None) -> np.ndarray:
         """Score every choice, from 0 to 1.
@@ -103,9 +101,7 @@ def index_groups(groups: Sequence[str]) -> tuple[tuple[str, ...], np.ndarray]:
     return tuple(names.tolist()), index
 
 
-def collect_evidence(
-    maps: Iterable[np.ndarray], truths: Iterable[np.ndarray], groups: Sequence[str]
-) -> Evidence:
+def collect_evidence(maps: Iterable[np.ndarray], truths: Iterable[np.ndarray], groups: Sequence[str]) -> Evidence:
     """Count one map per tile against the truth at every threshold.
 
     Args:
@@ -191,8 +187,7 @@ def mix_folds(parts: Sequence[Evidence], folds: np.ndarray) -> Evidence:
     """
     group = np.arange(len(folds))
     intersection, union, iou_sum = (
-        np.stack([getattr(part, name) for part in parts])[folds, group]
-        for name in ("intersection", "union", "iou_sum")
+        np.stack([getattr(part, name) for part in parts])[folds, group] for name in ("intersection", "union", "iou_sum")
     )
     return Evidence(parts[0].groups, parts[0].tiles, intersection, union, iou_sum)
 

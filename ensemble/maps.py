@@ -48,9 +48,7 @@ def write_map(path: Path, values: np.ndarray, source: Path) -> None:
     height, width = values.shape
     with (
         write_whole(path) as temporary,
-        rasterio.open(
-            temporary, "w", height=height, width=width, crs=crs, transform=transform, **profile
-        ) as raster,
+        rasterio.open(temporary, "w", height=height, width=width, crs=crs, transform=transform, **profile) as raster,
     ):
         raster.write(values, 1)
 
@@ -64,8 +62,8 @@ def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
     with open_raster(path) as raster:
         if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
             raise InputError(
-                f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its manifest "
-                f"says one of uint8, {size[1]}x{size[0]} px; predict it again"
+                f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its "
+                f"manifest says one of uint8, {size[1]}x{size[0]} px; predict it again"
             )
         return read_bands(raster)[0]
 
@@ -112,9 +110,7 @@ def read_maps(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, t
             )
         if manifest.images != first.images or manifest.split != first.split:
             what = "images" if manifest.images != first.images else "split"
-            raise InputError(
-                f"{folder}: not the {what} of {first.member}'s maps; predict both again in one run"
-            )
+            raise InputError(f"{folder}: not the {what} of {first.member}'s maps; predict both again in one run")
     if first is None:
         raise InputError("no member has maps of this part; run roofstack predict")
     return manifests, first.images

@@ -41,16 +41,10 @@ Tta = Literal["none", "flips", "d4"]
 def predict(
     run: Annotated[Path, typer.Option(help="The run whose members predict.")],
     part: Annotated[str, typer.Option(help="valid, test, or with --images a name for new places.")],
-    data: Annotated[
-        Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="An image or a folder of images, for any other part.")
-    ] = None,
+    data: Annotated[Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")] = None,
+    images: Annotated[Path | None, typer.Option(help="An image or a folder of images, for any other part.")] = None,
     tta: Annotated[Tta, typer.Option(help="Views to average: 1, 4 or 8.")] = "d4",
-    members: Annotated[
-        list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")
-    ] = None,
+    members: Annotated[list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")] = None,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
@@ -69,9 +63,7 @@ def predict(
         began = time.monotonic()
         count = predict_member(place, record, member, part, tiles, tta)
         views, folder = str(len(VIEW_SETS[tta])), str(place.map_folder(part, member))
-        table.add_row(
-            member, f"{count} new of {len(tiles)}", views, f"{time.monotonic() - began:.1f}", folder
-        )
+        table.add_row(member, f"{count} new of {len(tiles)}", views, f"{time.monotonic() - began:.1f}", folder)
     stdout.print(table)
 
 
@@ -81,11 +73,12 @@ def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images:
     Raises:
         InputError: the options don't name one part, or the data is not the run's.
     """
-    if (data is None) == (images is None) or (images is None) != (part in ("valid", "test")):
-        raise InputError("give --data with --part valid or test, or --images with a --part name of your own")
-    if images is not None:
+    ours = part in ("valid", "test")
+    if images is not None and data is None and not ours:
         files = {images.stem: images} if images.is_file() else list_files(images)
         return [Tile(image_id, path, None, image_id) for image_id, path in files.items()]
+    if data is None or images is not None or not ours:
+        raise InputError("give --data with --part valid or test, or --images with a --part name of your own")
     if part == "test":
         return list_tiles(data, "test")
     tiles = list_tiles(data, group_by=record.split.group_by)
@@ -102,9 +95,7 @@ def choose_members(run: Run, record: RunRecord, names: Sequence[str] | None) -> 
     trained = run.list_members()
     for name in names or ():
         if name not in trained:
-            raise InputError(
-                f"{run.path}: no trained member {name}; there are {', '.join(trained) or 'none'}"
-            )
+            raise InputError(f"{run.path}: no trained member {name}; there are {', '.join(trained) or 'none'}")
     chosen = list(dict.fromkeys(names or trained))
     for name in chosen:
         for fold in range(record.split.folds):
@@ -118,9 +109,7 @@ def choose_members(run: Run, record: RunRecord, names: Sequence[str] | None) -> 
     return chosen
 
 
-def predict_member(
-    run: Run, record: RunRecord, member: str, part: str, tiles: Sequence[Tile], tta: Tta
-) -> int:
+def predict_member(run: Run, record: RunRecord, member: str, part: str, tiles: Sequence[Tile], tta: Tta) -> int:
     """Write the missing maps of one member; returns how many were."""
     folders = [run.member_folder(member, fold) for fold in range(record.split.folds)]
     spec = read_spec(folders[0] / "spec.json")
@@ -159,9 +148,7 @@ def predict_member(
 def claim_folder(folder: Path, manifest: Manifest) -> None:
     """Prepare a map folder: keep maps that this manifest describes, drop those of other weights or views."""
     if (folder / MANIFEST).is_file() and read_manifest(folder) != manifest:
-        stderr.print(
-            f"{folder}: holds maps of other weights, views or images; predicting them anew", highlight=False
-        )
+        stderr.print(f"{folder}: holds maps of other weights, views or images; predicting them anew", highlight=False)
         shutil.rmtree(folder)
     if not (folder / MANIFEST).is_file():
         write_manifest(folder, manifest)
@@ -184,15 +171,11 @@ def predict_tiles(
         same = waiting.setdefault(image.shape, [])
         same.append((tile, image))
         if len(same) == BATCH:
-            yield from zip(
-                [tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True
-            )
+            yield from zip([tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True)
             same.clear()
     for same in waiting.values():
         if same:
-            yield from zip(
-                [tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True
-            )
+            yield from zip([tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True)
 
 
 def average_views(networks: Sequence["keras.Model"], stack: np.ndarray, views: Sequence[View]) -> np.ndarray:
@@ -229,9 +212,7 @@ def load_network(folder: Path) -> "keras.Model":
         network.load_weights(folder / "best.weights.h5")
     except (ValueError, OSError, KeyError) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(
-            f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain"
-        ) from None
+        raise InputError(f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain") from None
     return network
 
 

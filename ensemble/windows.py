@@ -18,15 +18,12 @@ def place_windows(length: int, window: int, overlap: int) -> list[int]:
 def weigh_window(height: int, width: int, overlap: int) -> np.ndarray:
     """Weights (h, w) that fall linearly over `overlap` px to the window's border, but never to zero."""
     ramps = [
-        np.minimum(np.minimum(np.arange(side) + 1, np.arange(side)[::-1] + 1) / overlap, 1)
-        for side in (height, width)
+        np.minimum(np.minimum(np.arange(side) + 1, np.arange(side)[::-1] + 1) / overlap, 1) for side in (height, width)
     ]
     return np.outer(*ramps).astype(np.float32)
 
 
-def predict_windows(
-    image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], batch_size: int
-) -> np.ndarray:
+def predict_windows(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], batch_size: int) -> np.ndarray:
     """Predict an image of any size in overlapping windows.
 
     Args:

@@ -54,9 +54,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[s
             )
         files[path.stem] = path
     if not files:
-        raise InputError(
-            f"{folder}: empty folder, no {'/'.join(suffixes)} file in it; point at a folder of tiles"
-        )
+        raise InputError(f"{folder}: empty folder, no {'/'.join(suffixes)} file in it; point at a folder of tiles")
     return dict(sorted(files.items()))
 
 
@@ -116,9 +114,7 @@ def list_tiles(root: Path, part: str = "training", group_by: str | None = None) 
     masks = list_files(folder, MASK_SUFFIXES)
     for image_id, image in images.items():
         if image_id not in masks:
-            raise InputError(
-                f"{image}: image without a mask; add {folder / image_id}.tif or remove the image"
-            )
+            raise InputError(f"{image}: image without a mask; add {folder / image_id}.tif or remove the image")
     for image_id, mask in masks.items():
         if image_id not in images:
             raise InputError(f"{mask}: mask without an image; add the image or remove the mask")
@@ -142,9 +138,7 @@ def read_bands(raster: rasterio.DatasetReader, **options: object) -> np.ndarray:
     try:
         return raster.read(**options)
     except RasterioError as error:
-        raise InputError(
-            f"{raster.name}: truncated or damaged ({error}); restore the file or remove it"
-        ) from None
+        raise InputError(f"{raster.name}: truncated or damaged ({error}); restore the file or remove it") from None
 
 
 def check_bands(raster: rasterio.DatasetReader) -> str | None:
@@ -161,9 +155,7 @@ def check_bands(raster: rasterio.DatasetReader) -> str | None:
     if ColorInterp.palette in raster.colorinterp:
         raise InputError(f"{path}: a palette image; images are grey or RGB (gdal_translate -expand rgb)")
     if min(raster.height, raster.width) < MIN_SIDE:
-        raise InputError(
-            f"{path}: {raster.width}x{raster.height} px; tiles have at least {MIN_SIDE} px a side"
-        )
+        raise InputError(f"{path}: {raster.width}x{raster.height} px; tiles have at least {MIN_SIDE} px a side")
     if count == 4 and raster.colorinterp[3] == ColorInterp.alpha:
         return "alpha"
     if count not in (1, 3):
@@ -198,9 +190,7 @@ def read_mask(path: Path) -> np.ndarray:
     values = np.unique(mask)
     if not (np.isin(values, (0, 1)).all() or np.isin(values, (0, 255)).all()):
         shown = ", ".join(str(value) for value in values[:6]) + (", ..." if values.size > 6 else "")
-        raise InputError(
-            f"{path}: values {shown}; a mask has values {{0, 1}} or {{0, 255}}; threshold it first"
-        )
+        raise InputError(f"{path}: values {shown}; a mask has values {{0, 1}} or {{0, 255}}; threshold it first")
     return mask > 0
 
 

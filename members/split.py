@@ -23,12 +23,8 @@ class Split(BaseModel):
 
     seed: int = 42
     folds: Annotated[int, Field(ge=1, description="1 = a hold-out of valid_fraction")] = 1
-    valid_fraction: Annotated[
-        float, Field(gt=0, lt=1, description="share of tiles held out; without folds")
-    ] = 0.15
-    group_by: Annotated[str | None, Field(description="column of tiles.csv or groups.csv; None: `group`")] = (
-        None
-    )
+    valid_fraction: Annotated[float, Field(gt=0, lt=1, description="share of tiles held out; without folds")] = 0.15
+    group_by: Annotated[str | None, Field(description="column of tiles.csv or groups.csv; None: `group`")] = None
     fold_of_group: dict[str, int] = {}
 
     def validates(self, group: str, fold: int) -> bool:

@@ -121,12 +121,8 @@ def load_file(encoder: keras.Model, path: str) -> None:
         InputError: no such file, or it does not fit.
     """
     if not Path(path).is_file():
-        raise InputError(
-            f"--encoder-weights {path}: no such file; imagenet, lite, none or a .weights.h5 file"
-        )
+        raise InputError(f"--encoder-weights {path}: no such file; imagenet, lite, none or a .weights.h5 file")
     try:
         encoder.load_weights(path)
     except (ValueError, OSError) as error:
-        raise InputError(
-            f"{path}: does not fit this encoder ({' '.join(str(error).split())[:160]})"
-        ) from None
+        raise InputError(f"{path}: does not fit this encoder ({' '.join(str(error).split())[:160]})") from None

@@ -28,11 +28,11 @@ class TrainingBatches(keras.utils.PyDataset):
 
     def __getitem__(self, step: int) -> Pair:
         indices = self.order[step * self.size : (step + 1) * self.size]
+        spec = self.spec
         examples = [
-            augment_tile(
-                *self.pairs[i], self.spec.augment, self.spec.crop, (self.spec.seed, self.epoch, int(i))
-            )
+            augment_tile(image, mask, spec.augment, spec.crop, (spec.seed, self.epoch, int(i)))
             for i in indices
+            for image, mask in [self.pairs[i]]
         ]
         return stack_pairs(examples)
 
@@ -46,9 +46,7 @@ class ValidationBatches(keras.utils.PyDataset):
         for image, mask in pairs:
             by_shape.setdefault(mask.shape, []).append((image, mask))
         self.batches = [
-            same[start : start + batch_size]
-            for same in by_shape.values()
-            for start in range(0, len(same), batch_size)
+            same[start : start + batch_size] for same in by_shape.values() for start in range(0, len(same), batch_size)
         ]
 
     def __len__(self) -> int:

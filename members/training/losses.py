@@ -30,9 +30,7 @@ def soft_dice(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
 def binary_focal(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
     """Mean focal loss with gamma 2, alpha 0.25 (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
     return ops.mean(
-        keras.losses.binary_focal_crossentropy(
-            truth, prediction, apply_class_balancing=True, alpha=0.25, gamma=2.0
-        )
+        keras.losses.binary_focal_crossentropy(truth, prediction, apply_class_balancing=True, alpha=0.25, gamma=2.0)
     )
 
 

@@ -25,25 +25,19 @@ class MemberSpec(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="the script's name in members/")]
     backbone: Backbone
-    decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_unet: segmentation-models'")] = (
-        "unet"
-    )
+    decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_unet: segmentation-models'")] = "unet"
     encoder_weights: Annotated[str, Field(description="imagenet, lite, none, or a .h5 file")] = "imagenet"
     loss: Loss = "bce_dice"
     augment: Annotated[Policy, Field(description="augmentation policy")] = "d4"
-    views: Annotated[
-        Literal["none", "flips", "d4"], Field(description="the TTA views that it was trained to bear")
-    ] = "d4"
+    views: Annotated[Literal["none", "flips", "d4"], Field(description="the TTA views that it was trained to bear")] = (
+        "d4"
+    )
     schedule: Annotated[Schedule, Field(description="how the learning rate falls")] = "plateau"
     learning_rate: Annotated[float, Field(gt=0, description="Adam's, at the start")] = 5e-5
     epochs: Annotated[int, Field(ge=1, description="at most")] = 150
-    patience: Annotated[
-        int, Field(ge=1, description="epochs without a lower validation loss before it stops")
-    ] = 10
+    patience: Annotated[int, Field(ge=1, description="epochs without a lower validation loss before it stops")] = 10
     batch_size: Annotated[int, Field(ge=1, description="tiles")] = 8
-    crop: Annotated[
-        int, Field(ge=32, multiple_of=SIZE_MULTIPLE, description="side of training crops, px")
-    ] = 256
+    crop: Annotated[int, Field(ge=32, multiple_of=SIZE_MULTIPLE, description="side of training crops, px")] = 256
     momentum: Annotated[float, Field(ge=0, lt=1, description="of the decoder's batch normalisation")] = 0.99
     seed: Annotated[int, Field(ge=0, description="of initial weights, order and augmentation")] = 42
 

@@ -1,6 +1,8 @@
 """The command that trains members into a run."""
 
 import shutil
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -41,9 +43,7 @@ def train(
     encoder_weights: Annotated[
         str | None, typer.Option(help="imagenet, lite, none, or a file; default: the member's.")
     ] = None,
-    seed: Annotated[
-        int | None, typer.Option(help="Of split, weights, order, augmentation; default: 42.")
-    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of split, weights, order, augmentation; default: 42.")] = None,
     restart: Annotated[
         bool,
         typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left."),
@@ -74,14 +74,12 @@ def train(
         check_split(place, recorded, asked)
         split = recorded
     else:
-        given = {name: value for name, value in asked.items() if value is not None}
-        split = draw_split(
-            [tile.group for tile in tiles], [int(mask.sum()) for _, mask in pairs], Split(**given)
-        )
+        plan = Split.model_validate({name: value for name, value in asked.items() if value is not None})
+        split = draw_split([tile.group for tile in tiles], [int(mask.sum()) for _, mask in pairs], plan)
     fit_members(specs, tiles, pairs, split, place, data, restart)
 
 
-def check_split(run: Run, recorded: Split, asked: dict[str, object]) -> None:
+def check_split(run: Run, recorded: Split, asked: Mapping[str, object]) -> None:
     """Refuse to add a member to a run under another split than the run's."""
     for name, value in asked.items():
         if value is not None and value != getattr(recorded, name):
@@ -114,9 +112,7 @@ def fit_members(
     if not run.record_file.is_file():
         run.write_record(data, tiles, split)
     run.log_command()
-    table = Table(
-        "member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes"
-    )
+    table = Table("member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes")
     for spec, fold, folder in jobs:
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
@@ -124,13 +120,7 @@ def fit_members(
         training = [pair for pair, held in zip(pairs, held_out, strict=True) if not held]
         validation = [pair for pair, held in zip(pairs, held_out, strict=True) if held]
         label = f"{spec.name} fold {fold}"
-        history = train_fold(
-            spec,
-            training,
-            validation,
-            folder,
-            lambda row, label=label, last=spec.epochs: report(label, row, last),
-        )
+        history = train_fold(spec, training, validation, folder, partial(report, label, spec.epochs))
         best = min(history, key=lambda row: row["val_loss"])
         minutes = sum(row["seconds"] for row in history) / 60
         table.add_row(
@@ -143,7 +133,7 @@ def fit_members(
     )
 
 
-def report(label: str, row: dict[str, float], epochs: int) -> None:
+def report(label: str, epochs: int, row: dict[str, float]) -> None:
     """Print one line about an epoch."""
     stderr.print(
         f"{label}  epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.4f}  iou {row['iou']:.4f}  "
