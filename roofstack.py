@@ -5,6 +5,10 @@ import typer
 from ensemble.predict import predict
 from members.console import run_app
 from members.training.train import train
+from postproc.demo import demo
+from postproc.score import score
+from postproc.submit import submit
+from postproc.tune import tune
 
 app = typer.Typer(
     help="Ensembles and honest post-processing for building segmentation in aerial images.",
@@ -12,8 +16,8 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command()(train)
-app.command()(predict)
+for command in (demo, train, predict, tune, submit, score):
+    app.command()(command)
 
 
 def main() -> None:

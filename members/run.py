@@ -58,6 +58,14 @@ class Run:
     def record_file(self) -> Path:
         return self.path / "run.json"
 
+    @property
+    def tuned_file(self) -> Path:
+        return self.path / "tuned.json"
+
+    @property
+    def study_file(self) -> Path:
+        return self.path / "study.journal"
+
     def read_record(self) -> RunRecord:
         """Read run.json.
 

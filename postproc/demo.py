@@ -1,0 +1,150 @@
+"""The demo: every stage on a small set of tiles, scored on tiles that nothing was trained or tuned on."""
+
+import csv
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from ensemble.blend import read_blend
+from ensemble.predict import predict
+from members.console import stderr, stdout
+from members.dataset import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
+from members.files import read_json
+from members.run import Run
+from members.scenes import write_scenes
+from members.split import NEVER_VALID, Split, draw_split
+from members.training.backend import choose_backend
+from members.training.train import train
+from postproc.recipe import Recipe
+from postproc.report import draw_sheet
+from postproc.score import count_overlap, find_truth, score_overlaps
+from postproc.submit import submit
+from postproc.tune import tune
+
+MEMBERS = ("lite0_unet", "lite2_unet")
+TILES, TEST_SHARE, VALID_SHARE = 72, 0.22, 0.3
+EPOCHS, BATCH_SIZE, CROP = 8, 4, 128
+PICTURED = 4
+
+
+def demo(
+    data: Annotated[
+        Path | None, typer.Option(help="Your own tiles and masks; default: scenes drawn by the project.")
+    ] = None,
+    run: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
+    tiles: Annotated[int, typer.Option(help="Use at most about this many tiles, in whole groups.", min=12)] = TILES,
+    epochs: Annotated[int, typer.Option(help="Epochs of each member.", min=1)] = EPOCHS,
+) -> None:
+    """Train two members, predict, blend, tune and submit in a few minutes, and show what each stage brings.
+
+    A fifth of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
+    that was stopped goes on where it was.
+    """
+    choose_backend()
+    place = Run(run)
+    source = data or draw_scenes(run / "scenes", tiles)
+    prepare_data(source, run / "data", tiles)
+    own = run / "data"
+    train(list(MEMBERS), own, run, epochs=epochs, batch_size=BATCH_SIZE, crop=CROP, valid_fraction=VALID_SHARE)
+    predict(run, "valid", own)
+    predict(run, "test_without_tta", images=own / "test/images/img", tta="none")
+    predict(run, "test", own)
+    tune(own, run)
+    submit(run, "test", own)
+    truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
+    tuned = Recipe.parse(read_json(place.tuned_file)["recipe"], str(place.tuned_file))
+    stdout.print(tabulate_stages(place, truths, tuned))
+    picture = run / "demo.png"
+    draw_sheet(picture_tiles(place, truths, tuned), picture)
+    stdout.print(f"submission: {run / 'submission.csv'}\npicture: {picture}")
+
+
+def draw_scenes(folder: Path, count: int) -> Path:
+    """Draw the demo's own data set, unless it is there."""
+    stderr.print(f"drawing {count} aerial scenes with exact masks in {folder}", highlight=False)
+    write_scenes(folder, count)
+    return folder
+
+
+def prepare_data(source: Path, folder: Path, most: int) -> None:
+    """Copy at most `most` tiles, in whole groups, into the competition's layout with a test part set aside.
+
+    Raises:
+        InputError: the source is no data set, or has too few groups.
+    """
+    if (folder / "tiles.csv").is_file():
+        return
+    tiles = list_tiles(source)
+    check_tiles(tiles)
+    areas = [int(read_pair(tile)[1].sum()) for tile in tiles]
+    if len(tiles) > most:
+        tiles, areas = choose_share(tiles, areas, most / len(tiles))
+    test, _ = choose_share(tiles, areas, TEST_SHARE)
+    shutil.rmtree(folder, ignore_errors=True)
+    for tile in tiles:
+        part = "test" if tile in test else "training"
+        for kind, path in (("images", tile.image), ("masks", tile.mask)):
+            if path is None:
+                continue
+            target = folder / part / kind / "img" / path.name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+    with (folder / "tiles.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(("image_id", "group"))
+        writer.writerows((tile.image_id, tile.group) for tile in tiles)
+
+
+def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> tuple[list[Tile], list[int]]:
+    """Whole groups that make up about a share of the tiles and of the building area."""
+    split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=share))
+    chosen = [split.fold_of_group[tile.group] != NEVER_VALID for tile in tiles]
+    return (
+        [tile for tile, taken in zip(tiles, chosen, strict=True) if taken],
+        [area for area, taken in zip(areas, chosen, strict=True) if taken],
+    )
+
+
+def score_stage(part: Path, weights: Mapping[str, int], recipe: Recipe, truths: Mapping[str, np.ndarray]) -> float:
+    """Pooled IoU of a blend and recipe over the tiles set aside."""
+    overlaps = (
+        count_overlap(truth, recipe.apply(read_blend(part, weights, image_id, truth.shape)))
+        for image_id, truth in truths.items()
+    )
+    return score_overlaps(overlaps).pooled_iou
+
+
+def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Recipe) -> Table:
+    """The table of what each stage brings."""
+    single, averaged = run.path / "maps/test_without_tta", run.path / "maps/test"
+    blend = dict.fromkeys(MEMBERS, 1)
+    stages = {f"member {name}": (single, {name: 1}, Recipe()) for name in MEMBERS}
+    stages["blend of both"] = (single, blend, Recipe())
+    stages["blend with TTA (d4)"] = (averaged, blend, Recipe())
+    stages["blend with TTA, tuned"] = (averaged, blend, tuned)
+    table = Table("stage", "pooled IoU", title=f"{len(truths)} tiles that nothing was trained or tuned on")
+    for name, stage in stages.items():
+        table.add_row(name, f"{score_stage(*stage, truths):.4f}")
+    return table
+
+
+def picture_tiles(
+    run: Run, truths: Mapping[str, np.ndarray], recipe: Recipe
+) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Panels of a few tiles with buildings, evenly spread over the ids."""
+    built = [image_id for image_id, truth in truths.items() if truth.any()]
+    shown = [built[i] for i in np.linspace(0, len(built) - 1, min(PICTURED, len(built))).astype(int)]
+    panels = []
+    images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
+    for image_id in shown:
+        truth = truths[image_id]
+        blend = read_blend(run.path / "maps/test", dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
+        mask = recipe.apply(blend)
+        caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
+        panels.append((caption, read_image(images[image_id]), truth, blend, mask))
+    return panels
