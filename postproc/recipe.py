@@ -30,14 +30,14 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     threshold: int = Field(
-        NEUTRAL_THRESHOLD, ge=1, le=255, description="a pixel is building where map >= threshold [1/255]"
+        default=NEUTRAL_THRESHOLD, ge=1, le=255, description="a pixel is building where map >= threshold [1/255]"
     )
-    order: Order = Field("close-open", description="which of closing and opening comes first")
-    kernel: Kernel = Field("square", description="shape of the closing's and the opening's kernel")
-    close: int = Field(1, ge=1, description="kernel size of the closing, odd; 1 = off [px]")
-    open: int = Field(1, ge=1, description="kernel size of the opening, odd; 1 = off [px]")
-    min_hole: int = Field(0, ge=0, description="holes of a smaller area are filled; 0 = off [px area]")
-    min_object: int = Field(0, ge=0, description="objects of a smaller area are dropped; 0 = off [px area]")
+    order: Order = Field(default="close-open", description="which of closing and opening comes first")
+    kernel: Kernel = Field(default="square", description="shape of the closing's and the opening's kernel")
+    close: int = Field(default=1, ge=1, description="kernel size of the closing, odd; 1 = off [px]")
+    open: int = Field(default=1, ge=1, description="kernel size of the opening, odd; 1 = off [px]")
+    min_hole: int = Field(default=0, ge=0, description="holes of a smaller area are filled; 0 = off [px area]")
+    min_object: int = Field(default=0, ge=0, description="objects of a smaller area are dropped; 0 = off [px area]")
 
     @field_validator("close", "open")
     @classmethod

@@ -1,0 +1,224 @@
+"""The exact joint search: every closing, opening, order, kernel and threshold, without trying them one by one.
+
+Flat grey-level operators commute with thresholding (Maragos and Schafer 1987, doi:10.1109/TASSP.1987.1165259):
+the map closed and opened as a grey picture and then cut at t is, bit for bit, the mask cut at t and then
+closed and opened. So one grey pass per pair of kernels and a histogram of its values under the truth give
+the scores at all 255 thresholds, and counts per group give those of any fold or bootstrap draw.
+"""
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from typing import TypeVar
+
+import numpy as np
+from numba import njit
+
+from ensemble.evidence import (
+    IOU_UNIT,
+    THRESHOLDS,
+    Evidence,
+    Objective,
+    check_tile,
+    check_truth,
+    index_groups,
+    mix_folds,
+)
+from postproc.grey import count_chains, lay_out
+from postproc.recipe import KERNEL_SHAPES, Kernel, Order, Recipe, draw_kernel
+
+LARGEST_KERNEL = 15
+ORDERS: tuple[Order, ...] = ("close-open", "open-close")
+
+Tile = tuple[np.ndarray, np.ndarray]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A recipe, its score where it was chosen, and its evidence per group without further choices."""
+
+    recipe: Recipe
+    score: float
+    evidence: Evidence
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Recipes, and the evidence for each of them at every threshold.
+
+    Attributes:
+        recipes: in their normal form, from simple to complex, their thresholds left at the default.
+        evidence: its choices are (recipes, 255).
+    """
+
+    recipes: tuple[Recipe, ...]
+    evidence: Evidence
+
+    def take(self, places: Sequence[int]) -> "Grid":
+        """Return the grid of some of the recipes; `take([0])` of a whole grid leaves the threshold alone."""
+        return Grid(tuple(self.recipes[place] for place in places), self.evidence[np.asarray(places)])
+
+    def choose(self, objective: Objective, weights: np.ndarray | None = None) -> Choice:
+        """Return the best recipe with its threshold; of equals the least complex.
+
+        Args:
+            objective: what is maximised.
+            weights: (groups,), how often each group counts; without it each counts once.
+        """
+        scores = self.evidence.score(objective, weights)
+        ties = np.argwhere(scores == scores.max())
+        place, index = min(ties, key=lambda tie: self._cut(*tie).complexity)
+        return Choice(self._cut(place, index), float(scores.max()), self.evidence[place, index])
+
+    def _cut(self, place: int, index: int) -> Recipe:
+        return self.recipes[place].model_copy(update={"threshold": int(index) + 1})
+
+    def rank(self, objective: Objective, weights: np.ndarray | None = None) -> list[int]:
+        """Return the places of the recipes, best first, each at its own best threshold."""
+        best = self.evidence.score(objective, weights).max(axis=-1)
+        return np.argsort(-best, kind="stable").tolist()
+
+
+def cross_fit(grid: Grid, folds: np.ndarray, objective: Objective) -> tuple[list[Choice], Evidence]:
+    """Choose on all folds but one, for each one; return the choices and the evidence of each on its own fold.
+
+    Args:
+        grid: what is chosen from.
+        folds: int (groups,), as `assign_folds(grid.evidence.groups, ...)` deals them out.
+        objective: what is maximised.
+    """
+    choices = [grid.choose(objective, folds != fold) for fold in range(folds.max() + 1)]
+    return choices, mix_folds([choice.evidence for choice in choices], folds)
+
+
+def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
+    """Return every distinct recipe of order, kernel, closing and opening, from simple to complex.
+
+    Args:
+        largest: size of the largest kernel, odd, 3 or more; 15 makes 225 recipes.
+    """
+    sizes = range(1, largest + 1, 2)
+    recipes = {
+        Recipe(order=order, kernel=kernel, close=close, open=opening).normalise()
+        for order, kernel, close, opening in product(ORDERS, KERNEL_SHAPES, sizes, sizes)
+    }
+    return tuple(sorted(recipes, key=lambda recipe: recipe.complexity))
+
+
+def search_kernels(
+    tiles: Iterable[Tile], groups: Sequence[str], largest: int = LARGEST_KERNEL, workers: int | None = None
+) -> Grid:
+    """Score the whole grid of order, kernel, closing, opening and threshold.
+
+    Memory is that of the result, 1.4 MB a group, and of a few tiles at a time (`pool_groups` bounds the former).
+
+    Args:
+        tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
+            shortly before they are scored; sizes may differ.
+        groups: the group of each tile.
+        largest: size of the largest kernel, odd, 3 or more.
+        workers: threads; by default one a core.
+
+    Returns:
+        The grid; it depends neither on the order of the tiles nor on the threads.
+
+    Raises:
+        InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
+        ValueError: `tiles` and `groups` are not equally many.
+    """
+    recipes = list_kernel_recipes(largest)
+    half_widths = {kernel: measure_kernels(kernel, largest // 2) for kernel in KERNEL_SHAPES}
+    places = {chain: np.full(2 * [largest // 2 + 1], -1) for chain in product(KERNEL_SHAPES, (0, 255))}
+    for place, recipe in enumerate(recipes):
+        close, opening = recipe.close // 2, recipe.open // 2
+        if recipe.order == "close-open":
+            places[recipe.kernel, 0][close, opening] = place
+        else:
+            places[recipe.kernel, 255][opening, close] = place
+
+    def count(tile: Tile) -> np.ndarray:
+        blend, truth = tile
+        counts = np.empty((len(recipes), 2, THRESHOLDS + 1), np.int32)
+        classes, words = lay_out(truth, largest // 2)
+        for (kernel, flip), rows in places.items():
+            count_chains(blend, classes, words, half_widths[kernel], rows, np.uint8(flip), counts)
+        return counts
+
+    return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
+
+
+def measure_kernels(kernel: Kernel, radius: int) -> np.ndarray:
+    """Return how wide the rows of OpenCV's kernels are, int64 (radius + 1, radius + 1).
+
+    The kernel of size 2r + 1 reaches [r, d] pixels to either side in the rows d above and below its middle.
+    """
+    half_widths = np.zeros((radius + 1, radius + 1), np.int64)
+    for r in range(1, radius + 1):
+        half_widths[r, : r + 1] = draw_kernel(kernel, 2 * r + 1)[r:].sum(axis=1) // 2
+    return half_widths
+
+
+def collect_counts(
+    count: Callable[[Tile], np.ndarray],
+    tiles: Iterable[Tile],
+    groups: Sequence[str],
+    recipes: int,
+    workers: int | None,
+) -> Evidence:
+    """Count the tiles in parallel and sum the evidence, whose choices are (recipes, 255).
+
+    Args:
+        count: returns the int32 (recipes, 2, 256) pixels of the truth's background and building by grey value.
+        tiles: as for `search_kernels`.
+        groups: the group of each tile.
+        recipes: how many there are.
+        workers: threads; by default one a core.
+    """
+    names, index = index_groups(groups)
+    sums = np.zeros((3, len(names), recipes, THRESHOLDS), np.int64)
+    buildings = 0
+
+    def check(tiles: Iterable[Tile]) -> Iterator[Tile]:
+        for number, ((blend, truth), group) in enumerate(zip(tiles, index, strict=True)):
+            check_tile(blend, truth, f"tile {number} of group {names[group]}")
+            yield blend, truth
+
+    for counts, group in zip(map_threads(count, check(tiles), workers), index, strict=True):
+        buildings += int(counts[0, 1].sum())
+        add_counts(counts, *sums[:, group])
+    check_truth(buildings, len(groups))
+    return Evidence(names, np.bincount(index, minlength=len(names)), *sums)
+
+
+def map_threads(work: Callable[[Tile], Result], items: Iterable[Tile], workers: int | None = None) -> Iterator[Result]:
+    """Yield work(item) in the items' order; only a few items are read ahead."""
+    workers = workers or len(os.sched_getaffinity(0))
+    with ThreadPoolExecutor(workers) as pool:
+        pending: deque[Future[Result]] = deque()
+        for item in items:
+            pending.append(pool.submit(work, item))
+            if len(pending) > workers:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+
+
+@njit(nogil=True, cache=True)
+def add_counts(counts: np.ndarray, intersection: np.ndarray, union: np.ndarray, iou_sum: np.ndarray) -> None:
+    """Add one tile's histograms, int32 (recipes, 2, 256), to the int64 (recipes, 255) sums of its group."""
+    for recipe in range(len(counts)):
+        background, building = counts[recipe]
+        outside, inside, truth = 0, 0, 0
+        for value in range(256):
+            truth += building[value]
+        for value in range(255, 0, -1):
+            outside += background[value]
+            inside += building[value]
+            either = outside + truth
+            intersection[recipe, value - 1] += inside
+            union[recipe, value - 1] += either
+            iou_sum[recipe, value - 1] += IOU_UNIT if either == 0 else int(np.rint(inside / either * IOU_UNIT))
