@@ -22,7 +22,7 @@ def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray
     Raises:
         InputError: a weight is negative, or all are 0.
     """
-    if min(weights) < 0 or sum(weights) == 0:
+    if sum(weights) == 0 or min(weights) < 0:
         raise InputError(f"weights {list(weights)}; they are non-negative integers and not all 0")
     total = sum(weight * values.astype(np.float64) for weight, values in zip(weights, maps, strict=True))
     return np.rint(total / sum(weights)).astype(np.uint8)

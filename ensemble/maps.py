@@ -1,5 +1,6 @@
 """The probability-map folder: one uint8 GeoTIFF an image, probability = value / 255, and a manifest."""
 
+import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,9 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         return Manifest.model_validate(read_json(folder / MANIFEST))
     except ValidationError as error:
-        raise InputError(f"{folder / MANIFEST}: {error.errors()[0]['msg']}; predict again") from None
+        raise InputError(
+            f"{folder / MANIFEST}: {error.errors()[0]['msg']}; remove the folder and predict again"
+        ) from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -90,6 +93,28 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def list_missing(folder: Path, image_ids: Iterable[str]) -> list[str]:
     """The images whose map is not there yet, in their order."""
     return [image_id for image_id in image_ids if not map_path(folder, image_id).is_file()]
+
+
+def plan_maps(folder: Path, manifest: Manifest) -> list[str]:
+    """The images whose map is still to be made: all, where the maps there are of another manifest.
+
+    Raises:
+        InputError: there are maps without a manifest, or it is damaged.
+    """
+    if (folder / MANIFEST).is_file():
+        return list_missing(folder, manifest.images) if read_manifest(folder) == manifest else list(manifest.images)
+    if any(folder.glob("*.tif")):
+        raise InputError(f"{folder}: maps without a {MANIFEST}, so of unknown origin; move them elsewhere")
+    return list(manifest.images)
+
+
+def claim_folder(folder: Path, manifest: Manifest) -> bool:
+    """Prepare a folder for the maps of a manifest; True if maps of another one had to be dropped for it."""
+    if stale := (folder / MANIFEST).is_file() and read_manifest(folder) != manifest:
+        shutil.rmtree(folder)
+    if not (folder / MANIFEST).is_file():
+        write_manifest(folder, manifest)
+    return stale
 
 
 def read_maps(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, tuple[int, int]]]:

@@ -1,7 +1,7 @@
 """Probability maps of a part by every member of a run, with test-time augmentation."""
 
 import hashlib
-import shutil
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,16 +11,7 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from ensemble.maps import (
-    MANIFEST,
-    Manifest,
-    list_missing,
-    map_path,
-    quantise,
-    read_manifest,
-    write_manifest,
-    write_map,
-)
+from ensemble.maps import Manifest, claim_folder, map_path, plan_maps, quantise, write_map
 from ensemble.tta import VIEW_SETS, View
 from ensemble.windows import WINDOW, predict_windows
 from members.console import make_progress, run_command, stderr, stdout, warn
@@ -54,36 +45,39 @@ def predict(
     choose_backend()
     place = Run(run)
     record = place.read_record()
-    tiles = list_part(place, record, part, data, images)
+    tiles = list_part(record, part, data, images)
     check_tiles(tiles)
+    for tile in tiles:  # a damaged file is said before an hour of predicting, not in the midst of it
+        read_image(tile.image)
+    if part == "valid":
+        place.check_tiles(tiles)
+        tiles = [tile for tile in tiles if tile.group in record.split.valid_groups]
     chosen = choose_members(place, record, members)
-    place.log_command()
     table = Table("member", "maps", "views", "seconds", "folder")
     for member in chosen:
         began = time.monotonic()
         count = predict_member(place, record, member, part, tiles, tta)
         views, folder = str(len(VIEW_SETS[tta])), str(place.map_folder(part, member))
         table.add_row(member, f"{count} new of {len(tiles)}", views, f"{time.monotonic() - began:.1f}", folder)
+    place.log_command()
     stdout.print(table)
 
 
-def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
-    """The tiles to predict: the validation groups, the test folder, or any images.
+def list_part(record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
+    """The tiles that a part is among: the training tiles for valid, the test folder, or any images.
 
     Raises:
-        InputError: the options don't name one part, or the data is not the run's.
+        InputError: the options don't name one part, or there are no such images.
     """
     ours = part in ("valid", "test")
+    if not re.fullmatch(r"\w[\w.-]*", part):
+        raise InputError(f"--part {part}: it names a folder, by letters, digits, '.', '-' and '_' alone")
     if images is not None and data is None and not ours:
         files = {images.stem: images} if images.is_file() else list_files(images)
         return [Tile(image_id, path, None, image_id) for image_id, path in files.items()]
     if data is None or images is not None or not ours:
         raise InputError("give --data with --part valid or test, or --images with a --part name of your own")
-    if part == "test":
-        return list_tiles(data, "test")
-    tiles = list_tiles(data, group_by=record.split.group_by)
-    run.check_tiles(tiles)
-    return [tile for tile in tiles if tile.group in record.split.valid_groups]
+    return list_tiles(data, "test") if part == "test" else list_tiles(data, group_by=record.split.group_by)
 
 
 def choose_members(run: Run, record: RunRecord, names: Sequence[str] | None) -> list[str]:
@@ -125,11 +119,12 @@ def predict_member(run: Run, record: RunRecord, member: str, part: str, tiles: S
         images={tile.image_id: read_size(tile.image) for tile in tiles},
     )
     target = run.map_folder(part, member)
-    claim_folder(target, manifest)
-    missing = set(list_missing(target, manifest.images))
+    missing = set(plan_maps(target, manifest))
     if not missing:
         return 0
-    networks = [load_network(folder) for folder in folders]
+    networks = [load_network(folder) for folder in folders]  # before old maps go: the weights may be damaged
+    if claim_folder(target, manifest):
+        stderr.print(f"{target}: its maps were of other weights, views or images; predicting them anew")
     with make_progress() as progress:
         bar = progress.add_task(f"{member} {part}", total=len(missing), note="")
         for fold in range(len(folders)) if part == "valid" else [None]:
@@ -143,15 +138,6 @@ def predict_member(run: Run, record: RunRecord, member: str, part: str, tiles: S
                 write_map(map_path(target, tile.image_id), quantise(probability), tile.image)
                 progress.advance(bar)
     return len(missing)
-
-
-def claim_folder(folder: Path, manifest: Manifest) -> None:
-    """Prepare a map folder: keep maps that this manifest describes, drop those of other weights or views."""
-    if (folder / MANIFEST).is_file() and read_manifest(folder) != manifest:
-        stderr.print(f"{folder}: holds maps of other weights, views or images; predicting them anew", highlight=False)
-        shutil.rmtree(folder)
-    if not (folder / MANIFEST).is_file():
-        write_manifest(folder, manifest)
 
 
 def predict_tiles(

@@ -16,18 +16,22 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from members.errors import InputError
 
 Item = TypeVar("Item")
 
-stdout = Console(soft_wrap=True)
-stderr = Console(stderr=True, soft_wrap=True)
+INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
+
+# no markup: paths and messages have [brackets] and :colons: of their own
+stdout = Console(soft_wrap=True, markup=False, emoji=False)
+stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
-    stderr.print(f"[yellow]warning:[/] {message}", highlight=False)
+    stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
 
 
 def make_progress() -> Progress:
@@ -53,11 +57,13 @@ def run_app(app: typer.Typer) -> NoReturn:
     try:
         app()
     except InputError as error:
-        stderr.print(f"[red]error:[/] {error}", highlight=False)
+        message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
+        stderr.print(Text.assemble(("error:", "red"), " ", message))
         sys.exit(2)
-    except KeyboardInterrupt:
-        stderr.print("interrupted; the same command goes on where it stopped", highlight=False)
-        sys.exit(130)
+    except SystemExit as end:  # Typer ends every other run itself
+        if end.code == INTERRUPTED:
+            stderr.print("interrupted; the same command goes on where it stopped")
+        raise
     sys.exit(0)
 
 

@@ -4,10 +4,11 @@ Two layouts are read: the Kaggle competition's (`training/images/img`, `training
 and any two folders `images` and `masks` with equal file stems. A tile's id is its file stem.
 """
 
+import contextlib
 import csv
 import hashlib
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,28 +89,32 @@ def read_groups(root: Path, image_ids: Iterable[str], group_by: str | None = Non
             raise InputError(f"{root}: --group-by {group_by} needs a tiles.csv or groups.csv there; add one")
         return {image_id: image_id for image_id in image_ids}
     column = group_by or "group"
-    with table.open(newline="", encoding="utf-8") as lines:
-        reader = csv.DictReader(lines)
-        for needed in ("image_id", column):
-            if needed not in (reader.fieldnames or ()):
-                raise InputError(f"{table}: no column {needed!r} among {reader.fieldnames}; add it")
-        groups = {row["image_id"]: row[column] for row in reader}
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets write a byte order mark
+            reader = csv.DictReader(lines)
+            columns = reader.fieldnames or ()
+            groups = {row.get("image_id"): row.get(column) for row in reader}
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table}: not a readable CSV file ({error}); save it as UTF-8") from None
+    for needed in ("image_id", column):
+        if needed not in columns:
+            raise InputError(f"{table}: no column {needed} among {', '.join(columns) or 'none'}; add it")
     for image_id in image_ids:
         if not groups.get(image_id):
             raise InputError(f"{table}: no {column} for {image_id}; every tile needs a row")
-    return {image_id: groups[image_id] for image_id in image_ids}
+    return {image_id: str(groups[image_id]) for image_id in image_ids}
 
 
 def list_tiles(root: Path, part: str = "training", group_by: str | None = None) -> list[Tile]:
-    """The tiles of a part ("training" with masks, "test" without), sorted by id.
+    """The tiles of a part, sorted by id: "training" with masks and groups, "test" without.
 
     Raises:
         InputError: a folder is missing or empty, ids are not unique, or images and masks don't pair up.
     """
     images = list_files(find_folder(root, part, "images"))
-    groups = read_groups(root, images, group_by)
     if part != "training":
-        return [Tile(image_id, image, None, groups[image_id]) for image_id, image in images.items()]
+        return [Tile(image_id, image, None, image_id) for image_id, image in images.items()]
+    groups = read_groups(root, images, group_by)
     folder = find_folder(root, part, "masks")
     masks = list_files(folder, MASK_SUFFIXES)
     for image_id, image in images.items():
@@ -121,24 +126,38 @@ def list_tiles(root: Path, part: str = "training", group_by: str | None = None) 
     return [Tile(image_id, image, masks[image_id], groups[image_id]) for image_id, image in images.items()]
 
 
-def open_raster(path: Path) -> rasterio.DatasetReader:
-    """Open a raster, or say in one line why not."""
+@contextlib.contextmanager
+def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
+    """Open a raster to read from.
+
+    Raises:
+        InputError: the file is missing, has zero bytes, or is no raster.
+    """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: zero bytes; restore the file or remove it")
-    try:
-        return rasterio.open(path)
-    except RasterioError as error:
-        raise InputError(f"{path}: not a readable raster ({error}); restore the file or remove it") from None
+    # GDAL's quick way through a PNG fills what a truncated file lacks with whatever was in memory, and says nothing
+    with rasterio.Env(GDAL_PNG_WHOLE_IMAGE_OPTIM="NO"):
+        try:
+            raster = rasterio.open(path)
+        except RasterioError as error:
+            raise InputError(f"{path}: not a readable raster ({error}); restore the file or remove it") from None
+        with raster:
+            yield raster
 
 
 def read_bands(raster: rasterio.DatasetReader, **options: object) -> np.ndarray:
-    """Bands of an open raster as (bands, h, w); a truncated file is an InputError."""
+    """Read bands of a raster that `open_raster` opened, as (bands, h, w).
+
+    Raises:
+        InputError: the file is truncated or damaged.
+    """
     try:
         return raster.read(**options)
     except RasterioError as error:
-        raise InputError(f"{raster.name}: truncated or damaged ({error}); restore the file or remove it") from None
+        reason = error.__cause__ or error  # rasterio's own message only points at GDAL's
+        raise InputError(f"{raster.name}: truncated or damaged ({reason}); restore the file or remove it") from None
 
 
 def check_bands(raster: rasterio.DatasetReader) -> str | None:

@@ -44,6 +44,8 @@ class Run:
     """Paths below a run's folder, and its record."""
 
     def __init__(self, path: Path) -> None:
+        if path.exists() and not path.is_dir():
+            raise InputError(f"{path}: a file; --run names a folder")
         self.path = path
 
     def member_folder(self, member: str, fold: int) -> Path:
@@ -78,7 +80,8 @@ class Run:
             return RunRecord.model_validate(read_json(self.record_file))
         except ValidationError as error:
             problem = error.errors()[0]
-            raise InputError(f"{self.record_file}: {problem['loc']}: {problem['msg']}; restore it") from None
+            field = ".".join(map(str, problem["loc"])) or "content"
+            raise InputError(f"{self.record_file}: {field}: {problem['msg']}; restore it") from None
 
     def write_record(self, data: Path, tiles: list[Tile], split: Split) -> RunRecord:
         """Write run.json for a run that begins."""
@@ -98,7 +101,7 @@ class Run:
         """Read the record and compare its fingerprint with the tiles'.
 
         Raises:
-            InputError: there is no run here, or it was made from other data.
+            InputError: there is no run here, or it was made from other data, or the tiles have other groups now.
         """
         record = self.read_record()
         if fingerprint_tiles(tiles) != record.fingerprint:
@@ -106,6 +109,12 @@ class Run:
                 f"{self.path}: a run of other data ({record.data}, {record.tiles} tiles); "
                 "give that --data, or begin another --run"
             )
+        for tile in tiles:
+            if tile.group not in record.split.fold_of_group:
+                raise InputError(
+                    f"{self.path}: this run's split has no group {tile.group}, which {tile.image_id} is in now; "
+                    "restore the table of groups, or begin another --run"
+                )
         return record
 
     def log_command(self) -> None:

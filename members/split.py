@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from members.errors import InputError
 
@@ -35,6 +35,19 @@ class Split(BaseModel):
     def valid_groups(self) -> frozenset[str]:
         """The groups that some fold's member has never seen."""
         return frozenset(group for group, fold in self.fold_of_group.items() if fold != NEVER_VALID)
+
+
+def plan_split(**options: object) -> Split:
+    """A split yet to be drawn, with the options that are not None.
+
+    Raises:
+        InputError: an option is outside its range.
+    """
+    try:
+        return Split.model_validate({name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InputError(f"split: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}") from None
 
 
 def draw_split(groups: Sequence[str], areas: Sequence[int], plan: Split) -> Split:

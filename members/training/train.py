@@ -14,7 +14,7 @@ from members.console import run_command, stderr, stdout
 from members.dataset import Tile, check_tiles, list_tiles, read_pair
 from members.errors import InputError
 from members.run import Run
-from members.split import Split, draw_split
+from members.split import Split, draw_split, plan_split
 from members.training.backend import choose_backend
 from members.training.spec import MemberSpec, revise_spec
 
@@ -66,16 +66,16 @@ def train(
     place = Run(run)
     asked = {"seed": seed, "folds": folds, "valid_fraction": valid_fraction, "group_by": group_by}
     recorded = place.read_record().split if place.record_file.is_file() else None
-    tiles = list_tiles(data, group_by=group_by or (recorded.group_by if recorded else None))
+    if recorded:
+        check_split(place, recorded, asked)
+    split = recorded or plan_split(**asked)
+    tiles = list_tiles(data, group_by=split.group_by)
     check_tiles(tiles)
     pairs = [read_pair(tile) for tile in tiles]
     if recorded:
         place.check_tiles(tiles)
-        check_split(place, recorded, asked)
-        split = recorded
     else:
-        plan = Split.model_validate({name: value for name, value in asked.items() if value is not None})
-        split = draw_split([tile.group for tile in tiles], [int(mask.sum()) for _, mask in pairs], plan)
+        split = draw_split([tile.group for tile in tiles], [int(mask.sum()) for _, mask in pairs], split)
     fit_members(specs, tiles, pairs, split, place, data, restart)
 
 
