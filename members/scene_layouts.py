@@ -1,13 +1,9 @@
-"""Neighbourhoods of a drawn scene: their style, and where streets, houses, fields and trees go."""
-
-from dataclasses import dataclass
-from typing import Literal
+"""Where streets, houses, gardens, fields and trees of a drawn scene go."""
 
 import numpy as np
 
 from members.scene_painting import (
     Canvas,
-    Colour,
     Frame,
     Inside,
     Point,
@@ -21,82 +17,20 @@ from members.scene_painting import (
     paint_tree,
     speckle,
 )
-from members.scene_roofs import COLOURS, Form, Material, Roof, locate, paint_building
+from members.scene_roofs import Roof, locate, paint_building
+from members.scene_styles import CROPS, PAVING, Neighbourhood
 
-Kind = Literal["town", "suburb", "rural"]
-KINDS: tuple[Kind, ...] = ("town", "suburb", "rural")
-
-ROOFS: dict[Kind, tuple[tuple[Form, Material], ...]] = {
-    "town": (
-        ("flat", "concrete"), ("flat", "bitumen"), ("flat", "concrete"), ("shed", "rust"), ("gable", "tiles"),
-        ("hip", "tiles"), ("court", "tiles"), ("angle", "metal"), ("shed", "metal"),
-    ),
-    "suburb": (
-        ("gable", "tiles"), ("hip", "tiles"), ("angle", "tiles"), ("hip", "metal"), ("gable", "metal"),
-        ("angle", "bitumen"), ("flat", "bitumen"), ("flat", "concrete"),
-    ),
-    "rural": (
-        ("gable", "metal"), ("gable", "rust"), ("round", "thatch"), ("hip", "thatch"), ("gable", "tiles"),
-        ("shed", "rust"), ("hip", "metal"),
-    ),
-}  # fmt: skip
-GRASS: tuple[Colour, ...] = (
-    (0.36, 0.45, 0.23),
-    (0.44, 0.47, 0.27),
-    (0.57, 0.52, 0.35),
-)  # wet, mild, dry season
-SOIL: tuple[Colour, ...] = ((0.55, 0.44, 0.33), (0.62, 0.45, 0.32), (0.64, 0.58, 0.47))
-LEAVES: tuple[Colour, ...] = ((0.20, 0.32, 0.14), (0.28, 0.36, 0.16), (0.36, 0.36, 0.20))
-PAVING: tuple[Colour, ...] = ((0.63, 0.61, 0.57), (0.54, 0.53, 0.52), (0.66, 0.60, 0.52), (0.38, 0.38, 0.38))
-CROPS: tuple[Colour, ...] = ((0.34, 0.44, 0.20), (0.66, 0.60, 0.38), (0.46, 0.50, 0.26), (0.50, 0.40, 0.29))
-
-
-@dataclass(frozen=True)
-class Neighbourhood:
-    """What the tiles of one group share; angles in radians, colours in 0..1."""
-
-    kind: Kind
-    angle: float  # of the streets
-    sun: tuple[float, float]  # azimuth on the picture, elevation
-    roofs: tuple[Roof, ...]
-    grass: Colour
-    soil: Colour
-    leaves: Colour
-    road: Colour
-    paved: bool
-    palms: bool
-
-
-def settle(kind: Kind, rng: np.random.Generator) -> Neighbourhood:
-    """Draw a neighbourhood: one season, one sun, four sorts of roof."""
-    season = int(rng.integers(3))
-    chosen = [ROOFS[kind][i] for i in rng.permutation(len(ROOFS[kind]))[:4]]
-    paved = kind == "town" or (kind == "suburb" and rng.random() < 0.7)
-    soil = jitter(rng, SOIL[rng.integers(3)], 0.06)
-    return Neighbourhood(
-        kind=kind,
-        angle=rng.uniform(0, np.pi),
-        sun=(rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(35, 62))),
-        roofs=tuple(
-            Roof(f, m, jitter(rng, COLOURS[m][rng.integers(len(COLOURS[m]))], 0.06)) for f, m in chosen
-        ),
-        grass=jitter(rng, GRASS[season], 0.07),
-        soil=soil,
-        leaves=jitter(rng, LEAVES[season], 0.08),
-        road=jitter(rng, (0.37, 0.37, 0.38), 0.10) if paved else soil,
-        paved=paved,
-        palms=bool(rng.random() < 0.3),
-    )
+Size = tuple[float, float]
 
 
 def lay_scene(canvas: Canvas, place: Neighbourhood, rng: np.random.Generator) -> None:
     """Paint one tile of a neighbourhood."""
-    whole = canvas.frame((0, 0), place.angle + rng.normal(0, 0.03), canvas.side)
-    turf = np.clip(0.35 + 0.5 * canvas.relief[..., None] + 0.3 * canvas.mottle[..., None], 0, 1)
+    whole = canvas.frame((0, 0), place.angle + rng.normal(0, 0.03), canvas.reach)
+    turf = np.clip(0.35 + 0.5 * canvas.relief + 0.3 * canvas.mottle, 0, 1)
     turf = turf * 0.6 if place.kind != "town" else 1 - turf * 0.5
     ground = speckle(canvas, whole, place.grass, 0.05, 0.04)
     ground += turf * (speckle(canvas, whole, place.soil, 0.05, 0.04) - ground)
-    canvas.paint(whole, np.ones(ground.shape[:2], bool), ground)
+    canvas.paint(whole, np.ones(turf.shape, bool), ground)
     if place.kind == "rural":
         lay_countryside(canvas, place, whole, rng)
     else:
@@ -113,8 +47,8 @@ def lay_blocks(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.rando
     along = np.abs((whole.along - shift_along + block_length / 2) % block_length - block_length / 2)
     across = np.abs((whole.across - shift_across + block_depth / 2) % block_depth - block_depth / 2)
     paint_streets(canvas, whole, np.minimum(along, across), width, place.paved, place.road)
-    reach = canvas.side * 0.15 / np.sqrt(2)
-    rows, columns = int(reach / block_depth) + 2, int(reach / block_length) + 2
+    corner = canvas.reach * np.sqrt(2)
+    rows, columns = int(corner / block_depth) + 2, int(corner / block_length) + 2
     for row in range(-rows, rows):
         for column in range(-columns, columns):
             left = shift_along + column * block_length + width / 2 + 1.5
@@ -123,37 +57,31 @@ def lay_blocks(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.rando
                 kerb = shift_across + front + facing * (width / 2 + 1.5)
                 start = left
                 while start < right - 5:
-                    share = rng.uniform(8, 15) if town else rng.uniform(15, 22)
+                    share = rng.uniform(8, 15) if town else rng.uniform(17, 23)
                     share = right - start if right - start - share < 7 else share
                     middle = locate((0, 0), whole.angle, start + share / 2, kerb + facing * depth / 2)
-                    if max(map(abs, middle)) < canvas.side * 0.075 + 6:
+                    if max(map(abs, middle)) < canvas.reach + 6:
                         turn = whole.angle + (0 if facing > 0 else np.pi)
-                        (fill_town_plot if town else fill_suburb_plot)(
-                            canvas, place, rng, middle, turn, (share, depth)
-                        )
+                        (fill_town_plot if town else fill_suburb_plot)(canvas, place, rng, middle, turn, (share, depth))
                     start += share
-    park_cars(canvas, rng, whole, across, along, width)
+    park_cars(canvas, rng, whole, (np.abs(across - width / 2 + 1.1) < 0.2) & (along > width))
     for _ in range(int(rng.integers(3, 10) if town else rng.integers(8, 22))):
         spot = scatter(canvas, rng)
         paint_tree(canvas, rng, spot, rng.uniform(1.3, 3.2 if town else 4.0), place.leaves, place.palms)
 
 
-def park_cars(
-    canvas: Canvas, rng: np.random.Generator, whole: Frame, across: Inside, along: Inside, width: float
-) -> None:
-    """Cars along the kerbs of the streets that run along the blocks."""
-    lane = (np.abs(across - width / 2 + 1.1) < 0.2) & (along > width)
-    rows, columns = np.nonzero(lane)
-    for pick in rng.integers(0, max(rows.size, 1), int(rng.integers(4, 14))) if rows.size else ():
-        spot = (whole.along[rows[pick], columns[pick]], whole.across[rows[pick], columns[pick]])
-        paint_car(
-            canvas, rng, locate((0, 0), whole.angle, *map(float, spot)), whole.angle + rng.normal(0, 0.04)
-        )
+def park_cars(canvas: Canvas, rng: np.random.Generator, whole: Frame, kerbs: Inside) -> None:
+    """Cars somewhere on `kerbs`, along the streets that run along the blocks."""
+    places = np.argwhere(kerbs)
+    for pick in rng.integers(len(places), size=int(rng.integers(4, 14))) if len(places) else ():
+        spot = tuple(places[pick])
+        centre = locate((0, 0), whole.angle, float(whole.along[spot]), float(whole.across[spot]))
+        paint_car(canvas, rng, centre, whole.angle + rng.normal(0, 0.04))
 
 
 def scatter(canvas: Canvas, rng: np.random.Generator) -> Point:
     """A point anywhere on the canvas."""
-    x, y = rng.uniform(-0.075, 0.075, 2) * canvas.side
+    x, y = rng.uniform(-canvas.reach, canvas.reach, 2)
     return float(x), float(y)
 
 
@@ -162,21 +90,12 @@ def choose(place: Neighbourhood, rng: np.random.Generator) -> Roof:
 
 
 def fill_town_plot(
-    canvas: Canvas,
-    place: Neighbourhood,
-    rng: np.random.Generator,
-    middle: Point,
-    angle: float,
-    size: tuple[float, float],
+    canvas: Canvas, place: Neighbourhood, rng: np.random.Generator, middle: Point, angle: float, size: Size
 ) -> None:
     """A house on the whole front of its plot, a court behind; now and then the plot lies open."""
     share, depth = size
-    surface = (
-        jitter(rng, PAVING[rng.integers(len(PAVING))], 0.08)
-        if rng.random() < 0.6
-        else jitter(rng, place.soil, 0.1)
-    )
-    paint_slab(canvas, middle, angle, (share, depth), surface)
+    surface = PAVING[rng.integers(len(PAVING))] if rng.random() < 0.45 else place.soil
+    paint_slab(canvas, middle, angle, (share, depth), jitter(rng, surface, 0.08))
     if rng.random() < 0.1:
         for _ in range(int(rng.integers(2, 5))):
             spot = locate(middle, angle, *(rng.uniform(-0.35, 0.35, 2) * size))
@@ -192,9 +111,8 @@ def fill_town_plot(
     if yard > 4 and extra < 0.3:
         paint_tarp(canvas, rng, spot, angle + rng.normal(0, 0.2))
     elif yard > 4 and extra < 0.5:
-        paint_building(
-            canvas, rng, spot, angle, (rng.uniform(3, 5), rng.uniform(2.5, 3.5)), 2.4, choose_shed(place, rng)
-        )
+        shed = (rng.uniform(3, 5), rng.uniform(2.5, 3.5))
+        paint_building(canvas, rng, spot, angle, shed, 2.7, choose_shed(place, rng))
     elif yard > 4 and extra < 0.75:
         paint_tree(canvas, rng, spot, rng.uniform(1.5, 2.8), place.leaves, place.palms)
     else:
@@ -208,12 +126,7 @@ def choose_shed(place: Neighbourhood, rng: np.random.Generator) -> Roof:
 
 
 def fill_suburb_plot(
-    canvas: Canvas,
-    place: Neighbourhood,
-    rng: np.random.Generator,
-    middle: Point,
-    angle: float,
-    size: tuple[float, float],
+    canvas: Canvas, place: Neighbourhood, rng: np.random.Generator, middle: Point, angle: float, size: Size
 ) -> None:
     """A free-standing house with a drive, a garden with terrace, hedge, trees, and often a shed or a pool."""
     share, depth = size
@@ -225,37 +138,24 @@ def fill_suburb_plot(
     drive = locate(middle, angle, side * (share / 2 - 2), (-depth + setback + 8) / 2 - 1)
     paint_slab(canvas, drive, angle, (3.0, setback + 8), paving)
     if rng.random() < 0.5:
-        paint_car(
-            canvas, rng, locate(middle, angle, side * (share / 2 - 2), -depth / 2 + 3), angle + np.pi / 2
-        )
-    house = (min(share - 4.5, rng.uniform(10, 15)), rng.uniform(7.5, 10.5))
+        paint_car(canvas, rng, locate(middle, angle, side * (share / 2 - 2), -depth / 2 + 3), angle + np.pi / 2)
+    house = (min(share - 4.0, rng.uniform(12, 17)), rng.uniform(9, 12))
     front = locate(middle, angle, -side * (share - house[0] - 2) / 2, -depth / 2 + setback + house[1] / 2)
     terrace = locate(front, angle, rng.uniform(-2, 2), house[1] / 2 + 1.2)
     paint_slab(canvas, terrace, angle, (rng.uniform(3.5, 7), rng.uniform(3, 5.5)), jitter(rng, paving, 0.05))
-    paint_building(
-        canvas, rng, front, angle + rng.normal(0, 0.02), house, rng.uniform(3, 5.5), choose(place, rng)
-    )
+    paint_building(canvas, rng, front, angle + rng.normal(0, 0.02), house, rng.uniform(3, 5.5), choose(place, rng))
     back = locate(middle, angle, side * (share / 2 - 3), depth / 2 - 2.5)
     extra = rng.random()
-    if extra < 0.4:
-        paint_building(
-            canvas,
-            rng,
-            back,
-            angle,
-            (rng.uniform(3, 4.5), rng.uniform(2.4, 3.2)),
-            2.3,
-            choose_shed(place, rng),
-        )
-    elif extra < 0.55:
+    if extra < 0.3:
+        shed = (rng.uniform(4, 6), rng.uniform(3, 4))
+        paint_building(canvas, rng, back, angle, shed, 2.7, choose_shed(place, rng))
+    elif extra < 0.45:
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (6.6, 4.4), (0.70, 0.68, 0.64))
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (5.2, 3.0), (0.24, 0.58, 0.68))
-    elif extra < 0.65:
+    elif extra < 0.55:
         paint_tarp(canvas, rng, back, angle)
     if rng.random() < 0.6:
-        paint_hedge(
-            canvas, locate(middle, angle, share / 2, depth / 4), angle + np.pi / 2, depth / 2, place.leaves
-        )
+        paint_hedge(canvas, locate(middle, angle, share / 2, depth / 4), angle + np.pi / 2, depth / 2, place.leaves)
     for _ in range(int(rng.integers(1, 4))):
         spot = locate(middle, angle, rng.uniform(-0.5, 0.5) * share, rng.uniform(0.0, 0.5) * depth)
         paint_tree(canvas, rng, spot, rng.uniform(1.2, 3.3), place.leaves, place.palms)
@@ -263,51 +163,41 @@ def fill_suburb_plot(
 
 def lay_countryside(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.random.Generator) -> None:
     """Fields in strips, a winding track, and beside it yards with a few buildings."""
-    wide, deep = rng.uniform(22, 45, 2)
+    wide, deep = rng.uniform(22, 45), rng.uniform(22, 45)
     column, row = ((whole.along + 500) / wide).astype(int), ((whole.across + 500) / deep).astype(int)
     which = (column * 7 + row * 13) % 11
-    crops = np.float32([jitter(rng, CROPS[rng.integers(len(CROPS))], 0.12) for _ in range(11)])
+    crops = np.array([jitter(rng, CROPS[rng.integers(len(CROPS))], 0.12) for _ in range(11)], np.float32).T
     furrows = 1 + 0.07 * np.sin(np.where(which % 2, whole.along, whole.across) * (2 * np.pi / 1.6))
     texture = furrows + 0.05 * canvas.grain + 0.05 * canvas.mottle + 0.05 * canvas.leaves
-    canvas.paint(whole, which > 4, texture[..., None] * crops[which])
+    canvas.paint(whole, which > 4, texture * crops[:, which])
     bend = rng.uniform(2, 6) * np.sin(whole.along / rng.uniform(14, 30) + rng.uniform(0, 6))
     shift = rng.uniform(-15, 15)
-    paint_streets(
-        canvas, whole, np.abs(whole.across - shift - bend), rng.uniform(3.2, 4.6), False, place.soil
-    )
-    for _ in range(int(rng.integers(1, 4))):
-        along, side = rng.uniform(-0.07, 0.07) * canvas.side, float(rng.choice([-1, 1]))
-        yard = locate((0, 0), whole.angle, along, shift + side * rng.uniform(14, 24))
+    paint_streets(canvas, whole, np.abs(whole.across - shift - bend), rng.uniform(3.2, 4.6), False, place.soil)
+    for _ in range(int(rng.integers(1, 3))):
+        along, side = rng.uniform(-0.9, 0.9) * canvas.reach, float(rng.choice([-1, 1]))
+        yard = locate((0, 0), whole.angle, along, shift + side * rng.uniform(16, 24))
         lay_farm(canvas, place, rng, yard, whole.angle)
     for _ in range(int(rng.integers(6, 24))):
         paint_tree(canvas, rng, scatter(canvas, rng), rng.uniform(1.2, 4.5), place.leaves, place.palms)
 
 
-def lay_farm(
-    canvas: Canvas, place: Neighbourhood, rng: np.random.Generator, yard: Point, angle: float
-) -> None:
+def lay_farm(canvas: Canvas, place: Neighbourhood, rng: np.random.Generator, yard: Point, angle: float) -> None:
     """Bare ground with two to six buildings that keep clear of each other, and what lies about a farm."""
-    frame = canvas.frame(yard, angle, 22)
-    radius = (
-        np.hypot(frame.along, frame.across)
-        + 2.5 * canvas.mottle[frame.window]
-        + 2 * canvas.relief[frame.window]
-    )
-    canvas.paint(frame, radius < 15, speckle(canvas, frame, place.soil, 0.05, 0.07))
+    frame = canvas.frame(yard, angle, 27)
+    radius = np.hypot(frame.along, frame.across) + 2.5 * canvas.mottle[frame.window] + 2 * canvas.relief[frame.window]
+    canvas.paint(frame, radius < 18, speckle(canvas, frame, place.soil, 0.05, 0.07))
     taken: list[tuple[float, float, float]] = []
     for _ in range(int(rng.integers(8, 18))):
         roof = choose(place, rng)
-        length = rng.uniform(15, 24) if rng.random() < 0.15 else rng.uniform(5, 11)
-        size = (length, min(length, rng.uniform(4.5, 7.5) if length < 12 else rng.uniform(8, 11)))
+        length = rng.uniform(18, 28) if rng.random() < 0.2 else rng.uniform(8, 14)
+        size = (length, min(length, rng.uniform(6.5, 9.5) if length < 15 else rng.uniform(10, 13)))
         reach = float(np.hypot(*size)) / 2
-        along, across = rng.uniform(-14, 14, 2)
+        along, across = rng.uniform(-17, 17, 2)
         if any(np.hypot(along - a, across - b) < reach + r + 0.8 for a, b, r in taken):
             continue
         taken.append((along, across, reach))
-        spot, turn = (
-            locate(yard, angle, along, across),
-            angle + rng.normal(0, 0.15) + rng.integers(2) * np.pi / 2,
-        )
+        spot = locate(yard, angle, along, across)
+        turn = angle + rng.normal(0, 0.15) + rng.integers(2) * np.pi / 2
         lot = rng.random()
         if lot < 0.65:
             paint_building(canvas, rng, spot, turn, size, rng.uniform(2.4, 4), roof)

@@ -4,13 +4,14 @@ A canvas knows the colour, the height and the slope of each point of the ground.
 slopes turn brighter or darker, and heights cast shadows, whatever was painted.
 """
 
+import math
 from typing import NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating]
 Inside = NDArray[np.bool_]
 Point = tuple[float, float]
 Colour = tuple[float, float, float]
@@ -19,6 +20,8 @@ PIXEL = 0.3  # metres on the ground
 FINE = 2  # canvas samples along one pixel: edges get the mixed pixels that optics give them
 STEP = PIXEL / FINE
 MARGIN = 24  # pixels painted beyond each border, so that shadows and halves of houses enter from outside
+
+BRIGHTEST = np.float32(1.3)  # of 1 for flat ground: film and eye compress what lies steeply towards the sun
 
 CAR_COLOURS = (
     (0.85, 0.86, 0.87),
@@ -55,8 +58,9 @@ class Canvas:
 
     def __init__(self, size: int, sun: tuple[float, float], rng: np.random.Generator) -> None:
         self.side = FINE * (size + 2 * MARGIN)
+        self.reach = self.side * STEP / 2
         self.sun = sun
-        self.colour = np.zeros((self.side, self.side, 3), np.float32)
+        self.colour = np.zeros((3, self.side, self.side), np.float32)
         self.height = np.zeros((self.side, self.side), np.float32)
         self.light = np.ones((self.side, self.side), np.float32)
         self.building = np.zeros((self.side, self.side), np.uint8)
@@ -71,9 +75,7 @@ class Canvas:
         for position in centre:
             middle = position / STEP + self.side / 2
             low, high = np.clip((int(middle - reach / STEP), int(middle + reach / STEP) + 2), 0, self.side)
-            axes.append(
-                (slice(int(low), int(high)), (np.arange(low, high, dtype=np.float32) + 0.5 - middle) * STEP)
-            )
+            axes.append((slice(int(low), int(high)), (np.arange(low, high, dtype=np.float32) + 0.5 - middle) * STEP))
         (columns, x), (rows, y) = axes
         cos, sin = np.float32(np.cos(angle)), np.float32(np.sin(angle))
         along, across = x * cos + y[:, None] * sin, y[:, None] * cos - x * sin
@@ -87,19 +89,25 @@ class Canvas:
         height: float | Field = 0.0,
         slope: tuple[float | Field, float | Field] = (0.0, 0.0),
     ) -> None:
-        """Cover the points `inside` with a surface; `slope` is its rise per metre along and across `frame`."""
+        """Cover the points `inside` with a surface, save where something higher hides it from above.
+
+        `slope` is the surface's rise per metre along and across `frame`.
+        """
+        inside = inside & (height >= self.height[frame.window])
         azimuth, elevation = self.sun[0] - frame.angle, self.sun[1]
         along, across = slope
-        facing = 1 - (along * np.cos(azimuth) + across * np.sin(azimuth)) / np.tan(elevation)
-        light = np.maximum(facing, 0) / np.sqrt(1 + np.square(along) + np.square(across))
+        glance = 1 / math.tan(elevation)
+        ahead, aside = glance * math.cos(azimuth), glance * math.sin(azimuth)
+        light = np.maximum(1 - along * ahead - across * aside, 0) / np.sqrt(1 + np.square(along) + np.square(across))
+        light = np.minimum(light, BRIGHTEST)
         np.copyto(self.light[frame.window], light, where=inside, casting="same_kind")
         np.copyto(self.height[frame.window], height, where=inside, casting="same_kind")
-        np.copyto(self.colour[frame.window], colour, where=inside[..., None], casting="same_kind")
+        np.copyto(self.colour[:, *frame.window], as_planes(colour), where=inside)
 
     def tint(self, frame: Frame, inside: Inside, colour: Colour, strength: float) -> None:
         """Mix `colour` into what is painted `inside`; heights and light stay as they are."""
-        patch = self.colour[frame.window]
-        np.copyto(patch, patch + np.float32(strength) * (np.float32(colour) - patch), where=inside[..., None])
+        patch = self.colour[:, *frame.window]
+        np.copyto(patch, patch + np.float32(strength) * (as_planes(colour) - patch), where=inside)
 
     def cast_shadows(self) -> Inside:
         """Points that something higher hides from the sun.
@@ -109,10 +117,8 @@ class Canvas:
         azimuth, elevation = self.sun
         skyline = self.height
         for step in 2.0 ** np.arange(7):
-            move = np.float32([[1, 0, step * np.cos(azimuth)], [0, 1, step * np.sin(azimuth)]])
-            nearer = cv2.warpAffine(
-                skyline, move, skyline.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            )
+            move = np.array([[1, 0, step * np.cos(azimuth)], [0, 1, step * np.sin(azimuth)]])
+            nearer = cv2.warpAffine(skyline, move, skyline.shape, flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP)
             skyline = np.maximum(skyline, nearer - np.float32(step * STEP * np.tan(elevation)))
         return skyline > self.height + 0.25
 
@@ -124,18 +130,21 @@ def draw_noise(rng: np.random.Generator, side: int, cell: float) -> Field:
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
+def as_planes(colour: Colour | Field) -> Field:
+    """One colour as an array that broadcasts over planes, shape (3, 1, 1); planes of colours as they are."""
+    return colour if isinstance(colour, np.ndarray) else np.array(colour, np.float32)[:, None, None]
+
+
 def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    """A colour like `colour`: brighter or darker by about `amount`, and a third of that off in hue."""
-    varied = np.clip(
-        np.multiply(colour, 1 + amount * rng.normal()) + amount / 3 * rng.normal(size=3), 0.03, 0.97
-    )
+    """A colour like `colour`: brighter or darker by about `amount`, and a quarter of that off in hue."""
+    varied = np.clip(np.multiply(colour, 1 + amount * rng.normal() + amount / 4 * rng.normal(size=3)), 0.03, 0.97)
     return (float(varied[0]), float(varied[1]), float(varied[2]))
 
 
 def speckle(canvas: Canvas, frame: Frame, colour: Colour, grain: float, mottle: float) -> Field:
-    """`colour` with fine and patchy variation, shape (rows, columns, 3)."""
+    """`colour` with fine and patchy variation, shape (3, rows, columns)."""
     variation = 1 + grain * canvas.grain[frame.window] + mottle * canvas.mottle[frame.window]
-    return variation[..., None] * np.float32(colour)
+    return variation * as_planes(colour)
 
 
 def cover_rectangle(frame: Frame, length: float, width: float) -> Inside:
@@ -165,7 +174,7 @@ def paint_hedge(canvas: Canvas, centre: Point, angle: float, length: float, colo
 
 def leaf_colour(canvas: Canvas, frame: Frame, colour: Colour) -> Field:
     variation = 1 + 0.22 * canvas.leaves[frame.window] + 0.06 * canvas.grain[frame.window]
-    return variation[..., None] * np.float32(colour)
+    return variation * as_planes(colour)
 
 
 def paint_tree(
@@ -180,20 +189,17 @@ def paint_tree(
     else:
         edge = radius * (1 + 0.1 * canvas.leaves[frame.window] + 0.12 * canvas.mottle[frame.window])
     dome = np.sqrt(np.maximum(1 - np.square(distance / np.maximum(edge, 0.1)), 0))
-    height = radius * (1.1 + 0.8 * dome) + rng.uniform(1, 4)
+    height = radius * (0.7 + 0.7 * dome) + rng.uniform(0.5, 2.5)
     steepness = -0.55 * distance / radius / (0.4 + dome)
     slope = (steepness * frame.along / distance, steepness * frame.across / distance)
-    inside = (dome > 0) & (height > canvas.height[frame.window])
-    canvas.paint(frame, inside, leaf_colour(canvas, frame, jitter(rng, colour, 0.12)), height, slope)
+    canvas.paint(frame, dome > 0, leaf_colour(canvas, frame, jitter(rng, colour, 0.12)), height, slope)
 
 
 def paint_car(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: float) -> None:
     """A car, or now and then a van, with its panes."""
     length, width, height = (4.3, 1.8, 1.4) if rng.random() < 0.8 else (5.6, 2.1, 2.3)
     frame = canvas.frame(centre, angle, length / 2 + 0.5)
-    round_off = (
-        np.power(np.abs(frame.along) * 2 / length, 4) + np.power(np.abs(frame.across) * 2 / width, 4) < 1
-    )
+    round_off = np.power(np.abs(frame.along) * 2 / length, 4) + np.power(np.abs(frame.across) * 2 / width, 4) < 1
     canvas.paint(frame, round_off, jitter(rng, CAR_COLOURS[rng.integers(len(CAR_COLOURS))], 0.08), height)
     panes = (np.abs(frame.along - 0.7) < 0.35) | (np.abs(frame.along + length / 2 - 0.75) < 0.25)
     canvas.paint(frame, panes & (np.abs(frame.across) < width / 2 - 0.2), GLASS, height)
@@ -203,28 +209,22 @@ def paint_container(canvas: Canvas, rng: np.random.Generator, centre: Point, ang
     """A shipping container of 6 or 12 m, ribbed across: as high as a shed, but no building."""
     length = float(rng.choice([6.1, 12.2]))
     frame = canvas.frame(centre, angle, length / 2 + 1)
-    colour = speckle(
-        canvas, frame, jitter(rng, SHEET_COLOURS[rng.integers(len(SHEET_COLOURS))], 0.1), 0.02, 0.04
-    )
+    colour = speckle(canvas, frame, jitter(rng, SHEET_COLOURS[rng.integers(len(SHEET_COLOURS))], 0.1), 0.02, 0.04)
     ribs = 1 + 0.08 * np.sign(np.sin(frame.along * 2 * np.pi / 0.9))
-    canvas.paint(frame, cover_rectangle(frame, length, 2.4), ribs[..., None] * colour, 2.6)
+    canvas.paint(frame, cover_rectangle(frame, length, 2.4), ribs * colour, 2.6)
 
 
 def paint_tarp(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: float) -> None:
     """A sheet spanned at head height or less, creased and with one corner cut."""
     length, width = rng.uniform(2.5, 5.0, 2)
     frame = canvas.frame(centre, angle, float(np.hypot(length, width)) / 2)
-    inside = cover_rectangle(frame, length, width) & (
-        frame.along / length + frame.across / width < rng.uniform(0.6, 1)
-    )
+    inside = cover_rectangle(frame, length, width) & (frame.along / length + frame.across / width < rng.uniform(0.6, 1))
     creases = (0.25 * canvas.leaves[frame.window], 0.15 * canvas.mottle[frame.window])
     colour = jitter(rng, SHEET_COLOURS[rng.integers(len(SHEET_COLOURS))], 0.1)
     canvas.paint(frame, inside, speckle(canvas, frame, colour, 0.02, 0.05), rng.uniform(0.2, 1.8), creases)
 
 
-def paint_streets(
-    canvas: Canvas, street: Frame, distance: Field, width: float, paved: bool, colour: Colour
-) -> None:
+def paint_streets(canvas: Canvas, street: Frame, distance: Field, width: float, paved: bool, colour: Colour) -> None:
     """Streets where `distance` (metres to the nearest centre line) is within half of `width`.
 
     Paved ones get pavements, worn wheel tracks and, if wide, a dashed centre line; the others get ruts and

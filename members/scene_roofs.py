@@ -5,19 +5,19 @@ from typing import Literal
 
 import numpy as np
 
-from members.scene_painting import Canvas, Colour, Field, Frame, Inside, Point, jitter, paint_slab, speckle
+from members.scene_painting import Canvas, Colour, Field, Frame, Inside, Point, as_planes, jitter, paint_slab, speckle
 
 Form = Literal["gable", "hip", "shed", "flat", "angle", "court", "round"]
 Material = Literal["tiles", "metal", "rust", "concrete", "thatch", "bitumen"]
 
 COLOURS: dict[Material, tuple[Colour, ...]] = {
-    "tiles": ((0.64, 0.34, 0.25), (0.55, 0.30, 0.24), (0.45, 0.34, 0.29), (0.38, 0.37, 0.38)),
+    "tiles": ((0.60, 0.35, 0.27), (0.55, 0.30, 0.24), (0.45, 0.34, 0.29), (0.38, 0.37, 0.38)),
     "metal": (
         (0.72, 0.74, 0.76),
         (0.62, 0.66, 0.70),
         (0.26, 0.42, 0.64),
         (0.34, 0.50, 0.43),
-        (0.60, 0.24, 0.21),
+        (0.52, 0.25, 0.22),
     ),
     "rust": ((0.58, 0.50, 0.45), (0.50, 0.38, 0.31)),
     "concrete": ((0.62, 0.60, 0.56), (0.52, 0.51, 0.49), (0.70, 0.67, 0.61)),
@@ -67,9 +67,7 @@ def join(first: Surface, second: Surface) -> Surface:
     """Two wings of one building: where both are, the higher one is seen."""
     upper = second.inside & (~first.inside | (second.rise > first.rise))
     slope = (np.where(upper, *pair) for pair in zip(second.slope, first.slope, strict=True))
-    return Surface(
-        first.inside | second.inside, np.where(upper, second.rise, first.rise), (next(slope), next(slope))
-    )
+    return Surface(first.inside | second.inside, np.where(upper, second.rise, first.rise), (next(slope), next(slope)))
 
 
 def raise_roof(frame: Frame, form: Form, length: float, width: float) -> Surface:
@@ -95,43 +93,35 @@ def raise_roof(frame: Frame, form: Form, length: float, width: float) -> Surface
         slope = (-pitch * along / distance, -pitch * across / distance)
         return Surface(distance <= width / 2, pitch * (width / 2 - distance), slope)
     if form == "shed":
-        return Surface(
-            outer.inside, pitch * (width / 2 - across), (np.zeros_like(along), np.full_like(along, -pitch))
-        )
+        return Surface(outer.inside, pitch * (width / 2 - across), (np.zeros_like(along), np.full_like(along, -pitch)))
     return outer
 
 
-def lay_material(
-    canvas: Canvas, rng: np.random.Generator, frame: Frame, surface: Surface, roof: Roof
-) -> Field:
-    """The colours of a roof covered with its material, shape (rows, columns, 3)."""
+def lay_material(canvas: Canvas, rng: np.random.Generator, frame: Frame, surface: Surface, roof: Roof) -> Field:
+    """The colours of a roof covered with its material, shape (3, rows, columns)."""
     end = np.abs(surface.slope[0]) > np.abs(surface.slope[1])
     course, sheet = np.where(end, frame.along, frame.across), np.where(end, frame.across, frame.along)
     colour = jitter(rng, roof.colour, 0.09)
     mottle = canvas.mottle[frame.window]
     if roof.material == "tiles":
         rows = 1 + 0.07 * np.sin(course * (2 * np.pi / 0.7)) + 0.05 * canvas.leaves[frame.window]
-        return rows[..., None] * speckle(canvas, frame, colour, 0.05, 0.04)
+        return rows * speckle(canvas, frame, colour, 0.05, 0.04)
     if roof.material == "concrete":
         stains = 1 - 0.10 * np.maximum(mottle, 0) - 0.12 * (canvas.relief[frame.window] > 0.8)
-        return stains[..., None] * speckle(canvas, frame, colour, 0.03, 0.03)
+        return stains * speckle(canvas, frame, colour, 0.03, 0.03)
     if roof.material == "bitumen":
         seams = 1 + 0.16 * (np.abs(sheet % 2.0 - 1) < 0.1) - 0.05 * (sheet % 4.0 < 2)
-        return seams[..., None] * speckle(canvas, frame, colour, 0.04, 0.06)
+        return seams * speckle(canvas, frame, colour, 0.04, 0.06)
     if roof.material == "thatch":
         straws = 1 + 0.13 * canvas.leaves[frame.window] + 0.10 * np.sin(course * (2 * np.pi / 1.3))
-        return straws[..., None] * speckle(canvas, frame, colour, 0.07, 0.05)
+        return straws * speckle(canvas, frame, colour, 0.07, 0.05)
     aged = roof.material == "rust"
     tones = 1 + (0.13 if aged else 0.03) * rng.standard_normal((16, 16), np.float32)
     sheets = tones[(sheet / 1.1).astype(int) % 16, (course / 2.6).astype(int) % 16]
     ribs = sheets + 0.05 * np.sin(sheet * (2 * np.pi / 0.8))
-    laid = ribs[..., None] * speckle(canvas, frame, colour, 0.02, 0.03)
-    rusted = (
-        np.clip(0.35 + 0.5 * mottle + 2.0 * (sheets - 1), 0, 1)
-        if aged
-        else np.clip(0.25 * mottle - 0.3, 0, 0.4)
-    )
-    return laid + rusted[..., None] * (np.float32(RUST) - laid)
+    laid = ribs * speckle(canvas, frame, colour, 0.02, 0.03)
+    rusted = np.clip(0.35 + 0.5 * mottle + 2.0 * (sheets - 1), 0, 1) if aged else np.clip(0.25 * mottle - 0.3, 0, 0.4)
+    return laid + rusted * (as_planes(RUST) - laid)
 
 
 def paint_building(
@@ -157,9 +147,7 @@ def paint_building(
     canvas.paint(frame, surface.inside, colour, surface.rise + np.float32(eaves), surface.slope)
     np.copyto(canvas.building[frame.window], 255, where=surface.inside)
     if roof.form == "flat":
-        rim = surface.inside & ~(
-            (np.abs(frame.along) < length / 2 - 0.4) & (np.abs(frame.across) < width / 2 - 0.4)
-        )
+        rim = surface.inside & ~((np.abs(frame.along) < length / 2 - 0.4) & (np.abs(frame.across) < width / 2 - 0.4))
         canvas.paint(frame, rim, jitter(rng, roof.colour, 0.15), eaves + 0.9)
         paint_plant(canvas, rng, centre, angle, (length, width), eaves)
     elif roof.form in ("gable", "hip"):
@@ -194,9 +182,7 @@ def paint_plant(
         else:
             frame = canvas.frame(spot, angle, 0.8)
             tank = np.hypot(frame.along, frame.across) < 0.65
-            canvas.paint(
-                frame, tank, (0.10, 0.10, 0.11) if rng.random() < 0.5 else (0.20, 0.36, 0.55), eaves + 1.6
-            )
+            canvas.paint(frame, tank, (0.10, 0.10, 0.11) if rng.random() < 0.5 else (0.20, 0.36, 0.55), eaves + 1.6)
 
 
 def paint_ridge(
@@ -217,10 +203,7 @@ def paint_ridge(
         0.3,
     )
     if roof.material == "tiles" and rng.random() < 0.6:
-        stack = (
-            np.maximum(np.abs(frame.along - rng.uniform(-0.25, 0.25) * length), np.abs(frame.across - 0.6))
-            < 0.45
-        )
+        stack = np.maximum(np.abs(frame.along - rng.uniform(-0.25, 0.25) * length), np.abs(frame.across - 0.6)) < 0.45
         canvas.paint(frame, stack, (0.50, 0.36, 0.31), eaves + PITCH[roof.form] * width / 2 + 1.0)
     if roof.material in ("tiles", "metal") and rng.random() < 0.2:
         panels = (np.abs(frame.along) < length / 5) & (np.abs(frame.across + width / 4) < width / 8)

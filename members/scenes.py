@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from members.errors import InputError
 from members.files import write_whole
-from members.scene_layouts import KINDS, Neighbourhood, lay_scene, settle
-from members.scene_painting import FINE, MARGIN, Canvas, Field
+from members.scene_layouts import lay_scene
+from members.scene_painting import FINE, MARGIN, PIXEL, Canvas, as_planes
+from members.scene_styles import KINDS, Neighbourhood, settle
 
+AIRLIGHT = (0.78, 0.80, 0.83)  # the colour of haze
 GROUP_SIZE = 4  # tiles of one neighbourhood
-SCENE_SEEDS = 1_000_000  # scene seeds set aside for each seed of a data set
-"""The most scenes that one data set can hold."""
+SCENE_SEEDS = 1_000_000  # scene seeds set aside for each data set: the most scenes that one can hold
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(
         exposure=rng.uniform(0.85, 1.2),
         balance=(red, 1.0, blue),
-        shade=rng.uniform(0.38, 0.55),
-        haze=rng.uniform(0, 0.22),
+        shade=rng.uniform(0.46, 0.62),
+        haze=rng.uniform(0, 0.18),
         blur=rng.uniform(0.4, 0.9),
         noise=rng.uniform(0.008, 0.025),
         quality=int(rng.integers(72, 95)),
@@ -51,22 +52,29 @@ def draw_camera(rng: np.random.Generator) -> Camera:
 
 def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
     """The canvas without its margin as an RGB picture, uint8, shape (size, size, 3)."""
-    sunlit = np.where(canvas.cast_shadows(), 0, canvas.light)[..., None]
-    shade = camera.shade * np.float32([0.94, 0.99, 1.10])  # the sky that lights a shadow is blue
-    scene = canvas.colour * (shade + (1 - shade) * np.float32(sunlit))
-    scene = cv2.GaussianBlur(crop(scene), None, camera.blur * FINE)
+    sunlit = np.where(canvas.cast_shadows(), 0, canvas.light)
+    shade = camera.shade * as_planes((0.94, 0.99, 1.10))  # the sky that lights a shadow is blue
+    scene = cv2.merge(list(crop(canvas.colour * (shade + (1 - shade) * np.float32(sunlit)))))
+    scene = cv2.GaussianBlur(scene, (0, 0), camera.blur * FINE)
     size = scene.shape[0] // FINE
     scene = cv2.resize(scene, (size, size), interpolation=cv2.INTER_AREA)
-    scene = scene * np.float32(camera.balance) * np.float32(camera.exposure)
-    scene += np.float32(camera.haze) * (np.float32([0.78, 0.80, 0.83]) - scene)
+    scene = scene * np.array(camera.balance, np.float32) * np.float32(camera.exposure)
+    scene += np.float32(camera.haze) * (np.array(AIRLIGHT, np.float32) - scene)
     scene += np.float32(camera.noise) * rng.standard_normal(scene.shape, np.float32)
     raw = np.rint(np.clip(scene, 0, 1) * 255).astype(np.uint8)
     _, jpeg = cv2.imencode(".jpg", raw[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.quality])
-    return np.ascontiguousarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR)[..., ::-1])
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB), np.uint8)
 
 
-def crop(canvas: Field) -> Field:
-    return canvas[FINE * MARGIN : -FINE * MARGIN, FINE * MARGIN : -FINE * MARGIN]
+def crop(canvas: NDArray) -> NDArray:
+    return canvas[..., FINE * MARGIN : -FINE * MARGIN, FINE * MARGIN : -FINE * MARGIN]
+
+
+def shrink_mask(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The mask in pixels: 255 where at least half of the canvas's samples in a pixel are 255, else 0."""
+    side = fine.shape[0] // FINE
+    covered = fine.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
+    return np.where(covered >= 127.5, 255, 0).astype(np.uint8)
 
 
 def settle_group(group: int) -> tuple[Neighbourhood, Camera]:
@@ -95,15 +103,12 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
         InputError: `seed` or `size` is too small.
     """
     if seed < 0 or size < 32:
-        raise InputError(
-            f"draw_scene: seed {seed}, size {size}; seed must be 0 or more, size 32 or more; raise it"
-        )
+        raise InputError(f"draw_scene: seed {seed}, size {size}; seed must be 0 or more, size 32 or more; raise it")
     place, camera = settle_group(seed // GROUP_SIZE)
     rng = np.random.default_rng([seed, 0])
     canvas = Canvas(size, place.sun, rng)
     lay_scene(canvas, place, rng)
-    covered = cv2.resize(crop(canvas.building), (size, size), interpolation=cv2.INTER_AREA)
-    return photograph(canvas, camera, rng), np.where(covered >= 128, 255, 0).astype(np.uint8)
+    return photograph(canvas, camera, rng), shrink_mask(crop(canvas.building))
 
 
 def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
@@ -117,9 +122,7 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
         InputError: `count` is not in 1..1,000,000, or `seed` is negative.
     """
     if not 1 <= count <= SCENE_SEEDS or seed < 0:
-        raise InputError(
-            f"{folder}: {count} scenes, seed {seed}; there can be 1 to {SCENE_SEEDS}, seed 0 or more"
-        )
+        raise InputError(f"{folder}: {count} scenes, seed {seed}; there can be 1 to {SCENE_SEEDS}, seed 0 or more")
     rows = []
     for number in range(count):
         scene_seed = seed * SCENE_SEEDS + number
@@ -137,5 +140,11 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
 
 
 def write_tiff(path: Path, bands: NDArray[np.uint8]) -> None:
+    """Write bands, shape (bands, height, width), on a plane of metres: readers warn of pixels without a size."""
     count, height, width = bands.shape
-    ...
+    place = rasterio.Affine.scale(PIXEL, -PIXEL)
+    with write_whole(path) as temporary, rasterio.open(
+        temporary, "w", driver="GTiff", width=width, height=height, count=count, dtype="uint8",
+        transform=place, compress="deflate",
+    ) as target:  # fmt: skip
+        target.write(bands)
