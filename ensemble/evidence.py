@@ -167,7 +167,7 @@ def assign_folds(groups: Sequence[str], folds: int, seed: int = 0) -> np.ndarray
     return np.random.default_rng(seed).permutation(len(names))[index] % folds
 
 
-def pool_groups(groups: Sequence[str], most: int = 256, seed: int = 0) -> list[str]:
+def pool_groups(groups: Sequence[str], most: int = 100, seed: int = 0) -> list[str]:
     """Return the group of each tile, where there are more than `most` groups pooled into `most` larger ones.
 
     This bounds the memory of evidence for many tiles that are each their own group. A pooled group is still

@@ -115,14 +115,17 @@ class Recipe(BaseModel):
                 f"a recipe is applied to a uint8 map (height, width), got {blend.dtype} {blend.shape}; "
                 "store probabilities as round(255 * p)"
             )
-        mask = (blend >= self.threshold).astype(np.uint8)
-        closing, opening = (cv2.MORPH_CLOSE, self.close), (cv2.MORPH_OPEN, self.open)
-        for operation, size in (closing, opening) if self.order == "close-open" else (opening, closing):
-            if size > 1:
-                mask = cv2.morphologyEx(mask, operation, draw_kernel(self.kernel, size))
-        mask = mask.astype(bool)
+        mask = self.close_and_open((blend >= self.threshold).astype(np.uint8)).astype(bool)
         if self.min_hole > 0:
             mask = remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
         if self.min_object > 0:
             mask = remove_small_objects(mask, max_size=self.min_object - 1, connectivity=1)
         return mask
+
+    def close_and_open(self, picture: np.ndarray) -> np.ndarray:
+        """Close and open a mask or a map, uint8 (height, width), in the recipe's order; other steps left out."""
+        closing, opening = (cv2.MORPH_CLOSE, self.close), (cv2.MORPH_OPEN, self.open)
+        for operation, size in (closing, opening) if self.order == "close-open" else (opening, closing):
+            if size > 1:
+                picture = cv2.morphologyEx(picture, operation, draw_kernel(self.kernel, size))
+        return picture

@@ -27,10 +27,12 @@ from ensemble.evidence import (
     index_groups,
     mix_folds,
 )
+from postproc.components import count_areas
 from postproc.grey import count_chains, lay_out
 from postproc.recipe import KERNEL_SHAPES, Kernel, Order, Recipe, draw_kernel
 
 LARGEST_KERNEL = 15
+AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px
 ORDERS: tuple[Order, ...] = ("close-open", "open-close")
 
 Tile = tuple[np.ndarray, np.ndarray]
@@ -149,6 +151,44 @@ def search_kernels(
         return counts
 
     return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
+
+
+def search_areas(
+    tiles: Iterable[Tile], groups: Sequence[str], recipes: Sequence[Recipe], workers: int | None = None
+) -> Grid:
+    """Score every minimum area of holes and of objects out of `AREAS`, and every threshold, on top of `recipes`.
+
+    Memory is that of the result, 0.5 MB a recipe and group, and of a few tiles at a time.
+
+    Args:
+        tiles: as for `search_kernels`, the same or others.
+        groups: the group of each tile.
+        recipes: what comes before, such as the best ten of the kernels' grid; their areas are replaced.
+        workers: threads; by default one a core.
+
+    Returns:
+        The grid of recipes x minimum hole areas x minimum object areas.
+
+    Raises:
+        InputError: as `search_kernels`.
+        ValueError: `tiles` and `groups` are not equally many.
+    """
+    with_areas = [
+        recipe.model_copy(update={"min_hole": hole, "min_object": least}).normalise()
+        for recipe, hole, least in product(recipes, AREAS, AREAS)
+    ]
+    places = sorted(range(len(with_areas)), key=lambda place: with_areas[place].complexity)
+    areas = np.array(AREAS)
+
+    def count(tile: Tile) -> np.ndarray:
+        blend, truth = tile
+        counts = np.empty((len(recipes), len(AREAS), len(AREAS), 2, THRESHOLDS + 1), np.int32)
+        for recipe, recipe_counts in zip(recipes, counts, strict=True):
+            count_areas(recipe.close_and_open(blend), truth, areas, areas, recipe_counts)
+        return counts.reshape(-1, 2, THRESHOLDS + 1)[places]
+
+    evidence = collect_counts(count, tiles, groups, len(places), workers)
+    return Grid(tuple(with_areas[place] for place in places), evidence)
 
 
 def measure_kernels(kernel: Kernel, radius: int) -> np.ndarray:

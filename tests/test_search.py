@@ -10,7 +10,7 @@ from skimage import morphology
 from ensemble.evidence import assign_folds, collect_evidence, compare_evidence, draw_groups
 from members.errors import InputError
 from postproc.recipe import Recipe, draw_kernel
-from postproc.search import cross_fit, list_kernel_recipes, map_threads, search_kernels
+from postproc.search import AREAS, cross_fit, list_kernel_recipes, map_threads, search_areas, search_kernels
 
 
 def make_tile(rng, height, width):
@@ -228,3 +228,21 @@ def test_bad_input_is_refused():
         search_kernels([], [])
     with pytest.raises(ValueError, match="zip"):
         search_kernels([(blend, truth)], ["a", "b"], largest=3)
+
+
+def test_areas_agree_with_the_recipes_one_at_a_time(shared_data):
+    rng = np.random.default_rng(8)
+    tiles = [*read_tiles(shared_data, 2), make_tile(rng, 40, 30)]
+    kernels = [Recipe(), Recipe(close=3, open=5, kernel="ellipse", order="open-close")]
+    grid = search_areas(tiles, ["a", "b", "a"], kernels)
+    assert len(set(grid.recipes)) == len(grid.recipes) == 2 * len(AREAS) ** 2
+    assert grid.recipes[0] == Recipe()
+    for place in range(0, len(grid.recipes), 5):
+        threshold = 1 + (37 * place) % 255
+        recipe = grid.recipes[place].model_copy(update={"threshold": threshold})
+        masks = [recipe.apply(blend) for blend, _ in tiles]
+        intersections = [int((mask & truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
+        unions = [int((mask | truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
+        counts = grid.evidence[place, threshold - 1]
+        assert counts.intersection.tolist() == [intersections[0] + intersections[2], intersections[1]]
+        assert counts.union.tolist() == [unions[0] + unions[2], unions[1]]
