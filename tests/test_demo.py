@@ -1,0 +1,50 @@
+"""The demo sets tiles aside before anything is trained."""
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from members.dataset import list_tiles
+from members.scenes import write_scenes
+from postproc.demo import prepare_data
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("scenes")
+    write_scenes(folder, 24)
+    return folder
+
+
+def read_groups(folder: Path) -> dict[str, str]:
+    table = next(path for path in (folder / "tiles.csv", folder / "groups.csv") if path.is_file())
+    return {row["image_id"]: row["group"] for row in csv.DictReader(table.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("most", [24, 16])
+def test_parts_share_no_tile_and_no_group(scenes: Path, tmp_path: Path, most: int) -> None:
+    prepare_data(scenes, tmp_path / "data", most)
+    training, test = list_tiles(tmp_path / "data"), list_tiles(tmp_path / "data", "test")
+    groups = read_groups(tmp_path / "data")
+    assert not {groups[tile.image_id] for tile in training} & {groups[tile.image_id] for tile in test}
+    assert not {tile.image_id for tile in training} & {tile.image_id for tile in test}
+    assert most - 4 <= len(training) + len(test) <= most + 4
+    assert 0.1 <= len(test) / (len(training) + len(test)) <= 0.4
+
+
+def test_copies_are_the_source_and_truth_of_test_tiles_is_kept(scenes: Path, tmp_path: Path) -> None:
+    prepare_data(scenes, tmp_path / "data", 24)
+    groups = read_groups(scenes)
+    assert groups == read_groups(tmp_path / "data")
+    for tile in list_tiles(tmp_path / "data", "test"):
+        for kind in ("images", "masks"):
+            copy = tmp_path / f"data/test/{kind}/img/{tile.image_id}.tif"
+            assert copy.read_bytes() == (scenes / kind / f"{tile.image_id}.tif").read_bytes()
+
+
+def test_preparing_again_leaves_everything_as_it_is(scenes: Path, tmp_path: Path) -> None:
+    prepare_data(scenes, tmp_path / "data", 24)
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    prepare_data(scenes, tmp_path / "data", 12)
+    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
