@@ -1,0 +1,66 @@
+"""What the README says is so."""
+
+import re
+import shlex
+from pathlib import Path
+
+import click
+import pytest
+import typer
+
+from members.catalog import list_specs
+from roofstack import app
+
+REPOSITORY = Path(__file__).parents[1]
+TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+COMMANDS: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+LINES = re.findall(r"^(roofstack .*)$", TEXT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_command_lines_are_accepted(line: str) -> None:
+    """Every command line of the README parses: the command exists, and takes each option and value."""
+    _, name, *arguments = shlex.split(line)
+    COMMANDS[name].make_context(name, arguments, resilient_parsing=False)
+
+
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_every_command_is_shown_and_has_help(name: str) -> None:
+    assert f"roofstack {name}" in TEXT or f"make {name}" in TEXT
+    command = COMMANDS[name]
+    assert command.help
+    for option in command.params:
+        if option.name != "help":
+            assert getattr(option, "help", None), f"{name} --{option.name} has no help"
+
+
+def test_options_named_in_the_text_exist() -> None:
+    known = {flag for command in COMMANDS.values() for option in command.params for flag in option.opts}
+    named = set(re.findall(r"`(--[a-z-]+)", TEXT))
+    assert named <= known | {"--help"}
+    assert named
+
+
+def test_scripts_and_files_that_it_names_exist() -> None:
+    for module in re.findall(r"python -m ([a-z0-9_.]+)", TEXT):
+        assert (REPOSITORY / (module.replace(".", "/") + ".py")).is_file(), module
+    for path in re.findall(r"`((?:members|ensemble|postproc)/[a-z_]+\.py)`", TEXT):
+        assert (REPOSITORY / path).is_file(), path
+
+
+def test_members_in_its_table_are_the_members_there_are() -> None:
+    table = TEXT[TEXT.index("## Members") : TEXT.index("## What a run holds")]
+    assert set(re.findall(r"`([a-z0-9_]+_[a-z0-9]+)`", table)) == set(list_specs())
+
+
+def test_its_member_is_a_member() -> None:
+    (source,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    namespace: dict[str, object] = {"__name__": "members.my_unet"}
+    exec(compile(source, "README.md", "exec"), namespace)
+    assert namespace["SPEC"].name == "my_unet"  # type: ignore[attr-defined]
+
+
+def test_make_targets_exist() -> None:
+    makefile = (REPOSITORY / "Makefile").read_text()
+    for target in re.findall(r"(?:`|^)make ([a-z-]+)", TEXT, re.MULTILINE):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
