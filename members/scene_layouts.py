@@ -65,9 +65,9 @@ def lay_blocks(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.rando
                         (fill_town_plot if town else fill_suburb_plot)(canvas, place, rng, middle, turn, (share, depth))
                     start += share
     park_cars(canvas, rng, whole, (np.abs(across - width / 2 + 1.1) < 0.2) & (along > width))
-    for _ in range(int(rng.integers(3, 10) if town else rng.integers(8, 22))):
+    for _ in range(int(rng.integers(3, 10) if town else rng.integers(5, 14))):
         spot = scatter(canvas, rng)
-        paint_tree(canvas, rng, spot, rng.uniform(1.3, 3.2 if town else 4.0), place.leaves, place.palms)
+        paint_tree(canvas, rng, spot, rng.uniform(1.3, 3.2 if town else 3.6), place.leaves, place.palms)
 
 
 def park_cars(canvas: Canvas, rng: np.random.Generator, whole: Frame, kerbs: Inside) -> None:
@@ -104,7 +104,7 @@ def fill_town_plot(
     built = depth * rng.uniform(0.55, 0.85)
     front = locate(middle, angle, 0, (built - depth) / 2 + rng.uniform(0, 0.8))
     house = (share - rng.uniform(0, 1.6), built)
-    paint_building(canvas, rng, front, angle, house, rng.uniform(4, 10), choose(place, rng))
+    paint_building(canvas, rng, front, angle, house, rng.uniform(3.5, 8), choose(place, rng))
     yard = depth - built
     spot = locate(middle, angle, rng.uniform(-0.3, 0.3) * share, (depth - yard) / 2)
     extra = rng.random()
@@ -143,28 +143,28 @@ def fill_suburb_plot(
     front = locate(middle, angle, -side * (share - house[0] - 2) / 2, -depth / 2 + setback + house[1] / 2)
     terrace = locate(front, angle, rng.uniform(-2, 2), house[1] / 2 + 1.2)
     paint_slab(canvas, terrace, angle, (rng.uniform(3.5, 7), rng.uniform(3, 5.5)), jitter(rng, paving, 0.05))
-    paint_building(canvas, rng, front, angle + rng.normal(0, 0.02), house, rng.uniform(3, 5.5), choose(place, rng))
+    paint_building(canvas, rng, front, angle + rng.normal(0, 0.02), house, rng.uniform(2.6, 4.2), choose(place, rng))
     back = locate(middle, angle, side * (share / 2 - 3), depth / 2 - 2.5)
     extra = rng.random()
-    if extra < 0.3:
-        shed = (rng.uniform(4, 6), rng.uniform(3, 4))
+    if extra < 0.2:
+        shed = (rng.uniform(4.5, 7), rng.uniform(3.5, 4.5))
         paint_building(canvas, rng, back, angle, shed, 2.7, choose_shed(place, rng))
-    elif extra < 0.45:
+    elif extra < 0.35:
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (6.6, 4.4), (0.70, 0.68, 0.64))
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (5.2, 3.0), (0.24, 0.58, 0.68))
-    elif extra < 0.55:
+    elif extra < 0.45:
         paint_tarp(canvas, rng, back, angle)
     if rng.random() < 0.6:
         paint_hedge(canvas, locate(middle, angle, share / 2, depth / 4), angle + np.pi / 2, depth / 2, place.leaves)
     for _ in range(int(rng.integers(1, 4))):
-        spot = locate(middle, angle, rng.uniform(-0.5, 0.5) * share, rng.uniform(0.0, 0.5) * depth)
-        paint_tree(canvas, rng, spot, rng.uniform(1.2, 3.3), place.leaves, place.palms)
+        spot = locate(middle, angle, rng.uniform(-0.5, 0.5) * share, rng.uniform(0.15, 0.5) * depth)
+        paint_tree(canvas, rng, spot, rng.uniform(1.2, 3.0), place.leaves, place.palms)
 
 
 def lay_countryside(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.random.Generator) -> None:
     """Fields in strips, a winding track, and beside it yards with a few buildings."""
     wide, deep = rng.uniform(22, 45), rng.uniform(22, 45)
-    column, row = ((whole.along + 500) / wide).astype(int), ((whole.across + 500) / deep).astype(int)
+    column, row = np.floor(whole.along / wide).astype(int), np.floor(whole.across / deep).astype(int)
     which = (column * 7 + row * 13) % 11
     crops = np.array([jitter(rng, CROPS[rng.integers(len(CROPS))], 0.12) for _ in range(11)], np.float32).T
     furrows = 1 + 0.07 * np.sin(np.where(which % 2, whole.along, whole.across) * (2 * np.pi / 1.6))
@@ -182,12 +182,12 @@ def lay_countryside(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.
 
 
 def lay_farm(canvas: Canvas, place: Neighbourhood, rng: np.random.Generator, yard: Point, angle: float) -> None:
-    """Bare ground with two to six buildings that keep clear of each other, and what lies about a farm."""
+    """Bare ground with a few buildings that keep clear of each other, and what lies about a farm."""
     frame = canvas.frame(yard, angle, 27)
     radius = np.hypot(frame.along, frame.across) + 2.5 * canvas.mottle[frame.window] + 2 * canvas.relief[frame.window]
     canvas.paint(frame, radius < 18, speckle(canvas, frame, place.soil, 0.05, 0.07))
     taken: list[tuple[float, float, float]] = []
-    for _ in range(int(rng.integers(8, 18))):
+    for _ in range(int(rng.integers(12, 24))):
         roof = choose(place, rng)
         length = rng.uniform(18, 28) if rng.random() < 0.2 else rng.uniform(8, 14)
         size = (length, min(length, rng.uniform(6.5, 9.5) if length < 15 else rng.uniform(10, 13)))

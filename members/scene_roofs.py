@@ -19,12 +19,12 @@ COLOURS: dict[Material, tuple[Colour, ...]] = {
         (0.34, 0.50, 0.43),
         (0.52, 0.25, 0.22),
     ),
-    "rust": ((0.58, 0.50, 0.45), (0.50, 0.38, 0.31)),
-    "concrete": ((0.62, 0.60, 0.56), (0.52, 0.51, 0.49), (0.70, 0.67, 0.61)),
-    "thatch": ((0.52, 0.44, 0.31), (0.43, 0.37, 0.28)),
+    "rust": ((0.68, 0.66, 0.64), (0.56, 0.50, 0.47)),
+    "concrete": ((0.68, 0.66, 0.62), (0.60, 0.59, 0.57), (0.74, 0.71, 0.65)),
+    "thatch": ((0.72, 0.63, 0.44), (0.60, 0.55, 0.47)),
     "bitumen": ((0.31, 0.31, 0.32), (0.40, 0.39, 0.38)),
 }
-RUST = (0.42, 0.24, 0.15)
+RUST = (0.47, 0.22, 0.12)
 PITCH: dict[Form, float] = {
     "gable": 0.6,
     "hip": 0.55,
@@ -120,7 +120,7 @@ def lay_material(canvas: Canvas, rng: np.random.Generator, frame: Frame, surface
     sheets = tones[(sheet / 1.1).astype(int) % 16, (course / 2.6).astype(int) % 16]
     ribs = sheets + 0.05 * np.sin(sheet * (2 * np.pi / 0.8))
     laid = ribs * speckle(canvas, frame, colour, 0.02, 0.03)
-    rusted = np.clip(0.35 + 0.5 * mottle + 2.0 * (sheets - 1), 0, 1) if aged else np.clip(0.25 * mottle - 0.3, 0, 0.4)
+    rusted = np.clip(0.3 + 0.5 * mottle + 2.0 * (sheets - 1), 0, 1) if aged else np.clip(0.25 * mottle - 0.3, 0, 0.4)
     return laid + rusted * (as_planes(RUST) - laid)
 
 

@@ -22,7 +22,7 @@ ROOFS: dict[Kind, tuple[tuple[Form, Material], ...]] = {
     ),
     "rural": (
         ("gable", "metal"), ("gable", "rust"), ("round", "thatch"), ("hip", "thatch"), ("gable", "tiles"),
-        ("shed", "rust"), ("hip", "metal"),
+        ("shed", "metal"), ("hip", "metal"),
     ),
 }  # fmt: skip
 # one colour each for the wet, the mild and the dry season
@@ -30,7 +30,7 @@ GRASS: tuple[Colour, ...] = ((0.36, 0.45, 0.23), (0.44, 0.47, 0.27), (0.57, 0.52
 LEAVES: tuple[Colour, ...] = ((0.20, 0.32, 0.14), (0.28, 0.36, 0.16), (0.36, 0.36, 0.20))
 
 SOIL: tuple[Colour, ...] = ((0.55, 0.44, 0.33), (0.62, 0.45, 0.32), (0.64, 0.58, 0.47))
-PAVING: tuple[Colour, ...] = ((0.63, 0.61, 0.57), (0.54, 0.53, 0.52), (0.66, 0.60, 0.52), (0.38, 0.38, 0.38))
+PAVING: tuple[Colour, ...] = ((0.63, 0.61, 0.57), (0.52, 0.51, 0.50), (0.66, 0.60, 0.52), (0.40, 0.40, 0.40))
 CROPS: tuple[Colour, ...] = ((0.34, 0.44, 0.20), (0.66, 0.60, 0.38), (0.46, 0.50, 0.26), (0.50, 0.40, 0.29))
 
 
@@ -59,7 +59,7 @@ def settle(kind: Kind, rng: np.random.Generator) -> Neighbourhood:
     return Neighbourhood(
         kind=kind,
         angle=rng.uniform(0, np.pi),
-        sun=(rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(42, 65))),
+        sun=(rng.uniform(0, 2 * np.pi), np.deg2rad(rng.uniform(46, 67))),
         roofs=tuple(Roof(f, m, jitter(rng, COLOURS[m][rng.integers(len(COLOURS[m]))], 0.06)) for f, m in chosen),
         grass=jitter(rng, GRASS[season], 0.07),
         soil=soil,

@@ -42,7 +42,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(
         exposure=rng.uniform(0.85, 1.2),
         balance=(red, 1.0, blue),
-        shade=rng.uniform(0.46, 0.62),
+        shade=rng.uniform(0.48, 0.64),
         haze=rng.uniform(0, 0.18),
         blur=rng.uniform(0.4, 0.9),
         noise=rng.uniform(0.008, 0.025),
@@ -63,7 +63,7 @@ def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> NDAr
     scene += np.float32(camera.noise) * rng.standard_normal(scene.shape, np.float32)
     raw = np.rint(np.clip(scene, 0, 1) * 255).astype(np.uint8)
     _, jpeg = cv2.imencode(".jpg", raw[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, camera.quality])
-    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR_RGB), np.uint8)
+    return np.asarray(cv2.imdecode(jpeg, cv2.IMREAD_COLOR), np.uint8)[..., ::-1].copy()
 
 
 def crop(canvas: NDArray) -> NDArray:
@@ -119,10 +119,15 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
     It is written last, so a folder that has it is complete. Files of an earlier call are replaced.
 
     Raises:
-        InputError: `count` is not in 1..1,000,000, or `seed` is negative.
+        InputError: `count` is not in 1..1,000,000, `seed` is negative, or `folder` holds other tiles.
     """
     if not 1 <= count <= SCENE_SEEDS or seed < 0:
         raise InputError(f"{folder}: {count} scenes, seed {seed}; there can be 1 to {SCENE_SEEDS}, seed 0 or more")
+    names = {f"scene_{number:04d}.tif" for number in range(count)}
+    for path in sorted([*folder.glob("images/[!.]*"), *folder.glob("masks/[!.]*")]):
+        if path.name not in names:
+            raise InputError(f"{path}: not one of the {count} scenes to draw; scenes need a folder of their own")
+    (folder / "groups.csv").unlink(missing_ok=True)
     rows = []
     for number in range(count):
         scene_seed = seed * SCENE_SEEDS + number

@@ -218,3 +218,11 @@ def test_impossible_data_sets_are_refused(tmp_path: Path, count: int, seed: int)
     with pytest.raises(InputError, match="there can be 1 to 1000000"):
         write_scenes(tmp_path / "new", count, seed)
     assert not (tmp_path / "new").exists()
+
+
+def test_folder_with_other_tiles_is_left_alone(tmp_path: Path) -> None:
+    write_scenes(tmp_path, 2)
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(InputError, match=r"scene_0001.tif: not one of the 1 scenes"):
+        write_scenes(tmp_path, 1)
+    assert sorted(tmp_path.rglob("*")) == before
