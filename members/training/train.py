@@ -43,7 +43,9 @@ def train(
     encoder_weights: Annotated[
         str | None, typer.Option(help="imagenet, lite, none, or a file; default: the member's.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Of split, weights, order, augmentation; default: 42.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="Of split, weights, order, augmentation; default: the run's, or 42.")
+    ] = None,
     restart: Annotated[
         bool,
         typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left."),
@@ -60,12 +62,12 @@ def train(
         "batch_size": batch_size,
         "crop": crop,
         "encoder_weights": encoder_weights,
-        "seed": seed,
     }
-    specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
     place = Run(run)
     asked = {"seed": seed, "folds": folds, "valid_fraction": valid_fraction, "group_by": group_by}
     recorded = place.read_record().split if place.record_file.is_file() else None
+    changes["seed"] = recorded.seed if recorded else seed
+    specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
     if recorded:
         check_split(place, recorded, asked)
     split = recorded or plan_split(**asked)
