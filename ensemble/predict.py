@@ -3,6 +3,7 @@
 import hashlib
 import re
 import time
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -195,8 +196,10 @@ def load_network(folder: Path) -> "keras.Model":
 
     network = build_network(read_spec(folder / "spec.json"))
     try:
-        network.load_weights(folder / "best.weights.h5")
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)  # Keras only warns that layers keep random weights
+            network.load_weights(folder / "best.weights.h5")
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain") from None
     return network

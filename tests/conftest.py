@@ -1,17 +1,106 @@
-"""What several test modules share: the real data, where it is present."""
+"""What several test modules share: the real data, where it is present, tiny data sets, and the command line."""
 
+import hashlib
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+import rasterio
+
+import roofstack as front_door
+from members.catalog import find_spec
+from members.training.backend import choose_backend
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+ROOT = Path(__file__).parents[1]
+DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
+PLACE = {"crs": "EPSG:3857", "transform": rasterio.Affine(0.25, 0, 9_500_000, 0, -0.5, 3_200_000)}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let tests write images without a place on earth in peace."""
+    config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real images; tests that ask for it skip where it is absent."""
-    folder = Path(os.environ.get("ROOFSTACK_DATA", Path(__file__).parents[1] / "../shared/data")).resolve()
+    folder = Path(os.environ.get("ROOFSTACK_DATA", ROOT / "../shared/data")).resolve()
     if not folder.is_dir():
         pytest.skip(f"no real data at {folder}; set ROOFSTACK_DATA")
     return folder
+
+
+def write_raster(path: Path, pixels: np.ndarray, **profile: Any) -> Path:
+    """Write (h, w) or (h, w, bands) in the format of the suffix."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bands = pixels[..., None] if pixels.ndim == 2 else pixels
+    height, width, count = bands.shape
+    shape = {"height": height, "width": width, "count": count, "dtype": bands.dtype}
+    with rasterio.open(path, "w", driver=DRIVERS[path.suffix.lower()], **shape, **profile) as raster:
+        raster.write(bands.transpose(2, 0, 1))
+    return path
+
+
+def write_tiles(folder: Path, count: int = 6, size: tuple[int, int] = (64, 64), suffix: str = ".tif") -> Path:
+    """Write images/, masks/ and groups.csv: tile0, tile1, .. of random pixels, two neighbours a group."""
+    place = PLACE if suffix == ".tif" else {}
+    for number in range(count):
+        rng = np.random.default_rng(number)
+        image = rng.integers(0, 256, (*size, 3), np.uint8)
+        write_raster(folder / "images" / f"tile{number}{suffix}", image, **place)
+        write_raster(folder / "masks" / f"tile{number}{suffix}", (image[..., 0] > 127) * np.uint8(255), **place)
+    rows = [f"tile{number},g{number // 2}\n" for number in range(count)]
+    (folder / "groups.csv").write_text("image_id,group\n" + "".join(rows))
+    return folder
+
+
+@pytest.fixture
+def data_set(tmp_path: Path) -> Path:
+    """A data set of six 64x64 tiles in three groups."""
+    return write_tiles(tmp_path / "data")
+
+
+def hash_folder(folder: Path) -> dict[str, str]:
+    """Every path below a folder with the hash of its bytes; to see whether anything on disk has changed."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
+        for path in folder.rglob("*")
+    }
+
+
+@pytest.fixture(scope="session")
+def lite0_network() -> Any:
+    """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
+    choose_backend()
+    from members.training.network import build_network
+
+    return build_network(find_spec("lite0_unet"))
+
+
+class Outcome(NamedTuple):
+    """What a command line has left: exit code, standard output, standard error."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def roofstack(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
+    """Run `roofstack ARGUMENTS` in this process; what C libraries write to the terminal is captured too."""
+
+    def call(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["roofstack", *map(str, arguments)])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as end:
+            front_door.main()
+        out, err = capfd.readouterr()
+        return Outcome(int(end.value.code or 0), out, err)
+
+    return call

@@ -1,0 +1,261 @@
+"""Prediction: padding, views, folds, resuming, and where the maps end up."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import Outcome, write_raster, write_tiles
+
+from ensemble import predict
+from ensemble.maps import Manifest, read_manifest, read_map
+from ensemble.predict import average_views, hash_file, predict_tiles
+from ensemble.tta import VIEW_SETS
+from members.catalog import find_spec
+from members.dataset import Tile, list_tiles, read_image
+from members.files import write_json
+from members.run import Run
+from members.split import Split
+
+RoofStack = Callable[..., Outcome]
+
+SPLIT = Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0})
+# The eight symmetries of an image and how to get back, in NumPy's words alone.
+SYMMETRIES: list[tuple[Callable, Callable]] = [
+    (
+        lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns),
+        lambda image, turns=turns, flip=flip: np.rot90(image, -turns)[:, :: -1 if flip else 1],
+    )
+    for turns in range(4)
+    for flip in (False, True)
+]
+
+
+class Standin:
+    """In a network's place: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+
+    def __init__(self, slope: float = 1.0, tilt: float = 0.0) -> None:
+        self.slope, self.tilt = np.float32(slope), tilt
+        self.batches: list[np.ndarray] = []
+
+    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(batch)
+        assert batch.dtype == np.float32
+        assert not any(side % 32 for side in batch.shape[1:3])
+        ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
+        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
+
+
+def draw_stack(*shape: int) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+
+# Views
+
+
+@pytest.mark.parametrize("tta", VIEW_SETS)
+@pytest.mark.parametrize("size", [(32, 64), (33, 47), (64, 31)])
+def test_a_network_that_sees_all_views_alike(tta: str, size: tuple[int, int]) -> None:
+    stack = draw_stack(3, *size)
+    probability = average_views([Standin()], stack, VIEW_SETS[tta])
+    assert probability.dtype == np.float32
+    np.testing.assert_allclose(probability, stack[..., 0] / 255, atol=1e-6)
+
+
+def test_sides_are_padded_by_reflection() -> None:
+    network, stack = Standin(), draw_stack(1, 33, 47)
+    average_views([network], stack, VIEW_SETS["none"])
+    expected = np.pad(stack[0], [(0, 31), (0, 17), (0, 0)], mode="symmetric")
+    np.testing.assert_array_equal(network.batches[0][0], expected)
+
+
+def test_views_against_numpy() -> None:
+    stack, network = draw_stack(2, 32, 64), Standin(tilt=0.8)
+    naive = np.zeros(stack.shape[:3])
+    for number, image in enumerate(stack):
+        for turn, undo in SYMMETRIES:
+            [seen] = network.predict_on_batch(turn(image)[None].astype(np.float32))
+            naive[number] += undo(seen[..., 0]) / 8
+    np.testing.assert_allclose(average_views([network], stack, VIEW_SETS["d4"]), naive, atol=1e-6)
+    single = average_views([network], stack, VIEW_SETS["none"])
+    assert np.abs(single - naive).max() > 0.1
+
+
+def test_networks_are_averaged() -> None:
+    stack = draw_stack(1, 32, 32)
+    probability = average_views([Standin(0.2), Standin(0.6)], stack, VIEW_SETS["flips"])
+    np.testing.assert_allclose(probability, stack[..., 0] / 255 * 0.4, atol=1e-6)
+
+
+def test_each_tile_gets_its_own_probabilities(tmp_path: Path) -> None:
+    """Of two sizes, more of one than a batch holds, and one that goes in windows."""
+    sizes = [(32, 32)] * 9 + [(40, 33)] * 2 + [(40, 700)] + [(32, 32)] * 2
+    images = [np.random.default_rng(n).integers(0, 256, (*size, 3), np.uint8) for n, size in enumerate(sizes)]
+    paths = [write_raster(tmp_path / f"{n}.tif", image) for n, image in enumerate(images)]
+    tiles = [Tile(path.stem, path, None, path.stem) for path in paths]
+    network = Standin()
+    predicted = {tile.image_id: values for tile, values in predict_tiles([network], tiles, VIEW_SETS["none"])}
+    assert len(predicted) == len(tiles)
+    for tile, image in zip(tiles, images, strict=True):
+        np.testing.assert_allclose(predicted[tile.image_id], image[..., 0] / 255, atol=1e-6)
+    assert max(len(batch) for batch in network.batches) == 8
+    assert max(max(batch.shape[1:3]) for batch in network.batches) == 512
+
+
+# The command, with stand-ins for two folds
+
+
+@pytest.fixture
+def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of one member with two folds, whose networks are stand-ins of slopes 0.4 and 1."""
+    run = Run(tmp_path / "run")
+    run.write_record(data_set, list_tiles(data_set), SPLIT)
+    for fold in (0, 1):
+        write_json(run.member_folder("lite0_unet", fold) / "spec.json", find_spec("lite0_unet").model_dump())
+        (run.member_folder("lite0_unet", fold) / "best.weights.h5").write_bytes(b"weights %d" % fold)
+    monkeypatch.setattr(predict, "choose_backend", lambda: None)
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin({"fold0": 0.4, "fold1": 1}[folder.name]))
+    return run
+
+
+def read_red(path: Path) -> np.ndarray:
+    return read_image(path)[..., 0].astype(np.float32)
+
+
+def stamp_maps(run: Run, part: str) -> dict[str, int]:
+    return {path.stem: path.stat().st_mtime_ns for path in run.map_folder(part, "lite0_unet").glob("*.tif")}
+
+
+def test_valid_maps_are_by_the_fold_that_did_not_see_the_tile(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid")
+    assert (outcome.code, outcome.err) == (0, "")
+    tiles = list_tiles(data_set)
+    assert set(stamp_maps(run, "valid")) == {tile.image_id for tile in tiles}
+    for tile in tiles:
+        slope = 1 if tile.group == "g1" else 0.4  # of which no product ends in .5
+        path = run.map_folder("valid", "lite0_unet") / f"{tile.image_id}.tif"
+        values = read_map(path, (64, 64))
+        np.testing.assert_array_equal(values, np.rint(read_red(tile.image) * slope))
+        with rasterio.open(tile.image) as image, rasterio.open(path) as raster:
+            assert (raster.crs, raster.transform) == (image.crs, image.transform)
+
+
+def test_a_hold_out_predicts_its_groups_alone(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    run.write_record(data_set, list_tiles(data_set), Split(fold_of_group={"g0": -1, "g1": 0, "g2": -1}))
+    assert roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none").code == 0
+    assert set(stamp_maps(run, "valid")) == {"tile2", "tile3"}
+
+
+def test_test_maps_are_the_mean_of_the_folds_rounded_once(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    image = np.zeros((32, 40, 3), np.uint8)
+    image[..., 0] = np.arange(40)
+    write_raster(data_set / "test/images/img/new.tif", image)
+    assert roofstack("predict", "--data", data_set, "--run", run.path, "--part", "test", "--tta", "none").code == 0
+    [values, *_] = read_map(run.map_folder("test", "lite0_unet") / "new.tif", (32, 40))
+    red = np.arange(40, dtype=np.float32)
+    once = np.rint((red / 255 * np.float32(0.4) + red / 255) / 2 * 255)
+    twice = np.rint((np.rint(red * 0.4) + red) / 2)
+    np.testing.assert_array_equal(values, once)
+    assert (values != twice).any()
+
+
+def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    assert "6 new of 6" in roofstack(*command).out
+    folder = run.map_folder("valid", "lite0_unet")
+    for path in folder.iterdir():
+        os.utime(path, ns=(10**9, 10**9))
+    for name in ("tile1", "tile4"):
+        (folder / f"{name}.tif").unlink()
+    assert "2 new of 6" in roofstack(*command).out
+    assert {name for name, time in stamp_maps(run, "valid").items() if time != 10**9} == {"tile1", "tile4"}
+    assert "0 new of 6" in roofstack(*command).out
+    assert (run.path / "commands.sh").read_text().count("roofstack predict") == 3
+
+
+@pytest.mark.parametrize("change", ["weights", "views"])
+def test_maps_of_other_weights_or_views_are_made_anew(
+    roofstack: RoofStack, run: Run, data_set: Path, change: str
+) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
+    roofstack(*command, "none")
+    if change == "weights":
+        (run.member_folder("lite0_unet", 1) / "best.weights.h5").write_bytes(b"better")
+    outcome = roofstack(*command, "flips" if change == "views" else "none")
+    assert "6 new of 6" in outcome.out
+    assert "its maps were of other weights, views or images; predicting them anew" in outcome.err
+
+
+def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "flips")
+    weights = {str(k): hash_file(run.member_folder("lite0_unet", k) / "best.weights.h5") for k in (0, 1)}
+    assert weights["0"] != weights["1"]
+    assert read_manifest(run.map_folder("valid", "lite0_unet")) == Manifest(
+        member="lite0_unet",
+        spec=find_spec("lite0_unet").model_dump(),
+        tta="flips",
+        weights=weights,
+        split=SPLIT.model_dump(),
+        images={f"tile{number}": (64, 64) for number in range(6)},
+    )
+
+
+def test_a_member_sees_only_views_that_it_was_trained_to_bear(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    for fold in (0, 1):
+        spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
+        write_json(run.member_folder("lite0_unet", fold) / "spec.json", spec.model_dump())
+    (run.member_folder("lite0_unet", 0) / "last").mkdir()
+    outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "d4")
+    assert outcome.code == 0
+    assert outcome.err.splitlines() == [
+        f"warning: {run.member_folder('lite0_unet', 0)}: training is not finished; predicting with the best weights "
+        "so far",
+        "warning: lite0_unet: trained to bear the views none; 7 of 8 are left out",
+    ]
+
+
+def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
+    """A folder of mixed formats and a single file: grey and alpha are said once, and PNGs have no place on earth."""
+    image = draw_stack(40, 50)
+    write_raster(tmp_path / "new/rgb.png", image)
+    write_raster(tmp_path / "new/grey.tif", image[..., 0])
+    write_raster(tmp_path / "new/alpha.png", np.dstack([image, image[..., 1]]))
+    outcome = roofstack("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town")
+    assert outcome.code == 0
+    assert outcome.err.splitlines() == [
+        "warning: 1 of 3 images are grey; the band is repeated to RGB",
+        "warning: 1 of 3 images have a fourth band that is alpha; it is dropped",
+    ]
+    expected = np.rint(image[..., 0] * np.float32(0.7))
+    for name in ("rgb", "grey", "alpha"):
+        values = read_map(run.map_folder("town", "lite0_unet") / f"{name}.tif", (40, 50))
+        assert np.abs(values - expected).max() <= 1  # at .5 the float32 mean decides
+    outcome = roofstack("predict", "--images", tmp_path / "new/rgb.png", "--run", run.path, "--part", "house")
+    assert outcome.code == 0
+    assert set(stamp_maps(run, "house")) == {"rgb"}
+
+
+# A real network
+
+
+def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lite0_network: Any) -> None:
+    """The whole command on weights from disk against the same network called by hand, tile by tile."""
+    data = write_tiles(tmp_path / "data", 4, (64, 40))
+    run = Run(tmp_path / "run")
+    run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
+    folder = run.member_folder("lite0_unet", 0)
+    write_json(folder / "spec.json", find_spec("lite0_unet").model_dump())
+    lite0_network.save_weights(folder / "best.weights.h5")
+    outcome = roofstack("predict", "--data", data, "--run", run.path, "--part", "valid", "--tta", "d4")
+    assert (outcome.code, outcome.err) == (0, "")
+    for name in ("tile0", "tile1"):
+        image = np.pad(read_image(data / f"images/{name}.tif"), [(0, 0), (0, 24), (0, 0)], mode="symmetric")
+        turned = np.stack([turn(image) for turn, _ in SYMMETRIES]).astype(np.float32)
+        seen = lite0_network.predict_on_batch(turned)[..., 0]
+        naive = np.mean([undo(values) for (_, undo), values in zip(SYMMETRIES, seen, strict=True)], axis=0)[:, :40]
+        values = read_map(run.map_folder("valid", "lite0_unet") / f"{name}.tif", (64, 40))
+        assert np.abs(values - naive * 255).max() <= 0.51
+        assert np.ptp(values) > 0
