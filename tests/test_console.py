@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 import typer
 
-from members.console import run_app, run_command, track, warn
+from members.console import run_app, run_command, stderr, stdout, track, warn
 from members.errors import InputError
 
 Capture = pytest.CaptureFixture[str]
@@ -26,6 +26,12 @@ def end(monkeypatch: pytest.MonkeyPatch, capfd: Capture, command: Callable, *arg
 def test_a_warning_is_one_line_as_it_is(capfd: Capture) -> None:
     warn("/data/[old]/a:smile:.tif " + 40 * "long ")
     assert capfd.readouterr().err == "warning: /data/[old]/a:smile:.tif " + 40 * "long " + "\n"
+
+
+def test_paths_are_printed_as_they_are(capfd: Capture) -> None:
+    for console in (stdout, stderr):
+        console.print("/data/[bold]/:smile:/a.tif")
+    assert capfd.readouterr() == ("/data/[bold]/:smile:/a.tif\n",) * 2
 
 
 @pytest.mark.parametrize(

@@ -203,7 +203,10 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
     )
 
 
-def test_a_member_sees_only_views_that_it_was_trained_to_bear(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+def test_a_member_sees_only_views_that_it_was_trained_to_bear(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8))
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
         write_json(run.member_folder("lite0_unet", fold) / "spec.json", spec.model_dump())
@@ -215,6 +218,9 @@ def test_a_member_sees_only_views_that_it_was_trained_to_bear(roofstack: RoofSta
         "so far",
         "warning: lite0_unet: trained to bear the views none; 7 of 8 are left out",
     ]
+    values = read_map(run.map_folder("valid", "lite0_unet") / "tile0.tif", (64, 64))
+    single = read_red(data_set / "images/tile0.tif") * (1 - 0.8 * np.linspace(0, 1, 64))
+    assert np.abs(values - single).max() <= 0.51
 
 
 def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:

@@ -39,3 +39,4 @@ def test_the_sets_hold_1_4_and_8_different_views() -> None:
     shown = {name: {view.apply(IMAGE[..., 0]).tobytes() for view in views} for name, views in VIEW_SETS.items()}
     assert {name: len(views) for name, views in shown.items()} == {"none": 1, "flips": 4, "d4": 8}
     assert shown["none"] < shown["flips"] < shown["d4"]
+    assert {view.apply(IMAGE).shape for view in VIEW_SETS["flips"]} == {IMAGE.shape}
