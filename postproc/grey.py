@@ -8,10 +8,13 @@ The padding is 0, the neutral element of dilation; erosion is dilation of the co
 there too: the outside of the picture is ignored, as OpenCV does by default.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numba import njit
 
 Words = tuple[np.ndarray, np.ndarray, np.ndarray]
+Kernels = tuple[np.ndarray, tuple[np.ndarray, ...]]
 Shape = tuple[int, int, int]  # height, width and stride
 
 OUTSIDE = 2  # class of a byte that is no pixel; 0 is background in the truth, 1 building
@@ -19,12 +22,36 @@ LANES = 8  # histograms that take turns, so that equal neighbours don't wait for
 NO_BITS, ALL_BITS = np.uint64(0), np.uint64(2**64 - 1)
 
 
+def measure_kernels(kernels: Sequence[np.ndarray]) -> Kernels:
+    """Return how wide the rows of kernels are, and how to get there.
+
+    Args:
+        kernels: the structuring elements of the sizes 1, 3, 5, .., each of centred rows, symmetric about the middle.
+
+    Returns:
+        half_widths: int64 (radius + 1, radius + 1); [r, d] is the pixels to either side in the rows d above and
+            below the middle of the kernel of size 2r + 1.
+        steps: for `widen`, the half widths of each kernel's rows with what leads to them; [0] is for all of them.
+    """
+    half_widths = np.zeros((len(kernels), len(kernels)), np.int64)
+    steps = [np.arange(1, len(kernels))]
+    for r, kernel in enumerate(kernels[1:], start=1):
+        half_widths[r, : r + 1] = kernel[r:].sum(axis=1) // 2
+        wanted, step = [], 0
+        for half_width in np.unique(half_widths[r]):
+            while step < half_width:
+                step = min(3 * step + 1, int(half_width))
+                wanted.append(step)
+        steps.append(np.array(wanted, np.int64))
+    return half_widths, tuple(steps)
+
+
 @njit(nogil=True, cache=True)
 def count_chains(
     image: np.ndarray,
     classes: np.ndarray,
     words: Words,
-    half_widths: np.ndarray,
+    kernels: Kernels,
     places: np.ndarray,
     flip: int,
     counts: np.ndarray,
@@ -35,12 +62,13 @@ def count_chains(
         image: uint8 (height, width).
         classes: uint8 (plane,), class of each byte, as by `lay_out`.
         words: as by `lay_out`.
-        half_widths: int64 (radius + 1, radius + 1); [r, d] is the half width of row +-d of the kernel 2r + 1.
+        kernels: as by `measure_kernels`.
         places: int64 (radius + 1, radius + 1); [r, s] is the row of `counts` for closing radius r and opening
             radius s, or -1 to leave it out.
         flip: 255 counts opening and then closing (places[r, s] is opening r, closing s), by duality; else 0.
         counts: int32 (settings, 2, 256), filled: pixels of the truth's background and building by value.
     """
+    half_widths, steps = kernels
     radius = len(half_widths) - 1
     height, width = image.shape
     stride = find_stride(width, radius)
@@ -49,7 +77,7 @@ def count_chains(
     closed = np.zeros((radius + 1, size), np.uint8)
     inner = np.zeros((radius + 1, size), np.uint8)
     openings = np.zeros((2, size), np.uint8)
-    changed = np.empty(size // 8, np.uint32)
+    scratch = np.empty(size // 8, np.uint8), np.empty(size // 8, np.uint32)
     lanes = np.empty((3, LANES, 256), np.int32)
     shape = (height, width, stride)
     start, end = radius * stride, (radius + height) * stride
@@ -58,29 +86,31 @@ def count_chains(
         line = source[0][(radius + y) * stride :]
         for x in range(width):
             line[x] = image[y, x] ^ flip
-    widen(source, radius)
+    widen(source, steps[0])
     for first in range(radius + 1):
+        if places[first].max() < 0:
+            continue
         # The complement of the closing: dilate, complement, dilate again.
         if first == 0:
             invert(source[0][start:end], closed[0][start:end])
             clear_padding(closed[0][start:end], shape)
         else:
             dilate(source, half_widths, first, 255, inner[0], shape)
-            widen(inner, first)
+            widen(inner, steps[first])
             dilate(inner, half_widths, first, 0, closed[0], shape)
         # The values are counted in full once, then where the opening changed them: a fifth of the words.
         count_values(closed[0], ALL_BITS, classes, words, lanes)
         if places[first, 0] >= 0:
             sum_lanes(lanes, flip, counts[places[first, 0]])
-        widen(closed, radius)
+        widen(closed, steps[0])
         previous, complement = closed[0], ALL_BITS
         for second in range(1, radius + 1):
             if places[first, second] >= 0:
                 dilate(closed, half_widths, second, 255, inner[0], shape)
-                widen(inner, second)
+                widen(inner, steps[second])
                 opened = openings[second % 2]
                 dilate(inner, half_widths, second, 0, opened, shape)
-                update_values(opened, previous, complement, classes, words, changed, lanes)
+                update_values(opened, previous, complement, classes, words, scratch, lanes)
                 sum_lanes(lanes, flip, counts[places[first, second]])
                 previous, complement = opened, NO_BITS
 
@@ -88,7 +118,7 @@ def count_chains(
 @njit(nogil=True, cache=True)
 def find_stride(width: int, radius: int) -> int:
     """Return the bytes of a plane's line: a multiple of 8, so that words don't straddle lines."""
-    return (width + radius + 7) // 8 * 8
+    return (width + max(radius, 8) + 7) // 8 * 8
 
 
 def lay_out(truth: np.ndarray, radius: int) -> tuple[np.ndarray, Words]:
@@ -114,14 +144,21 @@ def lay_out(truth: np.ndarray, radius: int) -> tuple[np.ndarray, Words]:
 
 
 @njit(nogil=True, cache=True)
-def widen(planes: np.ndarray, radius: int) -> None:
-    """Fill planes[b], b = 1..radius, with the maximum of planes[0] over -b..b along the lines."""
+def widen(planes: np.ndarray, half_widths: np.ndarray) -> None:
+    """Fill planes[b] with the maximum of planes[0] over -b..b along the lines, for b in `half_widths`.
+
+    They increase from 1, and by 2b + 1 at most from one b to the next, so that shifted copies leave no gap.
+    """
     last = planes.shape[1] - LANES
-    source = planes[0]
-    take_largest_of_3(source[LANES:last], source[LANES - 1 :], source[LANES + 1 :], planes[1][LANES:last], 0)
-    for half_width in range(2, radius + 1):
-        source = planes[half_width - 1]
-        take_larger(source[LANES - 1 :], source[LANES + 1 :], planes[half_width][LANES:last])
+    half_width = 0
+    for wider in half_widths:
+        source, shift = planes[half_width], wider - half_width
+        before, after = source[LANES - shift :], source[LANES + shift :]
+        if shift <= half_width:
+            take_larger(before, after, planes[wider][LANES:last])
+        else:
+            take_largest_of_3(source[LANES:last], before, after, planes[wider][LANES:last], 0)
+        half_width = wider
 
 
 @njit(nogil=True, cache=True)
@@ -157,12 +194,14 @@ def dilate(planes: np.ndarray, half_widths: np.ndarray, radius: int, flip: int, 
 
 
 @njit(nogil=True, cache=True)
-def clear_padding(plane: np.ndarray, shape: Shape) -> None:
-    """Set the bytes after each line's pixels to 0."""
+def clear_padding(lines: np.ndarray, shape: Shape) -> None:
+    """Set the bytes after each line's pixels to 0, of which the last eight are one word."""
     height, width, stride = shape
+    words = lines.view(np.uint64)
     for y in range(height):
-        for x in range(y * stride + width, (y + 1) * stride):
-            plane[x] = 0
+        words[(y + 1) * stride // 8 - 1] = 0
+        for x in range(y * stride + width, (y + 1) * stride - 8):
+            lines[x] = 0
 
 
 # The loops index from 0 over slices: a negative index would have to wrap around, which forbids vector code.
@@ -172,6 +211,12 @@ def clear_padding(plane: np.ndarray, shape: Shape) -> None:
 def invert(a: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] = ~a[i]
+
+
+@njit(nogil=True, cache=True)
+def add(out: np.ndarray, a: np.ndarray) -> None:
+    for i in range(len(out)):
+        out[i] += a[i]
 
 
 @njit(nogil=True, cache=True)
@@ -229,16 +274,19 @@ def update_values(
     complement: np.uint64,
     classes: np.ndarray,
     words: Words,
-    changed: np.ndarray,
+    scratch: tuple[np.ndarray, np.ndarray],
     lanes: np.ndarray,
 ) -> None:
     """Bring lanes from the values of `previous` to those of `plane`, where few words differ."""
     content, before = plane.view(np.uint64), previous.view(np.uint64)
+    differs, changed = scratch
+    for number in range(len(content)):
+        differs[number] = content[number] != before[number] ^ complement
     for kind in range(3):
         count = np.uint64(0)
         for number in words[kind]:
             changed[count] = number  # kept only where the word differs: a branch would be guessed wrong
-            count += np.uint64(content[number] != before[number] ^ complement)
+            count += differs[number]
         for number in changed[:count]:
             if kind < 2:
                 add_word(lanes[kind], before[number] ^ complement, -1)
@@ -271,10 +319,11 @@ def add_mixed_word(lanes: np.ndarray, classes: np.ndarray, word: np.uint64, coun
 
 @njit(nogil=True, cache=True)
 def sum_lanes(lanes: np.ndarray, flip: int, counts: np.ndarray) -> None:
-    """Set counts, int64 (2, 256), to the histograms by value ^ flip."""
+    """Set counts, int32 (2, 256), to the histograms by value ^ flip."""
     for kind in range(2):
-        for value in range(256):
-            total = 0
-            for lane in range(LANES):
-                total += lanes[kind, lane, value]
-            counts[kind, value ^ flip] = total
+        total = counts[kind]
+        total[:] = lanes[kind, 0]
+        for lane in range(1, LANES):
+            add(total, lanes[kind, lane])
+        if flip != 0:
+            total[:] = total[::-1].copy()

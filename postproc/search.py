@@ -28,8 +28,8 @@ from ensemble.evidence import (
     mix_folds,
 )
 from postproc.components import count_areas
-from postproc.grey import count_chains, lay_out
-from postproc.recipe import KERNEL_SHAPES, Kernel, Order, Recipe, draw_kernel
+from postproc.grey import count_chains, lay_out, measure_kernels
+from postproc.recipe import KERNEL_SHAPES, Order, Recipe, draw_kernel
 
 LARGEST_KERNEL = 15
 AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px
@@ -133,7 +133,8 @@ def search_kernels(
         ValueError: `tiles` and `groups` are not equally many.
     """
     recipes = list_kernel_recipes(largest)
-    half_widths = {kernel: measure_kernels(kernel, largest // 2) for kernel in KERNEL_SHAPES}
+    sizes = range(1, largest + 1, 2)
+    kernels = {kernel: measure_kernels([draw_kernel(kernel, size) for size in sizes]) for kernel in KERNEL_SHAPES}
     places = {chain: np.full(2 * [largest // 2 + 1], -1) for chain in product(KERNEL_SHAPES, (0, 255))}
     for place, recipe in enumerate(recipes):
         close, opening = recipe.close // 2, recipe.open // 2
@@ -147,7 +148,7 @@ def search_kernels(
         counts = np.empty((len(recipes), 2, THRESHOLDS + 1), np.int32)
         classes, words = lay_out(truth, largest // 2)
         for (kernel, flip), rows in places.items():
-            count_chains(blend, classes, words, half_widths[kernel], rows, np.uint8(flip), counts)
+            count_chains(blend, classes, words, kernels[kernel], rows, np.uint8(flip), counts)
         return counts
 
     return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
@@ -189,17 +190,6 @@ def search_areas(
 
     evidence = collect_counts(count, tiles, groups, len(places), workers)
     return Grid(tuple(with_areas[place] for place in places), evidence)
-
-
-def measure_kernels(kernel: Kernel, radius: int) -> np.ndarray:
-    """Return how wide the rows of OpenCV's kernels are, int64 (radius + 1, radius + 1).
-
-    The kernel of size 2r + 1 reaches [r, d] pixels to either side in the rows d above and below its middle.
-    """
-    half_widths = np.zeros((radius + 1, radius + 1), np.int64)
-    for r in range(1, radius + 1):
-        half_widths[r, : r + 1] = draw_kernel(kernel, 2 * r + 1)[r:].sum(axis=1) // 2
-    return half_widths
 
 
 def collect_counts(
@@ -250,15 +240,16 @@ def map_threads(work: Callable[[Tile], Result], items: Iterable[Tile], workers: 
 @njit(nogil=True, cache=True)
 def add_counts(counts: np.ndarray, intersection: np.ndarray, union: np.ndarray, iou_sum: np.ndarray) -> None:
     """Add one tile's histograms, int32 (recipes, 2, 256), to the int64 (recipes, 255) sums of its group."""
+    inside, outside = np.zeros(256, np.int64), np.zeros(256, np.int64)
     for recipe in range(len(counts)):
         background, building = counts[recipe]
-        outside, inside, truth = 0, 0, 0
-        for value in range(256):
-            truth += building[value]
-        for value in range(255, 0, -1):
-            outside += background[value]
-            inside += building[value]
-            either = outside + truth
-            intersection[recipe, value - 1] += inside
-            union[recipe, value - 1] += either
-            iou_sum[recipe, value - 1] += IOU_UNIT if either == 0 else int(np.rint(inside / either * IOU_UNIT))
+        for value in range(254, -1, -1):
+            outside[value] = outside[value + 1] + background[value + 1]
+            inside[value] = inside[value + 1] + building[value + 1]
+        truth = inside[0] + building[0]
+        for index in range(THRESHOLDS):
+            either = outside[index] + truth
+            ratio = 1.0 if either == 0 else inside[index] / either
+            intersection[recipe, index] += inside[index]
+            union[recipe, index] += either
+            iou_sum[recipe, index] += int(np.rint(ratio * IOU_UNIT))
