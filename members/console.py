@@ -25,7 +25,8 @@ Item = TypeVar("Item")
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 
 # no markup: paths and messages have [brackets] and :colons: of their own
-stdout = Console(soft_wrap=True, markup=False, emoji=False)
+PIPE_WIDTH = 120  # of tables that go to a file or a pipe
+stdout = Console(soft_wrap=True, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 

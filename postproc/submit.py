@@ -40,7 +40,7 @@ def submit(
     expected = list(sizes)
     if data is not None and part == "test":
         expected = [tile.image_id for tile in list_tiles(data, "test")]
-        check_ids(folders[0], sizes, expected)
+        check_ids(folders[0], list(sizes), expected)
     place.log_command()
     masks = make_masks(folders[0].parent, sizes, weights, chosen)
     write_submission(path, track(masks, "submission", len(sizes)), expected)
