@@ -325,6 +325,21 @@ def test_damaged_records(
     refuse(roofstack, tmp_path, message, command, *arguments, "--data", data_set, "--run", run.path)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("history.csv", b"epoch,loss\n1,0.5\n"), ("history.csv", b"\xff\n"), ("last/state.npz", b"PK\x03\x04"),
+     ("last/state.npz", b"")],
+)  # fmt: skip
+def test_damaged_progress(
+    roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run, name: str, content: bytes
+) -> None:
+    path = run.member_folder("lite0_unet", 0) / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(content)
+    message = rf"fold0/{name}: damaged \(.*\); train this member anew with --restart"
+    refuse(roofstack, tmp_path, message, "train", "lite0_unet", "--data", data_set, "--run", run.path)
+
+
 # Prediction
 
 

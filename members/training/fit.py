@@ -5,6 +5,7 @@ import io
 import json
 import shutil
 import time
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def read_progress(spec: MemberSpec, folder: Path) -> list[Row]:
     """The epochs done so far in `folder`.
 
     Raises:
-        InputError: they are of another spec.
+        InputError: they are of another spec, or what is there is damaged.
     """
     if not (folder / SPEC).is_file():
         return []
@@ -129,12 +130,16 @@ def read_progress(spec: MemberSpec, folder: Path) -> list[Row]:
         raise InputError(
             f"{folder}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
         )
-    if (folder / STATE).is_file():
-        with np.load(folder / STATE, allow_pickle=False) as state:
-            return json.loads(str(state["history"]))
-    if (folder / HISTORY).is_file():
-        with (folder / HISTORY).open(newline="") as lines:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)]
+    path = folder / STATE if (folder / STATE).is_file() else folder / HISTORY
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as state:
+                return json.loads(str(state["history"]))
+        if path.is_file():
+            with path.open(newline="") as lines:
+                return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(lines)]
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
     return []
 
 
