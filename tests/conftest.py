@@ -11,10 +11,6 @@ import numpy as np
 import pytest
 import rasterio
 
-import roofstack as front_door
-from members.catalog import find_spec
-from members.training.backend import choose_backend
-
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 ROOT = Path(__file__).parents[1]
@@ -77,6 +73,9 @@ def hash_folder(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
+    from members.catalog import find_spec
+    from members.training.backend import choose_backend
+
     choose_backend()
     from members.training.network import build_network
 
@@ -94,6 +93,8 @@ class Outcome(NamedTuple):
 @pytest.fixture
 def roofstack(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Callable[..., Outcome]:
     """Run `roofstack ARGUMENTS` in this process; what C libraries write to the terminal is captured too."""
+
+    import roofstack as front_door
 
     def call(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["roofstack", *map(str, arguments)])
