@@ -57,7 +57,7 @@ def lay_blocks(canvas: Canvas, place: Neighbourhood, whole: Frame, rng: np.rando
                 kerb = shift_across + front + facing * (width / 2 + 1.5)
                 start = left
                 while start < right - 5:
-                    share = rng.uniform(8, 15) if town else rng.uniform(17, 23)
+                    share = rng.uniform(10, 18) if town else rng.uniform(17, 23)
                     share = right - start if right - start - share < 7 else share
                     middle = locate((0, 0), whole.angle, start + share / 2, kerb + facing * depth / 2)
                     if max(map(abs, middle)) < canvas.reach + 6:
@@ -94,7 +94,7 @@ def fill_town_plot(
 ) -> None:
     """A house on the whole front of its plot, a court behind; now and then the plot lies open."""
     share, depth = size
-    surface = PAVING[rng.integers(len(PAVING))] if rng.random() < 0.45 else place.soil
+    surface = PAVING[rng.integers(len(PAVING))] if rng.random() < 0.35 else place.soil
     paint_slab(canvas, middle, angle, (share, depth), jitter(rng, surface, 0.08))
     if rng.random() < 0.1:
         for _ in range(int(rng.integers(2, 5))):
@@ -104,7 +104,7 @@ def fill_town_plot(
     built = depth * rng.uniform(0.55, 0.85)
     front = locate(middle, angle, 0, (built - depth) / 2 + rng.uniform(0, 0.8))
     house = (share - rng.uniform(0, 1.6), built)
-    paint_building(canvas, rng, front, angle, house, rng.uniform(3.5, 8), choose(place, rng))
+    paint_building(canvas, rng, front, angle, house, rng.uniform(3, 6), choose(place, rng))
     yard = depth - built
     spot = locate(middle, angle, rng.uniform(-0.3, 0.3) * share, (depth - yard) / 2)
     extra = rng.random()
@@ -146,13 +146,13 @@ def fill_suburb_plot(
     paint_building(canvas, rng, front, angle + rng.normal(0, 0.02), house, rng.uniform(2.6, 4.2), choose(place, rng))
     back = locate(middle, angle, side * (share / 2 - 3), depth / 2 - 2.5)
     extra = rng.random()
-    if extra < 0.2:
+    if extra < 0.12:
         shed = (rng.uniform(4.5, 7), rng.uniform(3.5, 4.5))
         paint_building(canvas, rng, back, angle, shed, 2.7, choose_shed(place, rng))
-    elif extra < 0.35:
+    elif extra < 0.27:
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (6.6, 4.4), (0.70, 0.68, 0.64))
         paint_slab(canvas, locate(back, angle, -side, -1), angle, (5.2, 3.0), (0.24, 0.58, 0.68))
-    elif extra < 0.45:
+    elif extra < 0.4:
         paint_tarp(canvas, rng, back, angle)
     if rng.random() < 0.6:
         paint_hedge(canvas, locate(middle, angle, share / 2, depth / 4), angle + np.pi / 2, depth / 2, place.leaves)

@@ -73,8 +73,8 @@ def join(first: Surface, second: Surface) -> Surface:
 def raise_roof(frame: Frame, form: Form, length: float, width: float) -> Surface:
     """The surface of a roof that fills `length` by `width` metres round the centre of `frame`."""
     along, across, pitch = frame.along, frame.across, PITCH[form]
-    if form == "angle":  # two wings, 55 % as wide as the plot, meet in a corner
-        wing = 0.55 * width
+    if form == "angle":  # two wings, 65 % as wide as the plot, meet in a corner
+        wing = 0.65 * width
         front = raise_hip(along, across + (width - wing) / 2, length, wing, pitch, gable=True)
         side = raise_hip(across, along - (length - wing) / 2, width, wing, pitch, gable=True)
         return join(front, Surface(side.inside, side.rise, (side.slope[1], side.slope[0])))

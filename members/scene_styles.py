@@ -18,7 +18,7 @@ ROOFS: dict[Kind, tuple[tuple[Form, Material], ...]] = {
     ),
     "suburb": (
         ("gable", "tiles"), ("hip", "tiles"), ("angle", "tiles"), ("hip", "metal"), ("gable", "metal"),
-        ("angle", "bitumen"), ("flat", "bitumen"), ("flat", "concrete"),
+        ("angle", "metal"), ("flat", "bitumen"), ("flat", "concrete"),
     ),
     "rural": (
         ("gable", "metal"), ("gable", "rust"), ("round", "thatch"), ("hip", "thatch"), ("gable", "tiles"),

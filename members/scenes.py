@@ -42,7 +42,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
     return Camera(
         exposure=rng.uniform(0.85, 1.2),
         balance=(red, 1.0, blue),
-        shade=rng.uniform(0.48, 0.64),
+        shade=rng.uniform(0.52, 0.68),
         haze=rng.uniform(0, 0.18),
         blur=rng.uniform(0.4, 0.9),
         noise=rng.uniform(0.008, 0.025),

@@ -93,7 +93,7 @@ def test_ridge_is_half_the_width_times_the_pitch_high(form: Form) -> None:
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("material", get_args(Material))
 def test_every_form_and_material_marks_its_outline(form: Form, material: Material) -> None:
-    area = {"round": np.pi * 4**2, "court": 12 * 8 - (12 - 4.96) * (8 - 4.96), "angle": 12 * 4.4 + 8 * 4.4 - 4.4**2}
+    area = {"round": np.pi * 4**2, "court": 12 * 8 - (12 - 4.96) * (8 - 4.96), "angle": 12 * 5.2 + 8 * 5.2 - 5.2**2}
     canvas = make_canvas()
     paint_building(canvas, np.random.default_rng(1), (0.7, -1.1), 0.4, (8, 12), 3.0, Roof(form, material, GREY))
     marked = np.count_nonzero(canvas.building) * STEP**2
