@@ -1,54 +1,24 @@
 """Flat grey operators and histograms, compiled: all closings and openings of one tile counted at once.
 
-A plane is a tile laid out in one row of bytes: lines of `stride` bytes, each the picture's columns and then at
-least `radius` bytes of padding, with `radius` lines of padding above and below. A shift in either direction
-is then an offset, and every pass below is one long loop that the compiler turns into vector code.
+They work on planes, as `postproc.planes` lays them out. The padding is 0, the neutral element of dilation;
+erosion is dilation of the complement, so it is neutral there too: the outside of the picture is ignored, as
+OpenCV does by default.
 
-The padding is 0, the neutral element of dilation; erosion is dilation of the complement, so it is neutral
-there too: the outside of the picture is ignored, as OpenCV does by default.
+Everything that calls one another is in this file: numba's cache would not see a change in another one.
 """
-
-from collections.abc import Sequence
 
 import numpy as np
 from numba import njit
 
-Words = tuple[np.ndarray, np.ndarray, np.ndarray]
-Kernels = tuple[np.ndarray, tuple[np.ndarray, ...]]
-Shape = tuple[int, int, int]  # height, width and stride
+from postproc.planes import WORD, Kernels, Shape, Words
 
-OUTSIDE = 2  # class of a byte that is no pixel; 0 is background in the truth, 1 building
-LANES = 8  # histograms that take turns, so that equal neighbours don't wait for one another's increment
 NO_BITS, ALL_BITS = np.uint64(0), np.uint64(2**64 - 1)
-
-
-def measure_kernels(kernels: Sequence[np.ndarray]) -> Kernels:
-    """Return how wide the rows of kernels are, and how to get there.
-
-    Args:
-        kernels: the structuring elements of the sizes 1, 3, 5, .., each of centred rows, symmetric about the middle.
-
-    Returns:
-        half_widths: int64 (radius + 1, radius + 1); [r, d] is the pixels to either side in the rows d above and
-            below the middle of the kernel of size 2r + 1.
-        steps: for `widen`, the half widths of each kernel's rows with what leads to them; [0] is for all of them.
-    """
-    half_widths = np.zeros((len(kernels), len(kernels)), np.int64)
-    steps = [np.arange(1, len(kernels))]
-    for r, kernel in enumerate(kernels[1:], start=1):
-        half_widths[r, : r + 1] = kernel[r:].sum(axis=1) // 2
-        wanted, step = [], 0
-        for half_width in np.unique(half_widths[r]):
-            while step < half_width:
-                step = min(3 * step + 1, int(half_width))
-                wanted.append(step)
-        steps.append(np.array(wanted, np.int64))
-    return half_widths, tuple(steps)
 
 
 @njit(nogil=True, cache=True)
 def count_chains(
-    image: np.ndarray,
+    plane: np.ndarray,
+    shape: Shape,
     classes: np.ndarray,
     words: Words,
     kernels: Kernels,
@@ -58,34 +28,30 @@ def count_chains(
 ) -> None:
     """Count every chain of a closing and then an opening by one family of kernels.
 
+    Opening and then closing is the same on the complement of the picture (flip = 255, and places[r, s] for the
+    opening radius r and the closing radius s).
+
     Args:
-        image: uint8 (height, width).
-        classes: uint8 (plane,), class of each byte, as by `lay_out`.
-        words: as by `lay_out`.
+        plane: uint8 (plane,), the picture, complemented for flip = 255; the padding is 0.
+        shape: its height, width and stride.
+        classes: uint8 (plane,), the truth; the padding is OUTSIDE.
+        words: as by `sort_words`.
         kernels: as by `measure_kernels`.
         places: int64 (radius + 1, radius + 1); [r, s] is the row of `counts` for closing radius r and opening
             radius s, or -1 to leave it out.
-        flip: 255 counts opening and then closing (places[r, s] is opening r, closing s), by duality; else 0.
+        flip: 0 or 255.
         counts: int32 (settings, 2, 256), filled: pixels of the truth's background and building by value.
     """
     half_widths, steps = kernels
-    radius = len(half_widths) - 1
-    height, width = image.shape
-    stride = find_stride(width, radius)
-    size = len(classes)
+    radius, size = len(half_widths) - 1, len(plane)
+    start, end = radius * shape[2], size - radius * shape[2]
     source = np.zeros((radius + 1, size), np.uint8)
     closed = np.zeros((radius + 1, size), np.uint8)
     inner = np.zeros((radius + 1, size), np.uint8)
-    openings = np.zeros((2, size), np.uint8)
-    scratch = np.empty(size // 8, np.uint8), np.empty(size // 8, np.uint32)
-    lanes = np.empty((3, LANES, 256), np.int32)
-    shape = (height, width, stride)
-    start, end = radius * stride, (radius + height) * stride
-
-    for y in range(height):
-        line = source[0][(radius + y) * stride :]
-        for x in range(width):
-            line[x] = image[y, x] ^ flip
+    opened, previous = np.zeros(size, np.uint8), np.zeros(size, np.uint8)
+    scratch = np.empty(size // WORD, np.uint8), np.empty(size // WORD, np.uint32)
+    lanes = np.empty((3, WORD, 256), np.int32)
+    source[0] = plane
     widen(source, steps[0])
     for first in range(radius + 1):
         if places[first].max() < 0:
@@ -103,61 +69,33 @@ def count_chains(
         if places[first, 0] >= 0:
             sum_lanes(lanes, flip, counts[places[first, 0]])
         widen(closed, steps[0])
-        previous, complement = closed[0], ALL_BITS
+        invert(closed[0], previous)
         for second in range(1, radius + 1):
             if places[first, second] >= 0:
                 dilate(closed, half_widths, second, 255, inner[0], shape)
                 widen(inner, steps[second])
-                opened = openings[second % 2]
                 dilate(inner, half_widths, second, 0, opened, shape)
-                update_values(opened, previous, complement, classes, words, scratch, lanes)
+                update_values(opened, previous, classes, words, scratch, lanes)
                 sum_lanes(lanes, flip, counts[places[first, second]])
-                previous, complement = opened, NO_BITS
+                opened, previous = previous, opened
 
 
 @njit(nogil=True, cache=True)
-def find_stride(width: int, radius: int) -> int:
-    """Return the bytes of a plane's line: a multiple of 8, so that words don't straddle lines."""
-    return (width + max(radius, 8) + 7) // 8 * 8
+def widen(planes: np.ndarray, steps: np.ndarray) -> None:
+    """Fill planes[b] with the maximum of planes[0] over -b..b along the lines, for each b > 0 in `steps`.
 
-
-def lay_out(truth: np.ndarray, radius: int) -> tuple[np.ndarray, Words]:
-    """Return the classes of a plane's bytes, uint8 (plane,), and its words by what they hold.
-
-    Args:
-        truth: bool (height, width).
-        radius: of the largest kernel.
-
-    Returns:
-        The classes, and the numbers of the 8-byte words that are all background, all building, and mixed, in
-        three uint32 arrays: unsigned, since a signed index may be negative and takes longer.
+    Each is made of two or three shifted copies of the one before.
     """
-    height, width = truth.shape
-    stride = find_stride(width, radius)
-    classes = np.full((height + 2 * radius) * stride + 2 * LANES, OUTSIDE, np.uint8)
-    lines = classes[: -2 * LANES].reshape(-1, stride)
-    lines[radius : radius + height, :width] = truth
-    background, building, outside = (classes.view(np.uint64) == kind * 0x0101010101010101 for kind in range(3))
-    mixed = ~(background | building | outside)
-    numbers = np.arange(len(mixed), dtype=np.uint32)
-    return classes, (numbers[background], numbers[building], numbers[mixed])
-
-
-@njit(nogil=True, cache=True)
-def widen(planes: np.ndarray, half_widths: np.ndarray) -> None:
-    """Fill planes[b] with the maximum of planes[0] over -b..b along the lines, for b in `half_widths`.
-
-    They increase from 1, and by 2b + 1 at most from one b to the next, so that shifted copies leave no gap.
-    """
-    last = planes.shape[1] - LANES
+    margin = len(planes) - 1
+    end = planes.shape[1] - margin
     half_width = 0
-    for wider in half_widths:
+    for wider in steps[steps > 0]:
         source, shift = planes[half_width], wider - half_width
-        before, after = source[LANES - shift :], source[LANES + shift :]
+        before, after, out = source[margin - shift :], source[margin + shift :], planes[wider][margin:end]
         if shift <= half_width:
-            take_larger(before, after, planes[wider][LANES:last])
+            take_larger(before, after, out)
         else:
-            take_largest_of_3(source[LANES:last], before, after, planes[wider][LANES:last], 0)
+            take_largest_of_3(source[margin:end], before, after, out, 0)
         half_width = wider
 
 
@@ -195,12 +133,12 @@ def dilate(planes: np.ndarray, half_widths: np.ndarray, radius: int, flip: int, 
 
 @njit(nogil=True, cache=True)
 def clear_padding(lines: np.ndarray, shape: Shape) -> None:
-    """Set the bytes after each line's pixels to 0, of which the last eight are one word."""
+    """Set the bytes after each line's pixels to 0, of which the last are one word."""
     height, width, stride = shape
     words = lines.view(np.uint64)
     for y in range(height):
-        words[(y + 1) * stride // 8 - 1] = 0
-        for x in range(y * stride + width, (y + 1) * stride - 8):
+        words[(y + 1) * stride // WORD - 1] = 0
+        for x in range(y * stride + width, (y + 1) * stride - WORD):
             lines[x] = 0
 
 
@@ -249,14 +187,15 @@ def raise_by_4(out: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, d: 
 def count_values(
     plane: np.ndarray, complement: np.uint64, classes: np.ndarray, words: Words, lanes: np.ndarray
 ) -> None:
-    """Set lanes, int32 (3, LANES, 256), to the number of bytes of each class by value.
+    """Set lanes to the number of bytes of each class by value.
 
     Args:
         plane: uint8 (plane,).
-        complement: all bits set counts the values of the plane's complement; else 0.
-        classes: as by `lay_out`.
-        words: as by `lay_out`.
-        lanes: their sum over the axis 1 is the histogram.
+        complement: ALL_BITS counts the values of the plane's complement; else NO_BITS.
+        classes: uint8 (plane,), as for `count_chains`.
+        words: as by `sort_words`.
+        lanes: int32 (3, 8, 256); the histogram is their sum over the axis 1. The bytes of a word take turns, so
+            that equal neighbours don't wait for one another's increment.
     """
     lanes[:] = 0
     content = plane.view(np.uint64)
@@ -264,14 +203,13 @@ def count_values(
         for number in words[kind]:
             add_word(lanes[kind], content[number] ^ complement, 1)
     for number in words[2]:
-        add_mixed_word(lanes, classes[8 * number :], content[number] ^ complement, 1)
+        add_mixed_word(lanes, classes[WORD * number :], content[number] ^ complement, 1)
 
 
 @njit(nogil=True, cache=True)
 def update_values(
     plane: np.ndarray,
     previous: np.ndarray,
-    complement: np.uint64,
     classes: np.ndarray,
     words: Words,
     scratch: tuple[np.ndarray, np.ndarray],
@@ -281,7 +219,7 @@ def update_values(
     content, before = plane.view(np.uint64), previous.view(np.uint64)
     differs, changed = scratch
     for number in range(len(content)):
-        differs[number] = content[number] != before[number] ^ complement
+        differs[number] = content[number] != before[number]
     for kind in range(3):
         count = np.uint64(0)
         for number in words[kind]:
@@ -289,11 +227,11 @@ def update_values(
             count += differs[number]
         for number in changed[:count]:
             if kind < 2:
-                add_word(lanes[kind], before[number] ^ complement, -1)
+                add_word(lanes[kind], before[number], -1)
                 add_word(lanes[kind], content[number], 1)
             else:
-                add_mixed_word(lanes, classes[8 * number :], before[number] ^ complement, -1)
-                add_mixed_word(lanes, classes[8 * number :], content[number], 1)
+                add_mixed_word(lanes, classes[WORD * number :], before[number], -1)
+                add_mixed_word(lanes, classes[WORD * number :], content[number], 1)
 
 
 @njit(nogil=True, cache=True)
@@ -313,7 +251,7 @@ def add_word(lane: np.ndarray, word: np.uint64, count: int) -> None:
 @njit(nogil=True, cache=True)
 def add_mixed_word(lanes: np.ndarray, classes: np.ndarray, word: np.uint64, count: int) -> None:
     """Add `count` at each of the word's eight values, each among its byte's class."""
-    for i in range(LANES):
+    for i in range(WORD):
         lanes[classes[i], i, (word >> np.uint64(8 * i)) & np.uint64(255)] += count
 
 
@@ -323,7 +261,7 @@ def sum_lanes(lanes: np.ndarray, flip: int, counts: np.ndarray) -> None:
     for kind in range(2):
         total = counts[kind]
         total[:] = lanes[kind, 0]
-        for lane in range(1, LANES):
+        for lane in range(1, WORD):
             add(total, lanes[kind, lane])
         if flip != 0:
             total[:] = total[::-1].copy()

@@ -6,37 +6,22 @@ closed and opened. So one grey pass per pair of kernels and a histogram of its v
 the scores at all 255 thresholds, and counts per group give those of any fold or bootstrap draw.
 """
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import TypeVar
 
 import numpy as np
-from numba import njit
 
-from ensemble.evidence import (
-    IOU_UNIT,
-    THRESHOLDS,
-    Evidence,
-    Objective,
-    check_tile,
-    check_truth,
-    index_groups,
-    mix_folds,
-)
+from ensemble.evidence import THRESHOLDS, Evidence, Objective, mix_folds
 from postproc.components import count_areas
-from postproc.grey import count_chains, lay_out, measure_kernels
+from postproc.counting import Tile, collect_counts
+from postproc.grey import count_chains
+from postproc.planes import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
 from postproc.recipe import KERNEL_SHAPES, Order, Recipe, draw_kernel
 
 LARGEST_KERNEL = 15
 AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px
 ORDERS: tuple[Order, ...] = ("close-open", "open-close")
-
-Tile = tuple[np.ndarray, np.ndarray]
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -134,8 +119,9 @@ def search_kernels(
     """
     recipes = list_kernel_recipes(largest)
     sizes = range(1, largest + 1, 2)
+    radius = len(sizes) - 1
     kernels = {kernel: measure_kernels([draw_kernel(kernel, size) for size in sizes]) for kernel in KERNEL_SHAPES}
-    places = {chain: np.full(2 * [largest // 2 + 1], -1) for chain in product(KERNEL_SHAPES, (0, 255))}
+    places = {chain: np.full((len(sizes), len(sizes)), -1) for chain in product(KERNEL_SHAPES, (0, 255))}
     for place, recipe in enumerate(recipes):
         close, opening = recipe.close // 2, recipe.open // 2
         if recipe.order == "close-open":
@@ -145,10 +131,13 @@ def search_kernels(
 
     def count(tile: Tile) -> np.ndarray:
         blend, truth = tile
+        shape = find_shape(blend, radius)
+        planes = {0: lay_out(blend, radius, 0), 255: lay_out(~blend, radius, 0)}
+        classes = lay_out(truth, radius, OUTSIDE)
+        words = sort_words(classes)
         counts = np.empty((len(recipes), 2, THRESHOLDS + 1), np.int32)
-        classes, words = lay_out(truth, largest // 2)
         for (kernel, flip), rows in places.items():
-            count_chains(blend, classes, words, kernels[kernel], rows, np.uint8(flip), counts)
+            count_chains(planes[flip], shape, classes, words, kernels[kernel], rows, flip, counts)
         return counts
 
     return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
@@ -190,66 +179,3 @@ def search_areas(
 
     evidence = collect_counts(count, tiles, groups, len(places), workers)
     return Grid(tuple(with_areas[place] for place in places), evidence)
-
-
-def collect_counts(
-    count: Callable[[Tile], np.ndarray],
-    tiles: Iterable[Tile],
-    groups: Sequence[str],
-    recipes: int,
-    workers: int | None,
-) -> Evidence:
-    """Count the tiles in parallel and sum the evidence, whose choices are (recipes, 255).
-
-    Args:
-        count: returns the int32 (recipes, 2, 256) pixels of the truth's background and building by grey value.
-        tiles: as for `search_kernels`.
-        groups: the group of each tile.
-        recipes: how many there are.
-        workers: threads; by default one a core.
-    """
-    names, index = index_groups(groups)
-    sums = np.zeros((3, len(names), recipes, THRESHOLDS), np.int64)
-    buildings = 0
-
-    def check(tiles: Iterable[Tile]) -> Iterator[Tile]:
-        for number, ((blend, truth), group) in enumerate(zip(tiles, index, strict=True)):
-            check_tile(blend, truth, f"tile {number} of group {names[group]}")
-            yield blend, truth
-
-    for counts, group in zip(map_threads(count, check(tiles), workers), index, strict=True):
-        buildings += int(counts[0, 1].sum())
-        add_counts(counts, *sums[:, group])
-    check_truth(buildings, len(groups))
-    return Evidence(names, np.bincount(index, minlength=len(names)), *sums)
-
-
-def map_threads(work: Callable[[Tile], Result], items: Iterable[Tile], workers: int | None = None) -> Iterator[Result]:
-    """Yield work(item) in the items' order; only a few items are read ahead."""
-    workers = workers or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-
-
-@njit(nogil=True, cache=True)
-def add_counts(counts: np.ndarray, intersection: np.ndarray, union: np.ndarray, iou_sum: np.ndarray) -> None:
-    """Add one tile's histograms, int32 (recipes, 2, 256), to the int64 (recipes, 255) sums of its group."""
-    inside, outside = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    for recipe in range(len(counts)):
-        background, building = counts[recipe]
-        for value in range(254, -1, -1):
-            outside[value] = outside[value + 1] + background[value + 1]
-            inside[value] = inside[value + 1] + building[value + 1]
-        truth = inside[0] + building[0]
-        for index in range(THRESHOLDS):
-            either = outside[index] + truth
-            ratio = 1.0 if either == 0 else inside[index] / either
-            intersection[recipe, index] += inside[index]
-            union[recipe, index] += either
-            iou_sum[recipe, index] += int(np.rint(ratio * IOU_UNIT))

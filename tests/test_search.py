@@ -9,8 +9,9 @@ from skimage import morphology
 
 from ensemble.evidence import assign_folds, collect_evidence, compare_evidence, draw_groups
 from members.errors import InputError
+from postproc.counting import map_threads
 from postproc.recipe import Recipe, draw_kernel
-from postproc.search import AREAS, cross_fit, list_kernel_recipes, map_threads, search_areas, search_kernels
+from postproc.search import AREAS, cross_fit, list_kernel_recipes, search_areas, search_kernels
 
 
 def make_tile(rng, height, width):
@@ -102,6 +103,15 @@ def test_real_maps_agree_at_every_recipe(shared_data):
         assert (counts.intersection.tolist(), counts.union.tolist()) == (intersections, unions)
         mean = np.mean([i / u if u else 1 for i, u in zip(intersections, unions, strict=True)])
         assert counts.score("mean_iou") == pytest.approx(mean, abs=2**-32)
+
+
+def test_larger_kernels_than_the_default_agree_too():
+    tile = make_tile(np.random.default_rng(9), 45, 38)
+    grid = search_kernels([tile], ["a"], largest=31)
+    for place in range(0, len(grid.recipes), 29):
+        intersections, unions = count_masks(mask_with_opencv, grid.recipes[place], 120, [tile])
+        counts = grid.evidence[place, 119]
+        assert (counts.intersection.tolist(), counts.union.tolist()) == (intersections, unions)
 
 
 def test_the_first_recipe_has_the_evidence_of_the_bare_maps():
