@@ -1,5 +1,6 @@
 """Augmentation policies, seeded by (seed, epoch, tile) so that a resumed run sees what it would have seen."""
 
+from collections.abc import Sequence
 from functools import cache
 
 import albumentations as A
@@ -7,19 +8,28 @@ import cv2
 import numpy as np
 from albumentations.augmentations.geometric import functional as geometric
 
+Pair = tuple[np.ndarray, np.ndarray]
+
 D4 = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
+PASTE_SHARE = 0.4
+"""Share of the examples of `strong` that get buildings of another tile."""
 
 
 @cache
-def build_photometric(policy: str) -> A.Compose:
-    """The transforms of a policy that leave geometry, and so the mask, alone."""
+def build_transforms(policy: str) -> A.Compose:
+    """What albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
     light = A.RandomBrightnessContrast(0.25, 0.25, p=0.6)
     season = A.HueSaturationValue(12, 25, 15, p=0.5)
     gamma = A.RandomGamma((75, 135), p=0.3)
     haze = A.Lambda(image=lighten_haze, p=0.15)
     blur = A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 5)), A.Downscale((0.5, 0.8))], p=0.2)
     jpeg = A.ImageCompression(quality_range=(45, 95), p=0.3)
-    transforms = {"none": [], "d4": [], "d4_photo": [light, season, gamma, haze, blur, jpeg]}
+    photo = [light, season, gamma, haze, blur, jpeg]
+    scale = A.Affine(scale=(0.75, 1.33), border_mode=cv2.BORDER_REFLECT_101, p=0.5)
+    elastic = A.ElasticTransform(30, 6, border_mode=cv2.BORDER_REFLECT_101, approximate=True, p=0.2)
+    # the mask stays as it is under the holes: what a tree or a cloud hides is a building still
+    cut_out = A.CoarseDropout((1, 4), (0.06, 0.15), (0.06, 0.15), fill="random_uniform", p=0.3)
+    transforms = {"none": [], "d4": [], "d4_photo": photo, "strong": [scale, elastic, *photo, cut_out]}
     return A.Compose(transforms[policy])
 
 
@@ -28,35 +38,66 @@ def lighten_haze(image: np.ndarray, **_: object) -> np.ndarray:
     return cv2.addWeighted(image, 0.75, image, 0, 50)
 
 
-def augment_tile(
-    image: np.ndarray, mask: np.ndarray, policy: str, crop: int, seed: tuple[int, int, int]
-) -> tuple[np.ndarray, np.ndarray]:
+def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed: tuple[int, int]) -> Pair:
     """One training example of a tile.
 
     Args:
-        image: uint8 (h, w, 3).
-        mask: bool (h, w).
-        policy: "none", "d4" (one of the square's eight symmetries) or "d4_photo" (also light, season, gamma,
-            haze, blur, JPEG).
+        pairs: all training tiles, images uint8 (h, w, 3) with masks bool (h, w).
+        index: which of them.
+        policy: "none"; "d4": one of the square's eight symmetries; "d4_photo": also light, season, gamma, haze,
+            blur and JPEG; "strong": also scale, elastic deformation, cut-out and buildings of another tile.
         crop: side in px; a smaller tile is padded by reflection first.
-        seed: (seed, epoch, tile's index); equal seeds give equal examples.
+        seed: (seed, epoch); equal seeds give equal examples.
 
     Returns:
         image uint8 (crop, crop, 3), mask bool (crop, crop).
     """
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng((*seed, index))
+    image, mask = crop_tile(*pairs[index], policy, crop, rng)
+    if policy == "strong" and rng.random() < PASTE_SHARE:
+        donor = crop_tile(*pairs[rng.integers(len(pairs))], policy, crop, rng)
+        image, mask = paste_buildings(image, mask, *donor, rng)
+    transforms = build_transforms(policy)
+    if transforms.transforms:
+        transforms.set_random_seed(int(rng.integers(2**31)))
+        changed = transforms(image=np.ascontiguousarray(image), mask=mask.astype(np.uint8))
+        image, mask = changed["image"], changed["mask"] > 0
+    return image, mask
+
+
+def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: np.random.Generator) -> Pair:
+    """A random crop of a tile, in a random symmetry of the square unless the policy is "none"."""
     image, mask = pad_tile(image, crop), pad_tile(mask, crop)
     top, left = (int(rng.integers(side - crop + 1)) for side in mask.shape)
     window = np.s_[top : top + crop, left : left + crop]
     image, mask = image[window], mask[window]
-    if policy != "none":
-        element = D4[rng.integers(len(D4))]
-        image, mask = geometric.d4(image, element), geometric.d4(mask, element)
-    photometric = build_photometric(policy)
-    if photometric.transforms:
-        photometric.set_random_seed(int(rng.integers(2**31)))
-        image = photometric(image=np.ascontiguousarray(image))["image"]
-    return image, mask
+    if policy == "none":
+        return image, mask
+    element = D4[rng.integers(len(D4))]
+    return geometric.d4(image, element), geometric.d4(mask, element)
+
+
+def paste_buildings(
+    image: np.ndarray, mask: np.ndarray, donor: np.ndarray, donor_mask: np.ndarray, rng: np.random.Generator
+) -> Pair:
+    """Copy each building of the donor, with probability 1/2, over the image (Ghiasi et al. 2021).
+
+    "Simple Copy-Paste is a Strong Data Augmentation Method", https://arxiv.org/abs/2012.07177; without their
+    blurred edges, which they found to make no difference.
+
+    Args:
+        image, donor: uint8 (h, w, 3).
+        mask, donor_mask: bool (h, w).
+        rng: draws which buildings (8-connected components of the donor's mask).
+
+    Returns:
+        A new image and mask.
+    """
+    count, labels = cv2.connectedComponents(donor_mask.astype(np.uint8))
+    chosen = rng.random(count) < 0.5
+    chosen[0] = False  # label 0 is the ground
+    pasted = chosen[labels]
+    return np.where(pasted[..., None], donor, image), mask | pasted
 
 
 def pad_tile(pixels: np.ndarray, side: int, multiple: int = 1) -> np.ndarray:

@@ -5,10 +5,8 @@ from collections.abc import Sequence
 import keras
 import numpy as np
 
-from members.training.augment import augment_tile, pad_tile
+from members.training.augment import Pair, augment_tile, pad_tile
 from members.training.spec import SIZE_MULTIPLE, MemberSpec
-
-Pair = tuple[np.ndarray, np.ndarray]
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -27,14 +25,13 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self.pairs) // self.size
 
     def __getitem__(self, step: int) -> Pair:
-        indices = self.order[step * self.size : (step + 1) * self.size]
         spec = self.spec
-        examples = [
-            augment_tile(image, mask, spec.augment, spec.crop, (spec.seed, self.epoch, int(i)))
-            for i in indices
-            for image, mask in [self.pairs[i]]
-        ]
-        return stack_pairs(examples)
+        return stack_pairs(
+            [
+                augment_tile(self.pairs, int(index), spec.augment, spec.crop, (spec.seed, self.epoch))
+                for index in self.order[step * self.size : (step + 1) * self.size]
+            ]
+        )
 
 
 class ValidationBatches(keras.utils.PyDataset):

@@ -13,8 +13,8 @@ SIZE_MULTIPLE = 32
 
 Backbone = Literal["efficientnetb7", "lite0", "lite1", "lite2", "resnet34"]
 Decoder = Literal["unet", "sm_unet"]
-Loss = Literal["bce_dice", "dice_focal_boundary"]
-Policy = Literal["none", "d4", "d4_photo"]
+Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
+Policy = Literal["none", "d4", "d4_photo", "strong"]
 Schedule = Literal["plateau", "cosine"]
 
 
