@@ -247,10 +247,10 @@ def check_tiles(tiles: Sequence[Tile]) -> None:
 
 
 def fingerprint_tiles(tiles: Sequence[Tile]) -> str:
-    """A hash of the ids and bytes of all images and masks, whatever the tiles' order or place on disk."""
+    """A hash of all tiles' ids, groups and bytes of image and mask, whatever their order or place on disk."""
     digest = hashlib.blake2b(digest_size=16)
     for tile in sorted(tiles, key=lambda tile: tile.image_id):
-        digest.update(tile.image_id.encode() + b"\0")
+        digest.update(f"{tile.image_id}\0{tile.group}\0".encode())  # a tile that changes groups may leak
         for path in (tile.image, tile.mask):
             if path is not None:
                 digest.update(hashlib.blake2b(path.read_bytes(), digest_size=16).digest())
