@@ -28,7 +28,7 @@ from postproc.tune import tune
 
 MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, TEST_SHARE, VALID_SHARE = 72, 0.22, 0.3
-EPOCHS, BATCH_SIZE, CROP = 8, 4, 128
+EPOCHS, BATCH_SIZE, CROP = 14, 4, 128
 PICTURED = 4
 
 
