@@ -22,22 +22,32 @@ def count_areas(
         object_areas: int64 (objects,); objects of a smaller area are dropped, 0 drops none.
         counts: int32 (holes, objects, 2, 256), filled: pixels of the truth's background and building by value.
     """
-    dark = ~image
-    parents, levels, nodes = build_tree(dark)
-    areas = sum_areas(parents, nodes)
-    filled = image.copy()
+    filled = fill_holes(image, hole_areas)
     for number in range(len(hole_areas)):
-        values = drop_small(parents, levels, areas, hole_areas[number])
-        changed = number == 0
+        if number > 0 and (filled[number] == filled[number - 1]).all():
+            counts[number] = counts[number - 1]
+        else:
+            count_objects(filled[number], truth, object_areas, counts[number])
+
+
+@njit(nogil=True, cache=True)
+def fill_holes(image: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Return the picture without its small holes, uint8 (areas, height, width), for each minimum area."""
+    return ~drop_objects(~image, areas)
+
+
+@njit(nogil=True, cache=True)
+def drop_objects(image: np.ndarray, areas: np.ndarray) -> np.ndarray:
+    """Return the picture without its small objects, uint8 (areas, height, width), for each minimum area."""
+    parents, levels, nodes = build_tree(image)
+    node_areas = sum_areas(parents, nodes)
+    dropped = np.empty((len(areas), *image.shape), np.uint8)
+    for number in range(len(areas)):
+        values = drop_small(parents, levels, node_areas, areas[number])
         for y in range(image.shape[0]):
             for x in range(image.shape[1]):
-                value = ~values[nodes[y, x]]
-                changed |= value != filled[y, x]
-                filled[y, x] = value
-        if changed:
-            count_objects(filled, truth, object_areas, counts[number])
-        else:
-            counts[number] = counts[number - 1]
+                dropped[number, y, x] = values[nodes[y, x]]
+    return dropped
 
 
 @njit(nogil=True, cache=True)

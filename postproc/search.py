@@ -6,14 +6,15 @@ closed and opened. So one grey pass per pair of kernels and a histogram of its v
 the scores at all 255 thresholds, and counts per group give those of any fold or bootstrap draw.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from ensemble.evidence import THRESHOLDS, Evidence, Objective, mix_folds
-from postproc.components import count_areas
+from postproc.bands import count_bands
+from postproc.components import count_areas, drop_objects, fill_holes
 from postproc.counting import Tile, collect_counts
 from postproc.grey import count_chains
 from postproc.planes import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
@@ -70,16 +71,41 @@ class Grid:
         return np.argsort(-best, kind="stable").tolist()
 
 
-def cross_fit(grid: Grid, folds: np.ndarray, objective: Objective) -> tuple[list[Choice], Evidence]:
+def cross_fit(
+    grid: Grid, folds: np.ndarray, objective: Objective, shortlists: Sequence[Sequence[Recipe]] | None = None
+) -> tuple[list[Choice], Evidence]:
     """Choose on all folds but one, for each one; return the choices and the evidence of each on its own fold.
 
     Args:
         grid: what is chosen from.
         folds: int (groups,), as `assign_folds(grid.evidence.groups, ...)` deals them out.
         objective: what is maximised.
+        shortlists: for a grid of areas the kernels that each fold chooses from, as by `shortlist_kernels`.
     """
-    choices = [grid.choose(objective, folds != fold) for fold in range(folds.max() + 1)]
+    choices = []
+    for fold in range(folds.max() + 1):
+        offered = grid if shortlists is None else grid.take(find_kernels(grid, shortlists[fold]))
+        choices.append(offered.choose(objective, folds != fold))
     return choices, mix_folds([choice.evidence for choice in choices], folds)
+
+
+def shortlist_kernels(
+    grid: Grid, folds: np.ndarray, objective: Objective, count: int = 10
+) -> tuple[list[Recipe], list[list[Recipe]]]:
+    """Return the best recipes for all folds together, and for each fold those that the others find best.
+
+    A fold that chose among what its own tiles find best would not be honest. The areas of all of them are to be
+    searched; the first are what the final choice is made from.
+    """
+    everyone = [grid.recipes[place] for place in grid.rank(objective)[:count]]
+    ranks = (grid.rank(objective, folds != fold)[:count] for fold in range(folds.max() + 1))
+    return everyone, [[grid.recipes[place] for place in rank] for rank in ranks]
+
+
+def find_kernels(grid: Grid, recipes: Sequence[Recipe]) -> list[int]:
+    """Return the places of the grid's recipes that are one of `recipes` but for the areas."""
+    bare = [recipe.model_copy(update={"min_hole": 0, "min_object": 0}) for recipe in grid.recipes]
+    return [place for place, recipe in enumerate(bare) if recipe in recipes]
 
 
 def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
@@ -97,7 +123,11 @@ def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
 
 
 def search_kernels(
-    tiles: Iterable[Tile], groups: Sequence[str], largest: int = LARGEST_KERNEL, workers: int | None = None
+    tiles: Iterable[Tile],
+    groups: Sequence[str],
+    objective: Objective = "pooled_iou",
+    largest: int = LARGEST_KERNEL,
+    workers: int | None = None,
 ) -> Grid:
     """Score the whole grid of order, kernel, closing, opening and threshold.
 
@@ -107,6 +137,7 @@ def search_kernels(
         tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
             shortly before they are scored; sizes may differ.
         groups: the group of each tile.
+        objective: `boundary_iou` counts bands, several times slower; the evidence for all others is the same.
         largest: size of the largest kernel, odd, 3 or more.
         workers: threads; by default one a core.
 
@@ -118,6 +149,17 @@ def search_kernels(
         ValueError: `tiles` and `groups` are not equally many.
     """
     recipes = list_kernel_recipes(largest)
+
+    def count_outlines(tile: Tile) -> np.ndarray:
+        blend, truth = tile
+        return count_bands((recipe.close_and_open(blend) for recipe in recipes), len(recipes), truth)
+
+    count = count_outlines if objective == "boundary_iou" else plan_chains(recipes, largest)
+    return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
+
+
+def plan_chains(recipes: Sequence[Recipe], largest: int) -> Callable[[Tile], np.ndarray]:
+    """Return the function that counts a tile, int32 (recipes, 2, 256), for closings and openings up to `largest`."""
     sizes = range(1, largest + 1, 2)
     radius = len(sizes) - 1
     kernels = {kernel: measure_kernels([draw_kernel(kernel, size) for size in sizes]) for kernel in KERNEL_SHAPES}
@@ -140,11 +182,15 @@ def search_kernels(
             count_chains(planes[flip], shape, classes, words, kernels[kernel], rows, flip, counts)
         return counts
 
-    return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
+    return count
 
 
 def search_areas(
-    tiles: Iterable[Tile], groups: Sequence[str], recipes: Sequence[Recipe], workers: int | None = None
+    tiles: Iterable[Tile],
+    groups: Sequence[str],
+    recipes: Sequence[Recipe],
+    objective: Objective = "pooled_iou",
+    workers: int | None = None,
 ) -> Grid:
     """Score every minimum area of holes and of objects out of `AREAS`, and every threshold, on top of `recipes`.
 
@@ -154,6 +200,7 @@ def search_areas(
         tiles: as for `search_kernels`, the same or others.
         groups: the group of each tile.
         recipes: what comes before, such as the best ten of the kernels' grid; their areas are replaced.
+        objective: as for `search_kernels`.
         workers: threads; by default one a core.
 
     Returns:
@@ -170,8 +217,15 @@ def search_areas(
     places = sorted(range(len(with_areas)), key=lambda place: with_areas[place].complexity)
     areas = np.array(AREAS)
 
+    def filter_areas(blend: np.ndarray) -> Iterator[np.ndarray]:
+        for recipe in recipes:
+            for filled in fill_holes(recipe.close_and_open(blend), areas):
+                yield from drop_objects(filled, areas)
+
     def count(tile: Tile) -> np.ndarray:
         blend, truth = tile
+        if objective == "boundary_iou":
+            return count_bands(filter_areas(blend), len(places), truth)[places]
         counts = np.empty((len(recipes), len(AREAS), len(AREAS), 2, THRESHOLDS + 1), np.int32)
         for recipe, recipe_counts in zip(recipes, counts, strict=True):
             count_areas(recipe.close_and_open(blend), truth, areas, areas, recipe_counts)

@@ -9,9 +9,10 @@ from skimage import morphology
 
 from ensemble.evidence import assign_folds, collect_evidence, compare_evidence, draw_groups
 from members.errors import InputError
+from postproc.bands import find_band
 from postproc.counting import map_threads
 from postproc.recipe import Recipe, draw_kernel
-from postproc.search import AREAS, cross_fit, list_kernel_recipes, search_areas, search_kernels
+from postproc.search import AREAS, cross_fit, list_kernel_recipes, search_areas, search_kernels, shortlist_kernels
 
 
 def make_tile(rng, height, width):
@@ -256,3 +257,46 @@ def test_areas_agree_with_the_recipes_one_at_a_time(shared_data):
         counts = grid.evidence[place, threshold - 1]
         assert counts.intersection.tolist() == [intersections[0] + intersections[2], intersections[1]]
         assert counts.union.tolist() == [unions[0] + unions[2], unions[1]]
+
+
+def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
+    tiles = [*read_tiles(shared_data, 1), make_tile(np.random.default_rng(10), 60, 90)]
+
+    def score(recipe):
+        intersection = union = 0
+        for blend, truth in tiles:
+            band, truth_band = find_band(recipe.apply(blend)), find_band(truth)
+            intersection += (band & truth_band).sum()
+            union += (band | truth_band).sum()
+        return intersection / union
+
+    grid = search_kernels(tiles, ["a", "b"], "boundary_iou")
+    areas = search_areas(tiles, ["a", "b"], [grid.recipes[place] for place in (0, 100)], "boundary_iou")
+    for each in (grid, areas):
+        scores = each.evidence.score("boundary_iou")
+        for place in range(0, len(each.recipes), 13):
+            threshold = 60 + (37 * place) % 140
+            recipe = each.recipes[place].model_copy(update={"threshold": threshold})
+            assert scores[place, threshold - 1] == score(recipe)
+    choice = grid.choose("boundary_iou")
+    assert choice.score == score(choice.recipe)
+
+
+def test_areas_are_cross_fitted_on_each_folds_own_shortlist():
+    rng = np.random.default_rng(11)
+    tiles = [make_tile(rng, 30, 30) for _ in range(6)]
+    groups = list("abcdef")
+    grid = search_kernels(tiles, groups, largest=5)
+    folds = assign_folds(grid.evidence.groups, 3)
+    everyone, shortlists = shortlist_kernels(grid, folds, "mean_iou", count=2)
+    assert everyone[0] == grid.choose("mean_iou").recipe.model_copy(update={"threshold": 128})
+    kernels = list(dict.fromkeys(everyone + [recipe for recipes in shortlists for recipe in recipes]))
+    areas = search_areas(tiles, groups, kernels)
+    choices, honest = cross_fit(areas, folds, "mean_iou", shortlists)
+    for fold, (choice, shortlist) in enumerate(zip(choices, shortlists, strict=True)):
+        kept = [number for number in range(6) if folds[number] != fold]
+        alone = search_areas([tiles[n] for n in kept], [groups[n] for n in kept], shortlist)
+        assert alone.choose("mean_iou").recipe == choice.recipe
+    masks = [choices[fold].recipe.apply(blend) for fold, (blend, _) in zip(folds, tiles, strict=True)]
+    ious = [(mask & truth).sum() / (mask | truth).sum() for mask, (_, truth) in zip(masks, tiles, strict=True)]
+    assert honest.score("mean_iou") == pytest.approx(np.mean(ious), abs=2**-32)
