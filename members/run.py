@@ -101,20 +101,14 @@ class Run:
         """Read the record and compare its fingerprint with the tiles'.
 
         Raises:
-            InputError: there is no run here, or it was made from other data, or the tiles have other groups now.
+            InputError: there is no run here, or it was made from other tiles, masks or groups.
         """
         record = self.read_record()
         if fingerprint_tiles(tiles) != record.fingerprint:
             raise InputError(
-                f"{self.path}: a run of other data ({record.data}, {record.tiles} tiles); "
-                "give that --data, or begin another --run"
+                f"{self.path}: a run of other data ({record.data}, {record.tiles} tiles: images, masks and groups "
+                "as they were); give that --data, or begin another --run"
             )
-        for tile in tiles:
-            if tile.group not in record.split.fold_of_group:
-                raise InputError(
-                    f"{self.path}: this run's split has no group {tile.group}, which {tile.image_id} is in now; "
-                    "restore the table of groups, or begin another --run"
-                )
         return record
 
     def log_command(self) -> None:
