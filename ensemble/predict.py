@@ -21,7 +21,7 @@ from members.errors import InputError
 from members.run import Run, RunRecord
 from members.training.augment import pad_tile
 from members.training.backend import choose_backend
-from members.training.spec import SIZE_MULTIPLE, read_spec
+from members.training.spec import STRIDE, read_spec
 
 if TYPE_CHECKING:
     import keras
@@ -135,19 +135,19 @@ def predict_member(run: Run, record: RunRecord, member: str, part: str, tiles: S
                 if tile.image_id in missing and (fold is None or record.split.validates(tile.group, fold))
             ]
             used = networks if fold is None else [networks[fold]]
-            for tile, probability in predict_tiles(used, wanted, bearable):
+            for tile, probability in predict_tiles(used, wanted, bearable, spec.size_multiple):
                 write_map(map_path(target, tile.image_id), quantise(probability), tile.image)
                 progress.advance(bar)
     return len(missing)
 
 
 def predict_tiles(
-    networks: Sequence["keras.Model"], tiles: Sequence[Tile], views: Sequence[View]
+    networks: Sequence["keras.Model"], tiles: Sequence[Tile], views: Sequence[View], multiple: int = STRIDE
 ) -> Iterator[tuple[Tile, np.ndarray]]:
     """Yield each tile with its probabilities, float32 (h, w); large images go in windows, small ones in batches."""
 
     def predict_stack(stack: np.ndarray) -> np.ndarray:
-        return average_views(networks, stack, views)
+        return average_views(networks, stack, views, multiple)
 
     waiting: dict[tuple[int, ...], list[tuple[Tile, np.ndarray]]] = {}
     for tile in tiles:
@@ -165,19 +165,22 @@ def predict_tiles(
             yield from zip([tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True)
 
 
-def average_views(networks: Sequence["keras.Model"], stack: np.ndarray, views: Sequence[View]) -> np.ndarray:
+def average_views(
+    networks: Sequence["keras.Model"], stack: np.ndarray, views: Sequence[View], multiple: int = STRIDE
+) -> np.ndarray:
     """Mean probability over networks and views.
 
     Args:
-        networks: models from RGB 0..255 (n, h, w, 3), h and w multiples of 32, to (n, h, w, 1).
+        networks: models from RGB 0..255 (n, h, w, 3), h and w multiples of `multiple`, to (n, h, w, 1).
         stack: uint8 (n, h, w, 3) of any h and w; padded by reflection, cropped again.
         views: what to average over.
+        multiple: the spec's `size_multiple`, px.
 
     Returns:
         float32 (n, h, w) in 0..1.
     """
     height, width = stack.shape[1:3]
-    padded = [pad_tile(image, 0, SIZE_MULTIPLE) for image in stack]
+    padded = [pad_tile(image, 0, multiple) for image in stack]
     total = np.zeros((len(stack), *padded[0].shape[:2]), np.float32)
     for view in views:
         batch = np.stack([view.apply(image) for image in padded]).astype(np.float32)

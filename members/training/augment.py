@@ -55,7 +55,7 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     rng = np.random.default_rng((*seed, index))
     image, mask = crop_tile(*pairs[index], policy, crop, rng)
     if policy == "strong" and rng.random() < PASTE_SHARE:
-        donor = crop_tile(*pairs[rng.integers(len(pairs))], policy, crop, rng)
+        donor = crop_tile(*pairs[int(rng.integers(len(pairs)))], policy, crop, rng)
         image, mask = paste_buildings(image, mask, *donor, rng)
     transforms = build_transforms(policy)
     if transforms.transforms:

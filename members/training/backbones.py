@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
-from keras import ops
+from keras import layers, ops
 
 from members.errors import InputError
 from members.training.lite import build_lite, load_lite_weights
@@ -71,23 +71,58 @@ def build_efficientnet(backbone: str, weights: str) -> keras.Model:
     skips = [net.get_layer(f"{block}_expand_activation").output for block in EFFICIENTNET_SKIPS]
     features = keras.Model(net.input, [*skips, net.output], name=backbone)
     inputs = keras.Input((None, None, 3), name="rgb")
-    scale = [1 / (255 * std) for std in IMAGENET_STD]
-    offset = [-mean / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
-    return keras.Model(inputs, features(keras.layers.Rescaling(scale, offset)(inputs)), name="encoder")
+    return keras.Model(inputs, features(preprocess(inputs, backbone)), name="encoder")
 
 
-def build_segmentation_model(decoder: str, backbone: str, weights: str) -> keras.Model:
-    """A network of segmentation-models from RGB 0..255 to probabilities, both (batch, h, w, channels).
-
-    resnet34 takes RGB 0..255 as it is: its first layer normalises.
-    """
+def import_segmentation_models() -> Any:
+    """The package, told to take the modules that are handed to its functions."""
     os.environ.setdefault("SM_FRAMEWORK", "keras")
     keras.utils.generic_utils = keras.utils  # where the package looks for get_custom_objects
     with contextlib.redirect_stdout(io.StringIO()):  # it prints which framework it took
+        import segmentation_models
+        import segmentation_models.models.fpn
+        import segmentation_models.models.linknet
         import segmentation_models.models.unet
+    return segmentation_models
 
-    build = {"sm_unet": segmentation_models.models.unet.Unet}[decoder]
-    return fetch_weights(lambda source: build(backbone, encoder_weights=source, **INJECTED), weights)
+
+def build_segmentation_model(decoder: str, backbone: str, weights: str) -> keras.Model:
+    """A U-Net, FPN or Linknet of segmentation-models from RGB 0..255 to probabilities, both (batch, h, w, channels)."""
+    models = import_segmentation_models().models
+    build = {"sm_unet": models.unet.Unet, "sm_fpn": models.fpn.FPN, "sm_linknet": models.linknet.Linknet}[decoder]
+    net = fetch_weights(
+        lambda source: build(backbone, classes=1, activation="linear", encoder_weights=source, **INJECTED), weights
+    )
+    inputs = keras.Input((None, None, 3), name="rgb")
+    logits = net(preprocess(inputs, backbone))
+    return keras.Model(inputs, layers.Activation("sigmoid", dtype="float32", name="probability")(logits), name=decoder)
+
+
+def build_pyramid_encoder(backbone: str, weights: str) -> keras.Model:
+    """An encoder of segmentation-models from RGB 0..255 to its features of stride 8, where its PSPNet cuts."""
+    factory = import_segmentation_models().backbones.backbones_factory.Backbones
+    net = fetch_weights(
+        lambda source: factory.get_backbone(
+            backbone, input_shape=(None, None, 3), weights=source, include_top=False, **INJECTED
+        ),
+        weights,
+    )
+    cut = factory.get_feature_layers(backbone, n=3)[1]
+    feature = net.get_layer(cut) if isinstance(cut, str) else net.get_layer(index=cut)
+    inputs = keras.Input((None, None, 3), name="rgb")
+    features = keras.Model(net.input, feature.output, name=backbone)
+    return keras.Model(inputs, features(preprocess(inputs, backbone)), name="encoder")
+
+
+def preprocess(rgb: keras.KerasTensor, backbone: str) -> keras.KerasTensor:
+    """RGB 0..255 as the backbone's ImageNet weights expect it: the package's own preprocess_input, as a layer."""
+    if backbone == "resnet34":  # its first layer normalises
+        return rgb
+    if backbone in ("inceptionresnetv2", "mobilenetv2"):
+        return layers.Rescaling(1 / 127.5, -1, dtype="float32", name="preprocessing")(rgb)
+    scale = [1 / (255 * std) for std in IMAGENET_STD]
+    offset = [-mean / std for mean, std in zip(IMAGENET_MEAN, IMAGENET_STD, strict=True)]
+    return layers.Rescaling(scale, offset, dtype="float32", name="preprocessing")(rgb)
 
 
 def fetch_weights(build: Callable[[str | None], keras.Model], weights: str) -> keras.Model:

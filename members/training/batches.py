@@ -6,56 +6,85 @@ import keras
 import numpy as np
 
 from members.training.augment import Pair, augment_tile, pad_tile
-from members.training.spec import SIZE_MULTIPLE, MemberSpec
+from members.training.spec import MemberSpec
 
 
 class TrainingBatches(keras.utils.PyDataset):
-    """One epoch of augmented crops, shuffled and augmented as (seed, epoch, tile) says.
+    """One epoch of augmented crops, drawn, shuffled and augmented as (seed, epoch, tile) says.
 
-    The last incomplete batch is left out, but with fewer tiles than a batch there is one smaller batch.
+    Crops are padded to the spec's size multiple. The last incomplete batch is left out, but with fewer tiles than
+    a batch there is one smaller batch.
     """
 
     def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, epoch: int) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.pairs, self.spec, self.epoch = pairs, spec, epoch
-        self.order = np.random.default_rng((spec.seed, epoch)).permutation(len(pairs))
+        self.order = draw_order([bool(mask.any()) for _, mask in pairs], spec.balance, (spec.seed, epoch))
         self.size = min(spec.batch_size, len(pairs))
 
     def __len__(self) -> int:
         return len(self.pairs) // self.size
+
+    def list_indices(self, step: int) -> np.ndarray:
+        """Which tiles a batch is made of."""
+        return self.order[step * self.size : (step + 1) * self.size]
 
     def __getitem__(self, step: int) -> Pair:
         spec = self.spec
         return stack_pairs(
             [
                 augment_tile(self.pairs, int(index), spec.augment, spec.crop, (spec.seed, self.epoch))
-                for index in self.order[step * self.size : (step + 1) * self.size]
-            ]
+                for index in self.list_indices(step)
+            ],
+            spec.size_multiple,
         )
 
 
-class ValidationBatches(keras.utils.PyDataset):
-    """Whole tiles, padded by reflection to the size multiple, batched with others of their size."""
+def draw_order(built_up: Sequence[bool], balance: float | None, seed: tuple[int, int]) -> np.ndarray:
+    """The tiles of one epoch, in order: as many as there are.
 
-    def __init__(self, pairs: Sequence[Pair], batch_size: int) -> None:
+    Args:
+        built_up: whether each tile has any building.
+        balance: None takes every tile once; else the share of the epoch that goes to tiles with buildings, each
+            kind taken in turn, so that no tile comes a third time before all of its kind came twice.
+        seed: (seed, epoch).
+
+    Returns:
+        int (n,), indices of tiles.
+    """
+    rng = np.random.default_rng(seed)
+    if balance is None or len(set(built_up)) == 1:
+        return rng.permutation(len(built_up))
+    wanted = round(balance * len(built_up))
+    kinds = (np.flatnonzero(built_up), wanted), (np.flatnonzero(~np.asarray(built_up)), len(built_up) - wanted)
+    return rng.permutation(np.concatenate([np.resize(rng.permutation(tiles), count) for tiles, count in kinds]))
+
+
+class ValidationBatches(keras.utils.PyDataset):
+    """Whole tiles, padded by reflection to the spec's size multiple, batched with others of their size."""
+
+    def __init__(self, pairs: Sequence[Pair], spec: MemberSpec) -> None:
         super().__init__()
+        self.multiple = spec.size_multiple
         by_shape: dict[tuple[int, ...], list[Pair]] = {}
         for image, mask in pairs:
             by_shape.setdefault(mask.shape, []).append((image, mask))
         self.batches = [
-            same[start : start + batch_size] for same in by_shape.values() for start in range(0, len(same), batch_size)
+            same[start : start + spec.batch_size]
+            for same in by_shape.values()
+            for start in range(0, len(same), spec.batch_size)
         ]
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __getitem__(self, step: int) -> Pair:
-        return stack_pairs(
-            [(pad_tile(i, 0, SIZE_MULTIPLE), pad_tile(m, 0, SIZE_MULTIPLE)) for i, m in self.batches[step]]
-        )
+        return stack_pairs(self.batches[step], self.multiple)
 
 
-def stack_pairs(pairs: Sequence[Pair]) -> Pair:
-    """Stack images to float32 (batch, h, w, 3) in 0..255 and masks to float32 (batch, h, w, 1) in {0, 1}."""
-    images, masks = zip(*pairs, strict=True)
+def stack_pairs(pairs: Sequence[Pair], multiple: int) -> Pair:
+    """Pad to a multiple and stack: images (batch, h, w, 3) in 0..255, masks (batch, h, w, 1) in {0, 1}; float32."""
+    images, masks = zip(
+        *((pad_tile(image, 0, multiple), pad_tile(mask, 0, multiple)) for image, mask in pairs), strict=True
+    )
     return np.stack(images).astype(np.float32), np.stack(masks).astype(np.float32)[..., None]

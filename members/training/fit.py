@@ -63,7 +63,7 @@ def train_fold(
     if history:
         restore_state(network, folder / STATE)
     write_json(folder / SPEC, spec.model_dump())
-    batches = ValidationBatches(validation, spec.batch_size)
+    batches = ValidationBatches(validation, spec)
     for epoch in range(len(history), spec.epochs):
         if spec.schedule == "plateau":
             network.optimizer.learning_rate = plateau_rate(spec, [row["val_loss"] for row in history])
@@ -74,6 +74,7 @@ def train_fold(
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=0,
+            shuffle=False,  # drawn by (seed, epoch); Keras would shuffle by a state that no resume restores
             callbacks=[bar],
         ).history
         valid = network.evaluate(batches, verbose=0, return_dict=True)

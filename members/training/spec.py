@@ -1,21 +1,27 @@
 """What a member is: a frozen, validated record, enough to train it and to rebuild its network."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from members.errors import InputError
 from members.files import read_json
 
-SIZE_MULTIPLE = 32
-"""Every network halves its input five times, so sides are padded to a multiple of 2**5."""
+STRIDE = 32
+"""Encoders halve their input five times, so sides are padded to a multiple of 2**5."""
+PYRAMID_MULTIPLE = 48
+"""PSPNet pools features of stride 8 into 6 x 6 cells."""
 
-Backbone = Literal["efficientnetb7", "lite0", "lite1", "lite2", "resnet34"]
-Decoder = Literal["unet", "sm_unet"]
+Backbone = Literal[
+    "efficientnetb0", "efficientnetb4", "efficientnetb5", "efficientnetb7",
+    "inceptionresnetv2", "lite0", "lite1", "lite2", "mobilenetv2", "resnet34", "seresnext50",
+]  # fmt: skip
+Decoder = Literal["unet", "sm_fpn", "sm_linknet", "sm_pspnet", "sm_unet"]
 Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
 Policy = Literal["none", "d4", "d4_photo", "strong"]
 Schedule = Literal["plateau", "cosine"]
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 
 
 class MemberSpec(BaseModel):
@@ -25,7 +31,7 @@ class MemberSpec(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="the script's name in members/")]
     backbone: Backbone
-    decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_unet: segmentation-models'")] = "unet"
+    decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_*: segmentation-models'")] = "unet"
     encoder_weights: Annotated[str, Field(description="imagenet, lite, none, or a .h5 file")] = "imagenet"
     loss: Loss = "bce_dice"
     augment: Annotated[Policy, Field(description="augmentation policy")] = "d4"
@@ -37,9 +43,35 @@ class MemberSpec(BaseModel):
     epochs: Annotated[int, Field(ge=1, description="at most")] = 150
     patience: Annotated[int, Field(ge=1, description="epochs without a lower validation loss before it stops")] = 10
     batch_size: Annotated[int, Field(ge=1, description="tiles")] = 8
-    crop: Annotated[int, Field(ge=32, multiple_of=SIZE_MULTIPLE, description="side of training crops, px")] = 256
+    crop: Annotated[int, Field(ge=32, multiple_of=STRIDE, description="side of training crops, px")] = 256
     momentum: Annotated[float, Field(ge=0, lt=1, description="of the decoder's batch normalisation")] = 0.99
+    warmup: Annotated[int, Field(ge=0, description="epochs of linear rise before the cosine")] = 0
+    clip_norm: Annotated[float | None, Field(gt=0, description="largest norm of all gradients together")] = None
+    ema: Annotated[
+        float | None, Field(gt=0, lt=1, description="decay a step of the averaged weights that are kept; None: none")
+    ] = None
+    balance: Annotated[
+        float | None, Field(gt=0, le=1, description="share of an epoch's tiles that have buildings; None: as they are")
+    ] = None
+    precision: Annotated[Precision, Field(description="mixed: float32 weights, half-size activations")] = "float32"
     seed: Annotated[int, Field(ge=0, description="of initial weights, order and augmentation")] = 42
+
+    @model_validator(mode="after")
+    def check_combination(self) -> Self:
+        if self.backbone.startswith("lite") and self.decoder != "unet":
+            raise ValueError("segmentation-models has no Lite backbones; decoder unet")
+        if self.decoder == "unet" and not self.backbone.startswith(("lite", "efficientnet")):
+            raise ValueError(f"no skips of {self.backbone} for the notebook's decoder; decoder sm_unet or another sm_*")
+        if self.warmup and self.schedule != "cosine":
+            raise ValueError("a warm-up comes with the cosine schedule only")
+        if self.warmup >= self.epochs:
+            raise ValueError(f"{self.warmup} epochs of warm-up in {self.epochs}; more epochs, or a shorter warm-up")
+        return self
+
+    @property
+    def size_multiple(self) -> int:
+        """What the sides of the network's input are multiples of, px; other tiles are padded and cropped again."""
+        return PYRAMID_MULTIPLE if self.decoder == "sm_pspnet" else STRIDE
 
 
 def revise_spec(spec: MemberSpec, **changes: object) -> MemberSpec:
@@ -67,4 +99,6 @@ def validate_spec(values: object, source: str) -> MemberSpec:
     except ValidationError as error:
         problem = error.errors()[0]
         field = ".".join(str(part) for part in problem["loc"])
-        raise InputError(f"{source}: {field} = {problem['input']!r}: {problem['msg']}") from None
+        raise InputError(
+            f"{source}: {field + ' = ' + repr(problem['input']) + ': ' if field else ''}{problem['msg']}"
+        ) from None

@@ -1,0 +1,18 @@
+"""EfficientNet-B0 with the notebook's U-Net decoder: the baseline's small sister."""
+
+from members.training.spec import MemberSpec
+from members.training.train import run_member
+
+SPEC = MemberSpec(
+    name="b0_unet",
+    backbone="efficientnetb0",
+    encoder_weights="imagenet",
+    loss="bce_dice",
+    augment="d4_photo",
+    schedule="cosine",
+    learning_rate=3e-4,
+    epochs=60,
+)
+
+if __name__ == "__main__":
+    run_member(SPEC)

@@ -1,0 +1,20 @@
+"""Inception-ResNet-v2 U-Net as segmentation-models builds it, strongly augmented."""
+
+from members.training.spec import MemberSpec
+from members.training.train import run_member
+
+SPEC = MemberSpec(
+    name="inceptionresnetv2_unet",
+    backbone="inceptionresnetv2",
+    decoder="sm_unet",
+    encoder_weights="imagenet",
+    loss="bce_dice",
+    augment="strong",
+    schedule="cosine",
+    learning_rate=2e-4,
+    warmup=2,
+    epochs=60,
+)
+
+if __name__ == "__main__":
+    run_member(SPEC)
