@@ -2,6 +2,7 @@
 
 import typer
 
+from ensemble.blend import blend
 from ensemble.predict import predict
 from members.console import run_app
 from members.training.train import train
@@ -16,7 +17,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, predict, tune, submit, score):
+for command in (demo, train, predict, blend, tune, submit, score):
     app.command()(command)
 
 

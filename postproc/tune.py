@@ -11,14 +11,15 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from ensemble.blend import read_blend
+from ensemble.blend import read_blend, read_weights
 from ensemble.evidence import Objective
-from ensemble.maps import Manifest, read_maps
+from ensemble.maps import Manifest
+from ensemble.valid import read_valid
 from members.console import run_command, stdout, track
-from members.dataset import Tile, list_tiles, read_mask
+from members.dataset import Tile, read_mask
 from members.errors import InputError
 from members.files import write_json
-from members.run import Run, RunRecord
+from members.run import Run
 from postproc.search import Grid, search_kernels
 from postproc.study import open_study, record_grid
 from postproc.submit import describe_recipe
@@ -45,11 +46,8 @@ def tune(
     interval of its cross-fitted gain is above 0. Writes RUN/tuned.json and RUN/study.journal.
     """
     place = Run(run)
-    record, tiles = list_valid(place, data)
-    folders = sorted(place.map_folder("valid", "").glob("*/"))
-    manifests, sizes = read_maps(folders)
-    check_valid(place, record, tiles, manifests)
-    weights = dict.fromkeys(manifests, 1)
+    manifests, tiles, sizes = read_valid(place, data)
+    weights = read_weights(place, list(manifests))
     place.log_command()
     pairs = read_tiles(place.map_folder("valid", ""), weights, tiles, sizes)
     grid = search_kernels(track(pairs, "exact search", len(tiles)), [tile.group for tile in tiles])
@@ -61,32 +59,6 @@ def tune(
     print_verdict(verdict, grid, len(tiles))
     stdout.print(f"study of {len(study.trials)} trials: {place.study_file}")
     stdout.print(f"written: {place.tuned_file}, {describe_recipe(verdict.recipe)}")
-
-
-def list_valid(run: Run, data: Path) -> tuple[RunRecord, list[Tile]]:
-    """The run's record and the tiles that its members did not train on.
-
-    Raises:
-        InputError: there is no run, or it is of other data.
-    """
-    split = run.read_record().split
-    tiles = list_tiles(data, group_by=split.group_by)
-    record = run.check_tiles(tiles)
-    return record, [tile for tile in tiles if tile.group in split.valid_groups]
-
-
-def check_valid(run: Run, record: RunRecord, tiles: Sequence[Tile], manifests: Mapping[str, Manifest]) -> None:
-    """Refuse maps of other tiles than the run's validation tiles, or by members of another split.
-
-    Raises:
-        InputError: such maps are in the folder.
-    """
-    for member, manifest in manifests.items():
-        folder = run.map_folder("valid", member)
-        if manifest.split != record.split.model_dump():
-            raise InputError(f"{folder}: maps by a member trained on another split than the run's; predict them again")
-        if set(manifest.images) != {tile.image_id for tile in tiles}:
-            raise InputError(f"{folder}: not maps of the run's validation tiles; predict them again")
 
 
 def read_tiles(

@@ -1,17 +1,24 @@
 """Blending: the weighted mean of maps, rounded half to even."""
 
+import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_raster
+from conftest import Outcome, hash_folder, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ensemble.blend import blend_maps, read_blend
+from ensemble.blend import blend_maps, read_blend, read_weights
+from ensemble.maps import Manifest, write_manifest
+from members.dataset import list_tiles, read_mask
 from members.errors import InputError
+from members.files import write_json
+from members.run import Run
+from members.split import Split
 
 blends = st.integers(1, 4).flatmap(
     lambda count: st.tuples(
@@ -73,3 +80,81 @@ def test_real_maps(shared_data: Path) -> None:
     both = read_blend(part, {"lite0": 2, "lite1": 1}, image_id, (256, 256))
     np.testing.assert_array_equal(both, np.rint((2.0 * one + other) / 3))
     assert np.ptp(both) > 100
+
+
+# The command
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run of six tiles in three groups with maps of a good, a fair and a useless member."""
+    data = write_tiles(tmp_path / "data")
+    run = Run(tmp_path / "run")
+    tiles = list_tiles(data)
+    split = Split(folds=3, fold_of_group={"g0": 0, "g1": 1, "g2": 2})
+    run.write_record(data, tiles, split)
+    for member, noise in {"good": 40, "fair": 60, "useless": 500}.items():
+        images = {tile.image_id: (64, 64) for tile in tiles}
+        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
+        write_manifest(run.map_folder("valid", member), manifest)
+        for number, tile in enumerate(tiles):
+            noisy = read_mask(tile.mask) * 100.0 + 80 + np.random.default_rng(number).normal(0, noise, (64, 64))
+            noisy = noisy if member == "good" else np.roll(noisy, 0 if member == "fair" else 9, 1)
+            write_raster(
+                run.map_folder("valid", member) / f"{tile.image_id}.tif", np.clip(noisy, 0, 255).astype(np.uint8)
+            )
+    return run
+
+
+def test_the_command_writes_what_tune_takes_up(roofstack: Callable[..., Outcome], run: Run) -> None:
+    data = run.path.parent / "data"
+    outcome = roofstack("blend", "--data", data, "--run", run.path, "--bags", 3)
+    assert (outcome.code, outcome.err) == (0, "")
+    content = json.loads((run.path / "blend.json").read_text())
+    assert set(content["scores"]) == {"mean", "single", "greedy"}
+    assert content["scores"]["single"]["weights"] == {"fair": 0, "good": 1, "useless": 0}
+    assert content["method"] in ("single", "greedy")  # the useless member spoils the mean
+    assert content["members"]["useless"] == 0
+    assert "weight 0, so not needed: " in outcome.out
+    assert "useless" in outcome.out.splitlines()[-2]
+    assert read_weights(run, ["fair", "good", "useless"]) == content["members"]
+    for score in content["scores"].values():
+        assert 0 < score["interval"][0] <= score["cross_fitted"] <= score["in_sample"] <= 1
+
+
+def test_given_weights_are_kept(roofstack: Callable[..., Outcome], run: Run) -> None:
+    command = ("blend", "--data", run.path.parent / "data", "--run", run.path, "--bags", 1)
+    assert roofstack(*command, "--weights", "good=3,fair=1").code == 0
+    assert json.loads((run.path / "blend.json").read_text())["members"] == {"fair": 1, "good": 3, "useless": 0}
+    before = hash_folder(run.path)
+    for bad in ("good=0", "good=-1", "bad=1"):
+        outcome = roofstack(*command, "--weights", bad)
+        assert outcome.code == 2
+        assert outcome.err.startswith(f"error: --weights {bad}: ")
+    assert hash_folder(run.path) == before
+
+
+def test_members_of_other_images_are_not_mixed(roofstack: Callable[..., Outcome], run: Run) -> None:
+    path = run.map_folder("valid", "good") / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["images"]["tile0"] = [64, 32]
+    path.write_text(json.dumps(manifest))
+    outcome = roofstack("blend", "--data", run.path.parent / "data", "--run", run.path)
+    assert outcome.code == 2
+    assert "good: not the images of fair's maps; predict both again in one run" in outcome.err
+    assert not (run.path / "blend.json").exists()
+
+
+def test_weights_of_a_run(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert read_weights(run, ["a", "b"]) == {"a": 1, "b": 1}
+    write_json(tmp_path / "blend.json", {"members": {"a": 3, "b": 0}})
+    assert read_weights(run, ["a", "b"]) == {"a": 3, "b": 0}
+    with pytest.raises(
+        InputError, match=r"blend.json: chosen among a, b, but there are maps of a, b, c; run roofstack"
+    ):
+        read_weights(run, ["a", "b", "c"])
+    for bad in ({"a": 0, "b": 0}, {"a": -1, "b": 2}, {"a": 0.5, "b": 1}, {}, None):
+        write_json(tmp_path / "blend.json", {"members": bad})
+        with pytest.raises(InputError, match=r"no non-negative integer weights by member, not all 0"):
+            read_weights(run, ["a", "b"])
