@@ -44,7 +44,7 @@ def count_chains(
     """
     half_widths, steps = kernels
     radius, size = len(half_widths) - 1, len(plane)
-    start, end = radius * shape[2], size - radius * shape[2]
+    start, end = radius * shape[2], (radius + shape[0]) * shape[2]
     source = np.zeros((radius + 1, size), np.uint8)
     closed = np.zeros((radius + 1, size), np.uint8)
     inner = np.zeros((radius + 1, size), np.uint8)

@@ -32,9 +32,10 @@ def lay_out(picture: np.ndarray, radius: int, padding: int) -> np.ndarray:
         padding: value of all bytes that are no pixel.
     """
     height, width, stride = find_shape(picture, radius)
-    lines = np.full((height + 2 * radius, stride), padding, np.uint8)
-    lines[radius : radius + height, :width] = picture
-    return lines.reshape(-1)
+    length = (height + 2 * radius) * stride
+    plane = np.full((length + 63) // 64 * 64, padding, np.uint8)
+    plane[:length].reshape(-1, stride)[radius : radius + height, :width] = picture
+    return plane
 
 
 def sort_words(classes: np.ndarray) -> Words:
