@@ -25,6 +25,10 @@ class Split(BaseModel):
     folds: Annotated[int, Field(ge=1, description="1 = a hold-out of valid_fraction")] = 1
     valid_fraction: Annotated[float, Field(gt=0, lt=1, description="share of tiles held out; without folds")] = 0.15
     group_by: Annotated[str | None, Field(description="column of tiles.csv or groups.csv; None: `group`")] = None
+    leave_out: Annotated[str | None, Field(description="COLUMN=VALUE: the hold-out is the groups of these tiles")] = (
+        None
+    )
+    inner_valid: Annotated[bool, Field(description="early stopping looks at a share of the training groups")] = False
     fold_of_group: dict[str, int] = {}
 
     def validates(self, group: str, fold: int) -> bool:
@@ -48,6 +52,40 @@ def plan_split(**options: object) -> Split:
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"split: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}") from None
+
+
+def leave_out_split(groups: Sequence[str], left_out: Sequence[bool], plan: Split) -> Split:
+    """Hold out exactly the tiles marked.
+
+    Args:
+        groups: the group of each tile.
+        left_out: whether each tile is held out.
+        plan: whose `leave_out` says which those are.
+
+    Returns:
+        The plan with `fold_of_group` filled in.
+
+    Raises:
+        InputError: no tile is marked, or all are, or a group would be torn apart.
+    """
+    if all(left_out) or not any(left_out):
+        raise InputError(
+            f"--leave-out {plan.leave_out}: {'all' if any(left_out) else 'none'} of the tiles; name another"
+        )
+    fold_of_group: dict[str, int] = {}
+    for group, out in zip(groups, left_out, strict=True):
+        fold = 0 if out else NEVER_VALID
+        if fold_of_group.setdefault(group, fold) != fold:
+            raise InputError(
+                f"--leave-out {plan.leave_out}: tears group {group} apart; give --group-by a coarser column"
+            )
+    return plan.model_copy(update={"fold_of_group": dict(sorted(fold_of_group.items()))})
+
+
+def split_training(groups: Sequence[str], areas: Sequence[int], seed: int) -> list[bool]:
+    """Which training tiles early stopping looks at instead of the held-out ones: whole groups, about 15 %."""
+    inner = draw_split(groups, areas, Split(seed=seed))
+    return [inner.validates(group, 0) for group in groups]
 
 
 def draw_split(groups: Sequence[str], areas: Sequence[int], plan: Split) -> Split:

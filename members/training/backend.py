@@ -4,6 +4,8 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import shutil
+import subprocess
 from collections.abc import Iterator
 
 from members.errors import InputError
@@ -52,3 +54,39 @@ def seed_backend(seed: int) -> None:
         import tensorflow
 
         tensorflow.config.experimental.enable_op_determinism()
+
+
+def list_accelerators() -> list[str]:
+    """The GPUs that Keras computes on, as its backend names them."""
+    import keras
+
+    return keras.distribution.list_devices("gpu") if keras.backend.backend() != "torch" else []
+
+
+@contextlib.contextmanager
+def spread_devices() -> Iterator[None]:
+    """Within it a network is built for all GPUs, each batch shared out among them; with one or none as ever."""
+    import keras
+
+    devices = list_accelerators()
+    if len(devices) < 2:
+        yield
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        with tensorflow.distribute.MirroredStrategy([device.upper() for device in devices]).scope():
+            yield
+    else:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+        yield
+
+
+def describe_devices() -> str:
+    """The devices that training runs on, with their memory: "2 CPU cores, 24 GiB" or "NVIDIA H200, 143771 MiB"."""
+    if list_accelerators() and shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        return "; ".join(subprocess.run(query, capture_output=True, text=True, check=False).stdout.split("\n")).strip(
+            "; "
+        )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{len(os.sched_getaffinity(0))} CPU cores, {memory:.0f} GiB"

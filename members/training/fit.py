@@ -1,11 +1,8 @@
 """Train one fold of one member, epoch by epoch, so that a killed run goes on where it was."""
 
-import csv
-import io
-import json
+import math
 import shutil
 import time
-import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,16 +12,26 @@ import numpy as np
 from members.console import make_progress
 from members.errors import InputError
 from members.files import write_json, write_whole
-from members.training.backend import seed_backend
+from members.training.backend import seed_backend, spread_devices
 from members.training.batches import Pair, TrainingBatches, ValidationBatches
+from members.training.checkpoint import (
+    HISTORY,
+    SPEC,
+    STATE,
+    WEIGHTS,
+    Row,
+    read_progress,
+    restore_state,
+    save_state,
+    write_history,
+)
+from members.training.logs import log_epoch
 from members.training.losses import build_loss
 from members.training.network import build_network
 from members.training.schedule import best_epoch, is_finished, plateau_rate
-from members.training.spec import MemberSpec, read_spec
+from members.training.spec import MemberSpec
 
-Row = dict[str, float]
-COLUMNS = ("epoch", "loss", "iou", "val_loss", "val_iou", "learning_rate", "seconds")
-SPEC, WEIGHTS, HISTORY, STATE = "spec.json", "best.weights.h5", "history.csv", "last/state.npz"
+CURE = "look at them, lower the member's learning_rate, or set its clip_norm"
 
 
 def train_fold(
@@ -33,6 +40,8 @@ def train_fold(
     validation: Sequence[Pair],
     folder: Path,
     report: Callable[[Row], None],
+    names: Sequence[str],
+    deadline: float = math.inf,
 ) -> list[Row]:
     """Train until the epochs are done or the validation loss has not fallen for `spec.patience` epochs.
 
@@ -44,40 +53,52 @@ def train_fold(
         spec: the member.
         training: images uint8 (h, w, 3) with masks bool (h, w).
         validation: the same, of groups that are not in `training`.
-        folder: where spec.json, best.weights.h5, history.csv and last/ go.
+        folder: where spec.json, best.weights.h5, history.csv, tensorboard/ and last/ go.
         report: called with every new epoch's row.
+        names: the training tiles' ids.
+        deadline: of `time.monotonic()`, seconds; no epoch begins that would end after it, going by the longest.
 
     Returns:
-        One row an epoch: loss and pooled IoU at 0.5 on both, learning rate, seconds.
+        One row an epoch: loss and pooled IoU at 0.5 on both, learning rate, seconds. Where the deadline cut it
+        short, last/ is still there.
 
     Raises:
         InputError: `folder` holds a member of another spec, or the loss is no longer finite.
     """
     history = read_progress(spec, folder)
     if is_finished(spec, [row["val_loss"] for row in history]):
+        shutil.rmtree(folder / "last", ignore_errors=True)  # a kill may have come just before this
+        return history
+    if not has_time(history, deadline):
         return history
     seed_backend(spec.seed)
-    network = build_network(spec, "none" if history else spec.encoder_weights)
-    steps = len(TrainingBatches(training, spec, 0))
-    compile_network(network, spec, steps)
+    with spread_devices():
+        network = build_network(spec, "none" if history else spec.encoder_weights)
+        steps = len(TrainingBatches(training, spec, 0))
+        compile_network(network, spec, steps)
     if history:
         restore_state(network, folder / STATE)
     write_json(folder / SPEC, spec.model_dump())
     batches = ValidationBatches(validation, spec)
     for epoch in range(len(history), spec.epochs):
+        if not has_time(history, deadline):
+            return history
         if spec.schedule == "plateau":
             network.optimizer.learning_rate = plateau_rate(spec, [row["val_loss"] for row in history])
         began = time.monotonic()
+        examples, raw = TrainingBatches(training, spec, epoch), RawWeights()
         bar = StepBar(f"{spec.name} epoch {epoch + 1}/{spec.epochs}", steps)
         fitted = network.fit(
-            TrainingBatches(training, spec, epoch),
+            examples,
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=0,
             shuffle=False,  # drawn by (seed, epoch); Keras would shuffle by a state that no resume restores
-            callbacks=[bar],
+            callbacks=[bar, FiniteLoss(examples, names), *([raw] if spec.ema else [])],
         ).history
         valid = network.evaluate(batches, verbose=0, return_dict=True)
+        if not np.isfinite(valid["loss"]):
+            raise InputError(f"{folder}: validation loss {valid['loss']} after epoch {epoch + 1}; {CURE}")
         row = {
             "epoch": epoch + 1,
             "loss": fitted["loss"][0],
@@ -87,14 +108,15 @@ def train_fold(
             "learning_rate": float(network.optimizer.learning_rate),
             "seconds": time.monotonic() - began,
         }
-        if not np.isfinite([row["loss"], row["val_loss"]]).all():
-            raise InputError(f"{spec.name}: the loss is no longer finite in epoch {epoch + 1}; lower the learning rate")
         history.append(row)
         if best_epoch([row["val_loss"] for row in history]) == epoch:
             with write_whole(folder / WEIGHTS) as temporary:
                 network.save_weights(temporary)
+        if spec.ema:
+            raw.put_back()
         save_state(network, history, folder / STATE)
         write_history(history, folder / HISTORY)
+        log_epoch(folder / "tensorboard", row)
         report(row)
         if is_finished(spec, [row["val_loss"] for row in history]):
             break
@@ -102,13 +124,27 @@ def train_fold(
     return history
 
 
+def has_time(history: Sequence[Row], deadline: float) -> bool:
+    """Whether another epoch, as long as the longest so far, ends before the deadline."""
+    return time.monotonic() + max((row["seconds"] for row in history), default=0) <= deadline
+
+
 def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
-    """Give the network its optimizer, built, its loss, and IoU at 0.5 pooled over the epoch."""
+    """Give the network its optimizer, built, its loss, and IoU at 0.5 pooled over the epoch.
+
+    With mixed_float16 Keras scales the loss, so that small gradients do not vanish.
+    """
     rate = spec.learning_rate
     if spec.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(rate, decay_steps=spec.epochs * steps)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if spec.warmup else rate,
+            decay_steps=(spec.epochs - spec.warmup) * steps,
+            warmup_target=rate if spec.warmup else None,
+            warmup_steps=spec.warmup * steps,
+        )
+    averaging = {"use_ema": True, "ema_momentum": spec.ema} if spec.ema else {}
     network.compile(
-        optimizer=keras.optimizers.Adam(rate),
+        optimizer=keras.optimizers.Adam(rate, global_clipnorm=spec.clip_norm, **averaging),
         loss=build_loss(spec.loss),
         metrics=[keras.metrics.BinaryIoU(target_class_ids=[1], threshold=0.5, name="iou")],
         # XLA spends a minute compiling on a CPU, and gains nothing there
@@ -117,60 +153,31 @@ def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
     network.optimizer.build(network.trainable_variables)
 
 
-def read_progress(spec: MemberSpec, folder: Path) -> list[Row]:
-    """The epochs done so far in `folder`.
+class RawWeights(keras.callbacks.Callback):
+    """Keeps the weights in training, over which Keras writes the averaged ones at the end of each `fit`."""
 
-    Raises:
-        InputError: they are of another spec, or what is there is damaged.
-    """
-    if not (folder / SPEC).is_file():
-        return []
-    found = read_spec(folder / SPEC)
-    if found != spec:
-        changed = [name for name in MemberSpec.model_fields if getattr(found, name) != getattr(spec, name)]
-        raise InputError(
-            f"{folder}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
-        )
-    path = folder / STATE if (folder / STATE).is_file() else folder / HISTORY
-    try:
-        if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as state:
-                return json.loads(str(state["history"]))
-        if path.is_file():
-            with path.open(newline="") as lines:
-                return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(lines)]
-    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
-    return []
+    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
+        self.values = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
+
+    def put_back(self) -> None:
+        """Go on from the weights in training."""
+        for variable, value in zip(self.model.trainable_variables, self.values, strict=True):
+            variable.assign(value)
 
 
-def write_history(history: Sequence[Row], path: Path) -> None:
-    """Write history.csv."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS)
-    writer.writeheader()
-    writer.writerows(history)
-    with write_whole(path) as temporary:
-        temporary.write_text(text.getvalue())
+class FiniteLoss(keras.callbacks.Callback):
+    """Stops with the names of a batch's images as soon as the loss is not finite."""
 
+    def __init__(self, batches: TrainingBatches, names: Sequence[str]) -> None:
+        super().__init__()
+        self.batches, self.names = batches, names
 
-def list_state(network: keras.Model) -> list[keras.Variable]:
-    """Everything that training changes: weights, statistics, dropout's random states, the optimizer's variables."""
-    return [*network.variables, *network.optimizer.variables]
-
-
-def save_state(network: keras.Model, history: Sequence[Row], path: Path) -> None:
-    """Write the whole training state, with the history that led to it, as one file."""
-    arrays = {f"{i:05d}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(list_state(network))}
-    with write_whole(path) as temporary:
-        np.savez(temporary, history=json.dumps(list(history)), **arrays)
-
-
-def restore_state(network: keras.Model, path: Path) -> None:
-    """Put a state of `save_state` back into a network built from the same spec."""
-    with np.load(path, allow_pickle=False) as state:
-        for i, variable in enumerate(list_state(network)):
-            variable.assign(state[f"{i:05d}"])
+    def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
+        # the mean over the epoch so far: it stays what it is from the first batch that is not finite
+        if logs and not np.isfinite(logs["loss"]):
+            images = ", ".join(self.names[index] for index in self.batches.list_indices(batch))
+            place = f"epoch {self.batches.epoch + 1}, step {batch + 1}"
+            raise InputError(f"loss {logs['loss']} in {place}, on the images {images}; {CURE}")
 
 
 class StepBar(keras.callbacks.Callback):

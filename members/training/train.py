@@ -1,7 +1,10 @@
 """The command that trains members into a run."""
 
+import math
+import re
 import shutil
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Annotated
@@ -11,12 +14,12 @@ from rich.table import Table
 
 from members.catalog import find_spec
 from members.console import run_command, stderr, stdout
-from members.dataset import Tile, check_tiles, list_tiles, read_pair
+from members.dataset import Tile, check_tiles, list_tiles, read_groups, read_pair
 from members.errors import InputError
 from members.run import Run
-from members.split import Split, draw_split, plan_split
-from members.training.backend import choose_backend
-from members.training.spec import MemberSpec, revise_spec
+from members.split import Split, draw_split, leave_out_split, plan_split, split_training
+from members.training.backend import choose_backend, describe_devices
+from members.training.spec import MemberSpec, Precision, revise_spec
 
 
 def train(
@@ -46,6 +49,27 @@ def train(
     seed: Annotated[
         int | None, typer.Option(help="Of split, weights, order, augmentation; default: the run's, or 42.")
     ] = None,
+    precision: Annotated[
+        Precision | None, typer.Option(help="Of activations; mixed ones are faster on a GPU; default: the member's.")
+    ] = None,
+    fold: Annotated[
+        int | None, typer.Option(help="Train this fold alone, 0-based, as folds run on different machines.", min=0)
+    ] = None,
+    leave_out: Annotated[
+        str | None,
+        typer.Option(help="COLUMN=VALUE of tiles.csv, such as region=banepa_np: validate on all of it, train on none."),
+    ] = None,
+    inner_valid: Annotated[
+        bool | None,
+        typer.Option(
+            "--inner-valid/--outer-valid",
+            help="Stop early by a share of the training groups, or by the held-out ones; default: the run's, or outer.",
+        ),
+    ] = None,
+    time_budget: Annotated[
+        str | None,
+        typer.Option(help="Such as 8.5h, 90m or 600s: begin no epoch that would end later; resumable."),
+    ] = None,
     restart: Annotated[
         bool,
         typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left."),
@@ -56,15 +80,24 @@ def train(
     Writes RUN/members/MEMBER/foldK: best.weights.h5, spec.json, history.csv. Validation tiles are whole groups
     that the member never trains on. A run that was stopped goes on where it was with the same command.
     """
+    deadline = time.monotonic() + parse_duration(time_budget) if time_budget else math.inf
     choose_backend()
     changes = {
         "epochs": epochs,
         "batch_size": batch_size,
         "crop": crop,
         "encoder_weights": encoder_weights,
+        "precision": precision,
     }
     place = Run(run)
-    asked = {"seed": seed, "folds": folds, "valid_fraction": valid_fraction, "group_by": group_by}
+    asked = {
+        "seed": seed,
+        "folds": folds,
+        "valid_fraction": valid_fraction,
+        "group_by": group_by,
+        "leave_out": leave_out,
+        "inner_valid": inner_valid,
+    }
     recorded = place.read_record().split if place.record_file.is_file() else None
     changes["seed"] = recorded.seed if recorded else seed
     specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
@@ -77,8 +110,39 @@ def train(
     if recorded:
         place.check_tiles(tiles)
     else:
-        split = draw_split([tile.group for tile in tiles], [int(mask.sum()) for _, mask in pairs], split)
-    fit_members(specs, tiles, pairs, split, place, data, restart)
+        split = assign_groups(data, tiles, [int(mask.sum()) for _, mask in pairs], split)
+    if fold is not None and fold >= split.folds:
+        raise InputError(f"--fold {fold}: the folds of this run are 0 to {split.folds - 1}; name one of them")
+    folds_now = range(split.folds) if fold is None else [fold]
+    fit_members(specs, tiles, pairs, split, place, data, restart, folds_now, deadline)
+
+
+def parse_duration(text: str) -> float:
+    """Seconds in "8.5h", "90m" or "600s".
+
+    Raises:
+        InputError: it is none of those.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([hms])", text)
+    if not found:
+        raise InputError(f"--time-budget {text}: not a duration; a number and h, m or s, such as 8.5h")
+    return float(found[1]) * {"h": 3600, "m": 60, "s": 1}[found[2]]
+
+
+def assign_groups(data: Path, tiles: Sequence[Tile], areas: Sequence[int], plan: Split) -> Split:
+    """Fill in which fold validates each group: drawn at random, or the groups that `leave_out` names.
+
+    Raises:
+        InputError: `leave_out` contradicts another option, is malformed, or names no tile.
+    """
+    groups = [tile.group for tile in tiles]
+    if plan.leave_out is None:
+        return draw_split(groups, areas, plan)
+    column, equals, value = plan.leave_out.partition("=")
+    if not equals or plan.folds > 1:
+        raise InputError(f"--leave-out {plan.leave_out}: is COLUMN=VALUE, and goes without --folds; correct that")
+    values = read_groups(data, [tile.image_id for tile in tiles], column)
+    return leave_out_split(groups, [values[tile.image_id] == value for tile in tiles], plan)
 
 
 def check_split(run: Run, recorded: Split, asked: Mapping[str, object]) -> None:
@@ -99,12 +163,16 @@ def fit_members(
     run: Run,
     data: Path,
     restart: bool,
+    folds: Sequence[int],
+    deadline: float,
 ) -> None:
-    """Train every fold of every member, one after the other, and print a table of them."""
-    from members.training.fit import read_progress, train_fold
+    """Train folds of every member, one after the other, and print a table of them."""
+    from members.training.checkpoint import STATE, read_progress
+    from members.training.fit import train_fold
     from members.training.network import build_network
 
-    jobs = [(spec, fold, run.member_folder(spec.name, fold)) for spec in specs for fold in range(split.folds)]
+    jobs = [(spec, fold, run.member_folder(spec.name, fold)) for spec in specs for fold in folds]
+    stderr.print(f"on {describe_devices()}")
     for spec in specs:  # what cannot be trained is said before hours are spent on what can
         started = [read_progress(spec, folder) for other, _, folder in jobs if other is spec and not restart]
         network = build_network(spec, "none" if any(started) else spec.encoder_weights)
@@ -118,11 +186,25 @@ def fit_members(
     for spec, fold, folder in jobs:
         if restart:
             shutil.rmtree(folder, ignore_errors=True)
-        held_out = [split.validates(tile.group, fold) for tile in tiles]
-        training = [pair for pair, held in zip(pairs, held_out, strict=True) if not held]
-        validation = [pair for pair, held in zip(pairs, held_out, strict=True) if held]
+        training, validation = part_fold(tiles, pairs, split, fold)
         label = f"{spec.name} fold {fold}"
-        history = train_fold(spec, training, validation, folder, partial(report, label, spec.epochs))
+        steps = max(len(training) // spec.batch_size, 1)
+        stderr.print(
+            f"{label}: {len(training)} tiles, {steps} steps an epoch, {steps * spec.epochs:,} in {spec.epochs} epochs"
+        )
+        history = train_fold(
+            spec,
+            [pairs[index] for index in training],
+            [pairs[index] for index in validation],
+            folder,
+            partial(report, label, spec.epochs),
+            [tiles[index].image_id for index in training],
+            deadline,
+        )
+        if not history or (folder / STATE).is_file():
+            stderr.print(f"{label}: the time is up after {len(history)} epochs; the same command goes on from there")
+        if not history:
+            continue
         best = min(history, key=lambda row: row["val_loss"])
         minutes = sum(row["seconds"] for row in history) / 60
         table.add_row(
@@ -132,6 +214,19 @@ def fit_members(
     stdout.print(table)
     stdout.print(
         f"weights in {run.path / 'members'}; next: roofstack predict --data {data} --run {run.path} --part valid"
+    )
+
+
+def part_fold(tiles: Sequence[Tile], pairs: Sequence[tuple], split: Split, fold: int) -> tuple[list[int], list[int]]:
+    """Indices of the tiles that a fold trains on, and of those that its early stopping looks at."""
+    training = [index for index, tile in enumerate(tiles) if not split.validates(tile.group, fold)]
+    if not split.inner_valid:
+        return training, [index for index, tile in enumerate(tiles) if split.validates(tile.group, fold)]
+    groups, areas = [tiles[index].group for index in training], [int(pairs[index][1].sum()) for index in training]
+    inner = split_training(groups, areas, split.seed)
+    return (
+        [index for index, held in zip(training, inner, strict=True) if not held],
+        [index for index, held in zip(training, inner, strict=True) if held],
     )
 
 

@@ -1,0 +1,85 @@
+"""What a training leaves on disk: the whole state after every epoch, and the history of epochs."""
+
+import csv
+import io
+import json
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from members.errors import InputError
+from members.files import write_whole
+from members.training.spec import MemberSpec, read_spec
+
+Row = dict[str, float]
+COLUMNS = ("epoch", "loss", "iou", "val_loss", "val_iou", "learning_rate", "seconds")
+SPEC, WEIGHTS, HISTORY, STATE = "spec.json", "best.weights.h5", "history.csv", "last/state.npz"
+
+
+def read_progress(spec: MemberSpec, folder: Path) -> list[Row]:
+    """The epochs done so far in `folder`.
+
+    Raises:
+        InputError: they are of another spec, or what is there is damaged.
+    """
+    if not (folder / SPEC).is_file():
+        return []
+    found = read_spec(folder / SPEC)
+    if found != spec:
+        changed = [name for name in MemberSpec.model_fields if getattr(found, name) != getattr(spec, name)]
+        raise InputError(
+            f"{folder}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
+        )
+    path = folder / STATE if (folder / STATE).is_file() else folder / HISTORY
+    try:
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as state:
+                return json.loads(str(state["history"]))
+        if path.is_file():
+            with path.open(newline="") as lines:
+                return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(lines)]
+    except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
+    return []
+
+
+def write_history(history: Sequence[Row], path: Path) -> None:
+    """Write history.csv."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS)
+    writer.writeheader()
+    writer.writerows(history)
+    with write_whole(path) as temporary:
+        temporary.write_text(text.getvalue())
+
+
+def list_state(network: keras.Model) -> list[keras.Variable]:
+    """Everything that training changes: weights, statistics, dropout's random states, the optimizer's variables."""
+    return [*network.variables, *network.optimizer.variables]
+
+
+def save_state(network: keras.Model, history: Sequence[Row], path: Path) -> None:
+    """Write the whole training state, with the history that led to it, as one file.
+
+    It is moved over the state before it only once it is complete, so that a kill at any moment leaves one of them.
+    """
+    arrays = {f"{i:05d}": keras.ops.convert_to_numpy(variable) for i, variable in enumerate(list_state(network))}
+    with write_whole(path) as temporary:
+        np.savez(temporary, history=json.dumps(list(history)), **arrays)
+
+
+def restore_state(network: keras.Model, path: Path) -> None:
+    """Put a state of `save_state` back into a network built from the same spec.
+
+    Raises:
+        InputError: the file is damaged.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as state:
+            for i, variable in enumerate(list_state(network)):
+                variable.assign(state[f"{i:05d}"])
+    except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
