@@ -11,6 +11,7 @@ SPEC = MemberSpec(
     augment="d4",
     schedule="cosine",
     learning_rate=1e-3,
+    dropout=(0.2, 0.2, 0.2, 0.1, 0.1),  # a dozen epochs are too few to average over more
     momentum=0.9,
     epochs=12,
 )

@@ -7,11 +7,12 @@ import keras
 from keras import layers, ops
 
 FILTERS = (256, 128, 64, 32, 16)
-DROPOUT = (0.5, 0.5, 0.5, 0.25, 0.25)
 PYRAMID_LEVELS, PYRAMID_FILTERS = (1, 2, 3, 6), 512
 
 
-def decode_features(features: Sequence[keras.KerasTensor], seed: int, momentum: float) -> keras.KerasTensor:
+def decode_features(
+    features: Sequence[keras.KerasTensor], dropout: Sequence[float], momentum: float, seed: int
+) -> keras.KerasTensor:
     """Decode five encoder features, finest first, to probabilities (batch, h, w, 1), always float32.
 
     The notebook's U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597).
@@ -19,7 +20,7 @@ def decode_features(features: Sequence[keras.KerasTensor], seed: int, momentum: 
     twice a 3x3 convolution, batch normalisation and ReLU. A 1x1 convolution with sigmoid ends it.
     """
     *skips, x = features
-    for step, (filters, rate) in enumerate(zip(FILTERS, DROPOUT, strict=True), start=1):
+    for step, (filters, rate) in enumerate(zip(FILTERS, dropout, strict=True), start=1):
         name = f"decoder{step}"
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_up")(x)
         if skips:

@@ -27,7 +27,7 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
         inputs = keras.Input((None, None, 3), name="rgb")
         if spec.decoder == "unet":
             features = build_encoder(spec.backbone, encoder_weights)(inputs)
-            outputs = decode_features(features, spec.seed, spec.momentum)
+            outputs = decode_features(features, spec.dropout, spec.momentum, spec.seed)
         elif spec.decoder == "sm_pspnet":
             outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(inputs), spec.seed)
         else:

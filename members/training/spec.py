@@ -22,6 +22,7 @@ Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
 Policy = Literal["none", "d4", "d4_photo", "strong"]
 Schedule = Literal["plateau", "cosine"]
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
 class MemberSpec(BaseModel):
@@ -44,6 +45,9 @@ class MemberSpec(BaseModel):
     patience: Annotated[int, Field(ge=1, description="epochs without a lower validation loss before it stops")] = 10
     batch_size: Annotated[int, Field(ge=1, description="tiles")] = 8
     crop: Annotated[int, Field(ge=32, multiple_of=STRIDE, description="side of training crops, px")] = 256
+    dropout: Annotated[
+        tuple[Rate, Rate, Rate, Rate, Rate], Field(description="of the notebook decoder's five steps, coarsest first")
+    ] = (0.5, 0.5, 0.5, 0.25, 0.25)
     momentum: Annotated[float, Field(ge=0, lt=1, description="of the decoder's batch normalisation")] = 0.99
     warmup: Annotated[int, Field(ge=0, description="epochs of linear rise before the cosine")] = 0
     clip_norm: Annotated[float | None, Field(gt=0, description="largest norm of all gradients together")] = None
