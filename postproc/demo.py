@@ -14,7 +14,8 @@ from ensemble.blend import read_blend
 from ensemble.predict import predict
 from members.console import stderr, stdout
 from members.dataset import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
-from members.files import read_json
+from members.errors import InputError
+from members.files import read_json, write_json
 from members.run import Run
 from members.scenes import write_scenes
 from members.split import NEVER_VALID, Split, draw_split
@@ -30,6 +31,7 @@ MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, TEST_SHARE, VALID_SHARE = 72, 0.22, 0.3
 EPOCHS, BATCH_SIZE, CROP = 14, 4, 128
 PICTURED = 4
+ORIGIN = "origin.json"
 
 
 def demo(
@@ -75,9 +77,14 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
     """Copy at most `most` tiles, in whole groups, into the competition's layout with a test part set aside.
 
     Raises:
-        InputError: the source is no data set, or has too few groups.
+        InputError: the source is no data set, has too few groups, or the folder holds another demo's data.
     """
-    if (folder / "tiles.csv").is_file():
+    origin = {"source": str(source.resolve()), "most": most}
+    if (folder / ORIGIN).is_file():
+        if (found := read_json(folder / ORIGIN)) != origin:
+            raise InputError(
+                f"{folder}: holds {found['most']} tiles at most of {found['source']}; give another --run, or remove it"
+            )
         return
     tiles = list_tiles(source)
     check_tiles(tiles)
@@ -98,6 +105,7 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
         writer = csv.writer(file)
         writer.writerow(("image_id", "group"))
         writer.writerows((tile.image_id, tile.group) for tile in tiles)
+    write_json(folder / ORIGIN, origin)  # last: a folder that has it is complete
 
 
 def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> tuple[list[Tile], list[int]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from members.dataset import list_tiles
+from members.errors import InputError
 from members.scenes import write_scenes
 from postproc.demo import prepare_data
 
@@ -46,5 +47,20 @@ def test_copies_are_the_source_and_truth_of_test_tiles_is_kept(scenes: Path, tmp
 def test_preparing_again_leaves_everything_as_it_is(scenes: Path, tmp_path: Path) -> None:
     prepare_data(scenes, tmp_path / "data", 24)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    prepare_data(scenes, tmp_path / "data", 12)
+    prepare_data(scenes, tmp_path / "data", 24)
     assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+
+
+def test_other_data_does_not_replace_a_demo(scenes: Path, tmp_path: Path) -> None:
+    prepare_data(scenes, tmp_path / "data", 24)
+    with pytest.raises(InputError, match=r"data: holds 24 tiles at most of .*scenes0; give another --run, or remove"):
+        prepare_data(tmp_path / "mine", tmp_path / "data", 24)
+
+
+def test_copying_that_was_killed_begins_anew(scenes: Path, tmp_path: Path) -> None:
+    prepare_data(scenes, tmp_path / "data", 24)
+    whole = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+    (tmp_path / "data/origin.json").unlink()
+    next((tmp_path / "data/training/images/img").iterdir()).unlink()
+    prepare_data(scenes, tmp_path / "data", 24)
+    assert whole == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
