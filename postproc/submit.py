@@ -44,8 +44,7 @@ def submit(
     place.log_command()
     masks = make_masks(folders[0].parent, sizes, weights, chosen)
     write_submission(path, track(masks, "submission", len(sizes)), expected)
-    blend = ", ".join(f"{weight} x {member}" for member, weight in weights.items())
-    stdout.print(f"{len(sizes)} images of {blend}, {describe_recipe(chosen)}")
+    stdout.print(f"{len(sizes)} images of {describe_blend(weights)}, {describe_recipe(chosen)}")
     stdout.print(f"written, decoded and compared: {path}")
 
 
@@ -84,6 +83,11 @@ def make_masks(
     """Yield each image's id and mask, bool (h, w), in the order of `sizes`."""
     for image_id, size in sizes.items():
         yield image_id, recipe.apply(read_blend(part, weights, image_id, size))
+
+
+def describe_blend(weights: Mapping[str, int]) -> str:
+    """A blend in words, members that weigh nothing left out."""
+    return ", ".join(f"{weight} x {member}" for member, weight in weights.items() if weight)
 
 
 def describe_recipe(recipe: Recipe) -> str:

@@ -1,116 +1,239 @@
-"""The command that chooses threshold and morphology, and says how much of the gain is real."""
+"""The command that chooses threshold, morphology, areas and weights, and says how much of the gain is real."""
 
-import dataclasses
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
+import optuna
 import typer
 from rich.table import Table
 
-from ensemble.blend import read_blend, read_weights
-from ensemble.evidence import Objective
+from ensemble.blend import read_weights
+from ensemble.evidence import Objective, index_groups, pool_groups
 from ensemble.maps import Manifest
 from ensemble.valid import read_valid
-from members.console import run_command, stdout, track
-from members.dataset import Tile, read_mask
+from members.console import make_progress, run_command, stdout, track
 from members.errors import InputError
 from members.files import write_json
 from members.run import Run
-from postproc.search import Grid, search_kernels
-from postproc.study import open_study, record_grid
-from postproc.submit import describe_recipe
-from postproc.verdict import LEVEL, Verdict, judge_steps
+from postproc.audit import Audit, audit_verdict
+from postproc.curve import trace_recipe
+from postproc.plots import NAMES, plot_gains, plot_importance, plot_kernels, plot_thresholds
+from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
+from postproc.search import Choice, Grid, search_kernels
+from postproc.source import Source
+from postproc.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
+from postproc.storage import Address
+from postproc.study import DISTRIBUTIONS, Studies, record_grid
+from postproc.submit import describe_blend, describe_recipe
+from postproc.verdict import LEVEL, Step, Verdict, bound_score, deal_folds, judge_steps
+from postproc.weights import Stack, list_ranges
 
-OBJECTIVE: Objective = "pooled_iou"
+WEIGHT_TRIALS = 200
 
 
 def tune(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is tuned on.")],
+    objective: Annotated[
+        Objective, typer.Option(help="What is maximised: IoU or Dice of all pixels, mean IoU of tiles, or of outlines.")
+    ] = "pooled_iou",
+    tune_weights: Annotated[
+        bool,
+        typer.Option(
+            "--tune-weights",
+            help="Also search the members' weights, from 0 to 10; else RUN/blend.json's, or all alike.",
+        ),
+    ] = False,
     trials: Annotated[
         int | None,
-        typer.Option(help="Try only the N simplest of the 225 kernel settings; default: all.", min=1, metavar="N"),
+        typer.Option(
+            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}. Without: try only the N "
+            "simplest of the 225 kernel settings, default all.",
+            min=1,
+            metavar="N",
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Where the studies are: a journal file, sqlite:///FILE or postgresql://USER@HOST/DATABASE (password "
+            "in ~/.pgpass). Default: RUN/study.journal.",
+            metavar="ADDRESS",
+        ),
     ] = None,
     cross_fit: Annotated[
         bool, typer.Option("--cross-fit/--no-cross-fit", help="Score every choice on groups it was not made on.")
     ] = True,
 ) -> None:
-    """Tune threshold, closing and opening jointly and exactly, and keep only the steps that pay.
+    """Tune threshold, closing, opening, minimum areas and blend weights, and keep only the steps that pay.
 
-    Each trial of the Optuna study is one setting of order, kernel shape, closing and opening; its best
-    threshold is found exactly, among all 255. A step is kept where the lower end of the 90 % bootstrap
-    interval of its cross-fitted gain is above 0. Writes RUN/tuned.json and RUN/study.journal.
+    The steps are nested: threshold; and closing and opening, all 225 settings of order, kernel shape and sizes
+    with all 255 thresholds, exactly; and holes to fill and objects to drop, exactly on top of the best ten
+    kernel settings; and, with --tune-weights, the members' weights, by an Optuna study.
+
+    Each step is chosen on all tiles, and again on four fifths of the groups to be scored on the last fifth. It
+    is kept where the lower end of the 90 % bootstrap interval of that cross-fitted gain is above 0, and
+    RUN/tuned.json holds the recipe of the kept steps. Plots go to RUN/report.
+
+    Several tune commands may share one storage, and one that was killed goes on with its trials when started
+    again. Every setting tried is a trial that optuna-dashboard shows.
     """
     place = Run(run)
     manifests, tiles, sizes = read_valid(place, data)
-    weights = read_weights(place, list(manifests))
+    given = read_weights(place, list(manifests))
+    if tune_weights and len(manifests) < 2:
+        raise InputError(f"{place.map_folder('valid', '')}: maps of {len(manifests)} member; --tune-weights takes two")
+    groups = tuple(pool_groups([tile.group for tile in tiles]))
+    source = Source(place.map_folder("valid", ""), tuple(manifests), tuple(tiles), sizes, groups)
+    names, _ = index_groups(groups)
+    folds = deal_folds(names) if cross_fit else None
+    address = Address(storage or place.study_file)
+    address.reach()
+
+    keeps = list_keeps(len(names), folds)
+    grid = search_kernels(source.read(given, "exact search"), groups, objective)
+    kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
+    maps = fingerprint_maps(manifests, given, groups)
+    studies = Studies(address, place.path.resolve().name, place.read_record().fingerprint, maps)
+    study = studies.open(objective, DISTRIBUTIONS)
+    record_grid(studies, study, kernels, objective)
+    fits = {
+        "threshold": fit_grid(kernels.take([0]), given, objective, keeps),
+        "morphology": fit_grid(kernels, given, objective, keeps),
+        "areas": make_fit(fit_areas(source, given, kernels, objective, keeps), [given] * len(keeps)),
+    }
+    if tune_weights:
+        found = search_weights(source, given, studies, kernels, objective, keeps, trials or WEIGHT_TRIALS)
+        fits["weights"] = fit_blends(source, found, objective, keeps)
+        study = studies.open(f"{objective}-weights", list_ranges(given))
+    verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, folds, objective)
+    audit = audit_verdict(source, verdict, folds)
+    draw_plots(source, kernels, verdict, study, objective, place.path / "report")
+    write_json(place.tuned_file, describe_verdict(verdict, audit, objective, study.study_name))
     place.log_command()
-    pairs = read_tiles(place.map_folder("valid", ""), weights, tiles, sizes)
-    grid = search_kernels(track(pairs, "exact search", len(tiles)), [tile.group for tile in tiles])
-    grid = grid.take(range(len(grid.recipes))[:trials])
-    study = open_study(place.study_file, f"{OBJECTIVE}-{fingerprint_maps(manifests)}")
-    record_grid(study, grid, OBJECTIVE)
-    verdict = judge_steps({"threshold": grid.take([0]), "morphology": grid}, OBJECTIVE, cross_fit)
-    write_json(place.tuned_file, describe_verdict(verdict, weights, study.study_name))
-    print_verdict(verdict, grid, len(tiles))
-    stdout.print(f"study of {len(study.trials)} trials: {place.study_file}")
-    stdout.print(f"written: {place.tuned_file}, {describe_recipe(verdict.recipe)}")
+    print_verdict(verdict, audit, objective, len(tiles), len(names))
+    kept = verdict.kept
+    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {address}")
+    stdout.print(f"plots: {place.path / 'report'}")
+    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_recipe(kept.whole.recipe)}")
 
 
-def read_tiles(
-    part: Path, weights: Mapping[str, int], tiles: Sequence[Tile], sizes: Mapping[str, tuple[int, int]]
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield each tile's blended map, uint8 (h, w), and truth, bool (h, w)."""
-    for tile in tiles:
-        if tile.mask is None:
-            raise InputError(f"{tile.image}: image without a mask; only tiles with masks can be tuned on")
-        yield read_blend(part, weights, tile.image_id, sizes[tile.image_id]), read_mask(tile.mask)
-
-
-def fingerprint_maps(manifests: Mapping[str, Manifest]) -> str:
-    """Eight hexadecimal digits of what the maps were made with: weights, views, images and split."""
-    content = json.dumps({name: manifest.model_dump() for name, manifest in sorted(manifests.items())}, sort_keys=True)
+def fingerprint_maps(manifests: Mapping[str, Manifest], weights: Mapping[str, int], groups: Sequence[str]) -> str:
+    """Eight hexadecimal digits of what is tuned on: weights, views, images and split of the maps, blend and groups."""
+    maps = {name: manifest.model_dump() for name, manifest in sorted(manifests.items())}
+    content = json.dumps([maps, sorted(weights.items()), sorted(groups)], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
-def describe_verdict(verdict: Verdict, weights: Mapping[str, int], study: str) -> dict[str, object]:
-    """The content of tuned.json."""
-    steps = [dataclasses.asdict(step) | {"recipe": step.recipe.model_dump()} for step in verdict.steps]
+def take_neutral(grid: Grid, weights: Mapping[str, int], objective: Objective, choices: int) -> Fit:
+    """The neutral recipe as what each of the choices would be."""
+    evidence = grid.evidence[0, NEUTRAL_THRESHOLD - 1]
+    return make_fit([Choice(Recipe(), float(evidence.score(objective)), evidence)] * choices, [weights] * choices)
+
+
+def search_weights(
+    source: Source,
+    given: Mapping[str, int],
+    studies: Studies,
+    kernels: Grid,
+    objective: Objective,
+    keeps: Sequence[np.ndarray],
+    budget: int,
+) -> list[tuple[int, ...]]:
+    """Find blend weights, behind a progress bar for each study."""
+    maps = [source.read_maps(tile) for tile in track(source.tiles, "reading maps", len(source.tiles))]
+    stack = Stack(maps, [source.read_truth(tile) for tile in source.tiles], source.groups, objective)
+    with make_progress() as progress:
+        tasks: dict[str, Any] = {}
+
+        def report(kind: str, count: int) -> None:
+            if kind not in tasks:
+                tasks[kind] = progress.add_task(kind, total=budget, note="")
+            progress.update(tasks[kind], completed=count)
+
+        return find_weights(given, stack, studies, kernels, keeps, budget, report)
+
+
+def draw_plots(
+    source: Source, kernels: Grid, verdict: Verdict, study: optuna.Study, objective: Objective, folder: Path
+) -> None:
+    """Write the four plots."""
+    weights, recipe = verdict.kept.weights, verdict.kept.whole.recipe
+    curves = {"threshold alone, blend as given": kernels.evidence[0]}
+    first = label = next(iter(curves))
+    if recipe != Recipe(threshold=recipe.threshold) or weights != verdict.steps[0].fit.weights:
+        label = "chosen recipe"
+        curves[label] = trace_recipe(source, weights, recipe, objective)
+    plot_thresholds(curves, first, (label, recipe.threshold), objective, folder / "threshold.png")
+    plot_kernels(kernels, objective, recipe, folder / "kernels.png")
+    plot_gains(verdict.steps, objective, folder / "gains.png")
+    plot_importance(study, folder / "importance.png")
+
+
+def describe_verdict(verdict: Verdict, audit: Audit, objective: Objective, study: str) -> dict[str, Any]:
+    """The content of tuned.json: scores in pooled IoU, by applying the recipes; those of steps as tuned for."""
+    honest = audit.honest
     return {
-        "recipe": verdict.recipe.model_dump(),
-        "members": dict(weights),
+        "recipe": verdict.kept.whole.recipe.model_dump(),
+        "members": dict(verdict.kept.weights),
         "scores": {
-            "default": verdict.default,
-            "tuned_in_sample": verdict.in_sample,
-            "tuned_cross_fitted": verdict.cross_fitted,
-            "tuned_cross_fitted_interval": verdict.interval,
+            "default": float(audit.default.score("pooled_iou")),
+            "tuned_in_sample": float(audit.tuned.score("pooled_iou")),
+            "tuned_cross_fitted": None if honest is None else float(honest.score("pooled_iou")),
+            "tuned_cross_fitted_interval": None if honest is None else bound_score(honest, "pooled_iou"),
         },
-        "steps": steps,
-        "objective": OBJECTIVE,
+        "objective": objective,
+        "steps": [describe_step(step, audit) for step in verdict.steps],
         "study": study,
     }
 
 
-def print_verdict(verdict: Verdict, grid: Grid, tiles: int) -> None:
+def describe_step(step: Step, audit: Audit) -> dict[str, Any]:
+    """A step's entry in tuned.json."""
+    return {
+        "name": step.name,
+        "kept": step.kept,
+        "recipe": step.fit.whole.recipe.model_dump(),
+        "members": dict(step.fit.weights),
+        "in_sample": step.in_sample,
+        "in_sample_gain": step.in_sample_gain,
+        "cross_fitted": step.cross_fitted,
+        "gain": step.gain,
+        "interval": step.interval,
+        "objects_lost": audit.find_share(step.name),
+    }
+
+
+def print_verdict(verdict: Verdict, audit: Audit, objective: Objective, tiles: int, groups: int) -> None:
     """Print the nested steps as a table."""
-    groups = len(grid.evidence.groups)
     table = Table(
-        "step", "recipe", "in sample", "cross-fitted", "gain", f"{LEVEL:.0%} interval", "verdict",
-        title=f"pooled IoU on {tiles} validation tiles of {groups} groups; neutral recipe: {verdict.default:.4f}",
-    )  # fmt: skip
+        title=f"{NAMES[objective]} on {tiles} validation tiles of {groups} groups; neutral: {verdict.neutral:.4f}"
+    )
+    for heading in ("step", "in sample", "cross-fitted", "gain", f"{LEVEL:.0%} interval", "lost", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("what it chooses")
     for step in verdict.steps:
-        interval = "" if step.interval is None else f"{step.interval[0]:+.4f} .. {step.interval[1]:+.4f}"
+        choice = describe_recipe(step.fit.whole.recipe)
+        if step.fit.weights != verdict.steps[0].fit.weights:
+            choice = f"{describe_blend(step.fit.weights)}, {choice}"
+        honest = ["", f"{step.in_sample_gain:+.4f}", ""]
+        if step.cross_fitted is not None and step.gain is not None and step.interval is not None:
+            interval = " .. ".join(f"{end:+.4f}" for end in step.interval)
+            honest = [f"{step.cross_fitted:.4f}", f"{step.gain:+.4f}", interval]
         table.add_row(
-            step.name, describe_recipe(step.recipe), f"{step.in_sample:.4f}",
-            "" if step.cross_fitted is None else f"{step.cross_fitted:.4f}",
-            f"{step.gain:+.4f}", interval, "kept" if step.kept else "refused",
+            step.name, f"{step.in_sample:.4f}", *honest, f"{audit.find_share(step.name):.1%}",
+            "kept" if step.kept else "refused", choice,
         )  # fmt: skip
     stdout.print(table)
-    if verdict.cross_fitted is None:
+    stdout.print(
+        f"gain: over the last kept step; lost: of {audit.objects} true objects, those that had a pixel of the mask "
+        "before the step and have none after it"
+    )
+    if audit.honest is None:
         stdout.print("without cross-fitting these are in-sample scores, higher than what new tiles will show")
 
 

@@ -4,13 +4,22 @@ A step is kept only where the cross-validated score improves, as nnU-Net does it
 doi:10.1038/s41592-020-01008-z); here the gain's bootstrap interval over groups has to be above nought.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ensemble.evidence import Evidence, Objective, assign_folds, compare_evidence, draw_groups, find_interval
+import numpy as np
+
+from ensemble.evidence import (
+    Evidence,
+    Objective,
+    assign_folds,
+    compare_evidence,
+    draw_groups,
+    find_interval,
+    mix_folds,
+)
 from members.errors import InputError
-from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
-from postproc.search import Choice, Grid, cross_fit
+from postproc.steps import Fit
 
 FOLDS, DRAWS, LEVEL, SEED = 5, 2000, 0.90, 42
 
@@ -20,98 +29,89 @@ class Step:
     """One nested step, compared with the last kept one.
 
     Attributes:
-        name: "threshold", "morphology", ...
-        recipe: chosen on all tiles.
+        name: "threshold", "morphology", "areas" or "weights".
+        fit: what it chooses, on all groups and for each fold.
+        rival: what the last kept step chooses, or the neutral recipe.
         in_sample: its score on the tiles that it was chosen on.
+        in_sample_gain: the gain of that over the rival's.
         cross_fitted: the score where each fold's recipe is chosen on the other folds; None without folds.
-        gain: of the cross-fitted score over the last kept step's, or of the in-sample score without folds.
+        gain: of the cross-fitted score over the rival's; None without folds.
         interval: the gain's 90 % bootstrap interval over groups; None without folds.
-        kept: whether the interval's lower end is above 0; without folds, whether the gain is.
+        kept: whether the interval's lower end is above 0; without folds, whether the in-sample gain is.
     """
 
     name: str
-    recipe: Recipe
+    fit: Fit
+    rival: Fit
     in_sample: float
+    in_sample_gain: float
     cross_fitted: float | None
-    gain: float
+    gain: float | None
     interval: tuple[float, float] | None
     kept: bool
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """The recipe of the kept steps, its scores, and the steps with their gains.
+    """The steps with their gains, and what the last kept one chooses.
 
     Attributes:
-        recipe: what is written and applied.
-        default: score of the neutral recipe.
-        in_sample: score of `recipe` on the tiles that it was chosen on.
-        cross_fitted: honest score of having chosen it; None without folds.
-        interval: the cross-fitted score's 90 % bootstrap interval over groups; None without folds.
+        neutral: score of the neutral recipe.
         steps: in their order.
+        kept: the last kept step's choice, which is what is written and applied; the neutral recipe if none is.
     """
 
-    recipe: Recipe
-    default: float
-    in_sample: float
-    cross_fitted: float | None
-    interval: tuple[float, float] | None
+    neutral: float
     steps: tuple[Step, ...]
+    kept: Fit
 
 
-def judge_steps(grids: Mapping[str, Grid], objective: Objective, fit_across: bool = True) -> Verdict:
-    """Choose nested steps and keep those that pay.
-
-    Args:
-        grids: step -> what it chooses from, simple to complex, all of the same groups; the first recipe of the
-            first grid is the neutral one.
-        objective: what is maximised.
-        fit_across: whether groups are dealt to folds and every step is chosen on the other folds; False judges
-            by the in-sample score, which overstates.
+def deal_folds(groups: Sequence[str]) -> np.ndarray:
+    """Deal groups to five folds, or fewer where there are fewer groups: int (groups,).
 
     Raises:
         InputError: a single group, so that nothing can be held out.
     """
-    first = next(iter(grids.values()))
-    groups = first.evidence.groups
-    neutral = first.evidence[0, NEUTRAL_THRESHOLD - 1]
-    kept = Choice(Recipe(), float(neutral.score(objective)), neutral)
-    if not fit_across:
-        return judge_in_sample(grids, objective, kept)
     if len(groups) < 2:
         raise InputError(
             f"all validation tiles are of one group ({groups[0]}), so no score can be cross-fitted; train with more "
             "groups or --folds, or give --no-cross-fit for in-sample scores alone"
         )
-    folds = assign_folds(groups, min(FOLDS, len(groups)), SEED)
-    draws = draw_groups(len(groups), DRAWS, SEED)
-    default, honest, steps = kept.score, neutral, []
-    for name, grid in grids.items():
-        choice = grid.choose(objective)
-        _, fitted = cross_fit(grid, folds, objective)
-        gain, low, high = compare_evidence(honest, fitted, objective, draws, LEVEL)
-        score = float(fitted.score(objective))
-        steps.append(Step(name, choice.recipe, choice.score, score, gain, (low, high), low > 0))
-        if low > 0:
-            kept, honest = choice, fitted
-    return Verdict(
-        kept.recipe, default, kept.score, float(honest.score(objective)), bound_score(honest, objective), tuple(steps)
-    )
+    return assign_folds(groups, min(FOLDS, len(groups)), SEED)
 
 
-def judge_in_sample(grids: Mapping[str, Grid], objective: Objective, kept: Choice) -> Verdict:
-    """Keep every step whose in-sample score is higher; nothing honest is claimed."""
-    default, steps = kept.score, []
-    for name, grid in grids.items():
-        choice = grid.choose(objective)
-        gain = choice.score - kept.score
-        steps.append(Step(name, choice.recipe, choice.score, None, gain, None, gain > 0))
-        kept = choice if gain > 0 else kept
-    return Verdict(kept.recipe, default, kept.score, None, None, tuple(steps))
+def judge_steps(neutral: Fit, fits: Mapping[str, Fit], folds: np.ndarray | None, objective: Objective) -> Verdict:
+    """Keep the nested steps that pay.
+
+    Args:
+        neutral: the neutral recipe, whatever the fold.
+        fits: step -> what it chooses, simple to complex, all of the same groups.
+        folds: int (groups,), that the fits were made with; None judges by the in-sample score, which overstates.
+        objective: what was maximised.
+    """
+    draws = draw_groups(len(neutral.whole.evidence.groups), DRAWS, SEED)
+    kept, steps = neutral, []
+    for name, fit in fits.items():
+        more = fit.whole.score - kept.whole.score
+        if folds is None:
+            step = Step(name, fit, kept, fit.whole.score, more, None, None, None, more > 0)
+        else:
+            before, after = join_folds(kept, folds), join_folds(fit, folds)
+            gain, low, high = compare_evidence(before, after, objective, draws, LEVEL)
+            score = float(after.score(objective))
+            step = Step(name, fit, kept, fit.whole.score, more, score, gain, (low, high), low > 0)
+        steps.append(step)
+        kept = fit if step.kept else kept
+    return Verdict(neutral.whole.score, tuple(steps), kept)
+
+
+def join_folds(fit: Fit, folds: np.ndarray) -> Evidence:
+    """Return the cross-fitted evidence: each group's is of what was chosen without its fold."""
+    return mix_folds([choice.evidence for choice in fit.others], folds)
 
 
 def bound_score(evidence: Evidence, objective: Objective) -> tuple[float, float]:
-    """The 90 % bootstrap interval, over groups, of a score whose choices are made."""
+    """Return the 90 % bootstrap interval, over groups, of a score whose choices are made."""
     draws = draw_groups(len(evidence.groups), DRAWS, SEED)
     low, high = find_interval(evidence.score(objective, draws), LEVEL)
     return float(low), float(high)
