@@ -19,6 +19,7 @@ from members.errors import InputError
 
 PATIENCE = 10  # s, until a server counts as out of reach
 SQLITE_PATIENCE = 60  # s, for other processes to finish writing
+BEGINNING = b'{"op_code":'  # of every record of a journal
 TURN = 7223  # number of the advisory lock that processes on one PostgreSQL database take in turn
 
 
@@ -61,6 +62,7 @@ class Address:
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         with self.report_failure(), self.take_turn():
             if self.url is None:
+                check_journal(Path(str(self.path)))
                 return JournalStorage(JournalFileBackend(str(self.path), lock_obj=MendingLock(Path(str(self.path)))))
             url = self.url.render_as_string(hide_password=False)
             return RDBStorage(url, engine_kwargs={"connect_args": self.connect_options})
@@ -138,6 +140,15 @@ class MendingLock(JournalFileOpenLock):
         if self.journal.is_file():
             mend_journal(self.journal)
         return acquired
+
+
+def check_journal(path: Path) -> None:
+    """Raise ValueError where there is a file that does not begin as a journal does."""
+    if path.is_file():
+        with path.open("rb") as file:
+            found = file.read(len(BEGINNING))
+        if not BEGINNING.startswith(found):
+            raise ValueError("no journal of a study")
 
 
 def mend_journal(journal: Path) -> None:

@@ -74,13 +74,17 @@ class Studies:
         self.address, self.run, self.data, self.maps = address, run, data, maps
         self.storage: BaseStorage = address.open()
         with address.report_failure():
-            held = {study.study_name: study.user_attrs for study in self.storage.get_all_studies()}
+            held = self.list_attributes()
         for name, attributes in held.items():
             if attributes.get("run") == run and attributes.get("data") != data:
                 raise InputError(
                     f"--storage {address}: its study {name} is of a run {run} on other data (fingerprint "
                     f"{attributes.get('data')}, this is {data}); give another --storage, or rename the run"
                 )
+
+    def list_attributes(self) -> dict[str, dict[str, Any]]:
+        """Return the attributes of all studies on the storage, by name."""
+        return {study.study_name: study.user_attrs for study in self.storage.get_all_studies()}
 
     def open(self, kind: str, ranges: Mapping[str, BaseDistribution]) -> optuna.Study:
         """Open or begin a study that maximises.
@@ -95,17 +99,19 @@ class Studies:
         name = f"{self.run}-{self.maps}-{kind}"
         wanted = {parameter: repr(distribution) for parameter, distribution in sorted(ranges.items())}
         with self.take_turn():
-            study = optuna.create_study(
-                storage=self.storage,
-                study_name=name,
-                direction="maximize",
-                load_if_exists=True,
-                sampler=NumberedSampler(),
-            )
-            held = study.user_attrs.get("ranges", wanted)
-            if held == wanted and len(study.user_attrs) < 3:
-                for key, value in {"run": self.run, "data": self.data, "ranges": wanted}.items():
-                    study.set_user_attr(key, value)
+            attributes = self.list_attributes().get(name)
+            held = wanted if attributes is None else attributes.get("ranges", wanted)
+            if held == wanted:
+                study = optuna.create_study(
+                    storage=self.storage,
+                    study_name=name,
+                    direction="maximize",
+                    load_if_exists=True,
+                    sampler=NumberedSampler(),
+                )
+                if attributes is None or "ranges" not in attributes:
+                    for key, value in {"run": self.run, "data": self.data, "ranges": wanted}.items():
+                        study.set_user_attr(key, value)
         if held != wanted:
             different = sorted(key for key in held.keys() | wanted.keys() if held.get(key) != wanted.get(key))
             raise InputError(

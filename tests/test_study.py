@@ -1,13 +1,27 @@
-"""The study holds every setting once, whatever happened to its journal."""
+"""The study holds every setting once, and its trials follow from their numbers."""
 
 from pathlib import Path
 
 import numpy as np
+import optuna
 import pytest
-from optuna.storages.journal import JournalFileOpenLock
+from optuna.distributions import IntDistribution
 
-from postproc.search import Grid, search_kernels
-from postproc.study import mend_journal, open_study, record_grid
+from postproc.recipe import Recipe
+from postproc.search import Choice, Grid, search_kernels
+from postproc.storage import Address
+from postproc.study import DISTRIBUTIONS, Studies, list_complete, record_grid, run_trials
+
+RANGES = {"x": IntDistribution(0, 1000)}
+
+
+def score(params: dict[str, int]) -> Choice:
+    return Choice(Recipe(), 1 - abs(params["x"] - 300) / 1000, None)  # type: ignore[arg-type]
+
+
+def open_study(journal: Path) -> tuple[Studies, optuna.Study]:
+    studies = Studies(Address(journal), "x", "data", "maps")
+    return studies, studies.open("pooled_iou", DISTRIBUTIONS)
 
 
 @pytest.fixture(scope="module")
@@ -17,12 +31,12 @@ def grid() -> Grid:
     tiles = [
         (np.where(t, rng.integers(90, 255, t.shape), rng.integers(0, 160, t.shape)).astype(np.uint8), t) for t in truth
     ]
-    return search_kernels(tiles, ["a", "a", "b", "b"], 5)
+    return search_kernels(tiles, ["a", "a", "b", "b"], largest=5)
 
 
 def test_every_setting_is_one_trial_with_its_exact_threshold(grid: Grid, tmp_path: Path) -> None:
-    study = open_study(tmp_path / "study.journal", "pooled")
-    assert record_grid(study, grid, "pooled_iou") == len(grid.recipes) == len(study.trials)
+    studies, study = open_study(tmp_path / "study.journal")
+    assert record_grid(studies, study, grid, "pooled_iou") == len(grid.recipes) == len(study.trials)
     scores = grid.evidence.score("pooled_iou")
     for place, trial in enumerate(study.trials):
         recipe = grid.recipes[place]
@@ -35,32 +49,31 @@ def test_every_setting_is_one_trial_with_its_exact_threshold(grid: Grid, tmp_pat
 
 def test_recording_again_adds_nothing(grid: Grid, tmp_path: Path) -> None:
     journal = tmp_path / "study.journal"
-    record_grid(open_study(journal, "pooled"), grid.take(range(5)), "pooled_iou")
-    study = open_study(journal, "pooled")
-    assert record_grid(study, grid, "pooled_iou") == len(grid.recipes) - 5
-    assert record_grid(study, grid, "pooled_iou") == 0
+    record_grid(*open_study(journal), grid.take(range(5)), "pooled_iou")
+    studies, study = open_study(journal)
+    assert record_grid(studies, study, grid, "pooled_iou") == len(grid.recipes) - 5
+    assert record_grid(studies, study, grid, "pooled_iou") == 0
+    assert len(study.trials) == len(grid.recipes)
 
 
-def test_journal_cut_at_any_byte_of_its_last_line_is_mended(grid: Grid, tmp_path: Path) -> None:
-    journal = tmp_path / "study.journal"
-    record_grid(open_study(journal, "pooled"), grid.take(range(3)), "pooled_iou")
-    content = journal.read_bytes()
-    last = content[:-1].rfind(b"\n") + 1
-    lock = JournalFileOpenLock(str(journal))
-    for cut in range(last, len(content)):
-        journal.write_bytes(content[:cut])
-        mend_journal(journal, lock)
-        assert journal.read_bytes() == content[:last]
-    journal.write_bytes(content)
-    mend_journal(journal, lock)
-    assert journal.read_bytes() == content
+def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None:
+    def run(journal: Path, budget: int) -> list[dict[str, int]]:
+        studies, _ = open_study(journal)
+        study = studies.open("weights", RANGES)
+        list(run_trials(studies, study, dict(RANGES), [{"x": 5}], budget, score))
+        return [trial.params for trial in list_complete(study)]
+
+    whole = run(tmp_path / "whole.journal", 30)
+    for budget in (1, 13, 14, 30):
+        stopped = run(tmp_path / "stopped.journal", budget)
+        assert stopped == whole[:budget]
+    assert whole[0] == {"x": 5}
+    assert min(abs(params["x"] - 300) for params in whole) < 30  # it learns
 
 
-@pytest.mark.parametrize("torn", [1, 20, 100])
-def test_study_goes_on_after_a_torn_line(grid: Grid, tmp_path: Path, torn: int) -> None:
-    journal = tmp_path / "study.journal"
-    record_grid(open_study(journal, "pooled"), grid.take(range(3)), "pooled_iou")
-    journal.write_bytes(journal.read_bytes()[:-torn])
-    record_grid(open_study(journal, "pooled"), grid.take(range(3)), "pooled_iou")
-    values = [trial.value for trial in open_study(journal, "pooled").trials]
-    assert sorted(values) == sorted(grid.evidence.score("pooled_iou")[:3].max(axis=1).tolist())
+def test_settings_that_mean_nothing_do_not_count(tmp_path: Path) -> None:
+    studies, _ = open_study(tmp_path / "study.journal")
+    study = studies.open("weights", RANGES)
+    list(run_trials(studies, study, dict(RANGES), [], 12, lambda p: score(p) if p["x"] % 3 else None))
+    assert len(list_complete(study)) == 12
+    assert all(trial.params["x"] % 3 for trial in list_complete(study))
