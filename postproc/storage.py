@@ -127,19 +127,23 @@ class MendingLock(JournalFileOpenLock):
     """A journal's lock that leaves the file ending in a whole line to whoever gets it.
 
     A writer that was killed may have left half a line; the next record would glue onto it, and the journal would
-    be readable no more.
+    be readable no more. The system frees the lock of a killed process at once; Optuna's own locks take 30 s.
     """
 
     def __init__(self, journal: Path) -> None:
-        super().__init__(str(journal))
         self.journal = journal
+        self.held = -1
 
     def acquire(self) -> bool:
         """Wait for the lock, then cut off half a line at the end."""
-        acquired = super().acquire()
-        if self.journal.is_file():
-            mend_journal(self.journal)
-        return acquired
+        self.held = os.open(self.journal, os.O_RDWR | os.O_CREAT, 0o644)
+        fcntl.flock(self.held, fcntl.LOCK_EX)
+        mend_journal(self.journal)
+        return True
+
+    def release(self) -> None:
+        """Let the next one have it."""
+        os.close(self.held)
 
 
 def check_journal(path: Path) -> None:
