@@ -18,7 +18,7 @@ from postproc.components import count_areas, drop_objects, fill_holes
 from postproc.counting import Tile, collect_counts
 from postproc.grey import count_chains
 from postproc.planes import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
-from postproc.recipe import KERNEL_SHAPES, Order, Recipe, draw_kernel
+from postproc.recipe import KERNEL_SHAPES, NEUTRAL_THRESHOLD, Order, Recipe, draw_kernel
 
 LARGEST_KERNEL = 15
 AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px
@@ -58,7 +58,10 @@ class Grid:
             weights: (groups,), how often each group counts; without it each counts once.
         """
         scores = self.evidence.score(objective, weights)
-        ties = np.argwhere(scores == scores.max())
+        places, indices = np.nonzero(scores == scores.max())
+        order = np.lexsort((indices, np.abs(indices + 1 - NEUTRAL_THRESHOLD), places))
+        _, first = np.unique(places[order], return_index=True)  # of a recipe's equal thresholds only that can win
+        ties = zip(places[order[first]], indices[order[first]], strict=True)
         place, index = min(ties, key=lambda tie: self._cut(*tie).complexity)
         return Choice(self._cut(place, index), float(scores.max()), self.evidence[place, index])
 
