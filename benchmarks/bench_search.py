@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 import rasterio
 import typer
-from skimage import morphology
+from skimage.morphology import closing, opening
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -78,7 +78,7 @@ def count_with_opencv(trial: Trial, tiles: Sequence[Tile]) -> Counts:
 def count_with_scikit_image(trial: Trial, tiles: Sequence[Tile]) -> Counts:
     """The same in scikit-image and NumPy."""
     recipe, threshold = trial
-    steps = {"close": (morphology.closing, recipe.close), "open": (morphology.opening, recipe.open)}
+    steps = {"close": (closing, recipe.close), "open": (opening, recipe.open)}
     intersection = union = 0
     for blend, truth in tiles:
         mask = blend >= threshold
@@ -86,8 +86,8 @@ def count_with_scikit_image(trial: Trial, tiles: Sequence[Tile]) -> Counts:
             operation, size = steps[step]
             if size > 1:
                 mask = operation(mask, draw_kernel(recipe.kernel, size), mode="ignore")
-        intersection += np.count_nonzero(mask & truth)
-        union += np.count_nonzero(mask | truth)
+        intersection += int(np.count_nonzero(mask & truth))
+        union += int(np.count_nonzero(mask | truth))
     return intersection, union
 
 

@@ -63,9 +63,7 @@ def test_counts_of_one_tile_that_can_be_checked_by_eye():
 
 def test_mean_iou_counts_empty_against_empty_as_one_and_pooled_iou_ignores_it():
     house = np.array([[255, 255]], np.uint8)
-    evidence = collect_evidence(
-        [house, house * 0], [np.array([[True, False]]), np.array([[False, False]])], ["a", "b"]
-    )
+    evidence = collect_evidence([house, house * 0], [np.array([[True, False]]), np.array([[False, False]])], ["a", "b"])
     assert evidence.score("mean_iou")[127] == 0.75
     assert evidence.score("pooled_iou")[127] == 0.5
     assert evidence.score("pooled_iou", np.array([0, 1]))[127] == 1

@@ -139,9 +139,7 @@ def test_ties_prefer_fewer_steps_then_kernels_then_areas_then_the_threshold():
 
 
 def test_complexity_tells_every_two_distinct_recipes_apart():
-    grid = itertools.product(
-        ["close-open", "open-close"], ["square", "ellipse"], [1, 3, 5], [1, 3, 5], [0, 4], [0, 4]
-    )
+    grid = itertools.product(["close-open", "open-close"], ["square", "ellipse"], [1, 3, 5], [1, 3, 5], [0, 4], [0, 4])
     names = ("order", "kernel", "close", "open", "min_hole", "min_object")
     distinct = {Recipe(**dict(zip(names, values, strict=True))).normalise() for values in grid}
     assert len({recipe.complexity for recipe in distinct}) == len(distinct)
