@@ -1,5 +1,7 @@
 """Augmentation keeps images and masks together, and depends on its seed alone."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,6 +39,16 @@ def test_equal_seeds_give_equal_examples_of_the_right_kind(policy, crop):
         assert (image.shape, image.dtype, mask.shape, mask.dtype) == ((crop, crop, 3), np.uint8, (crop, crop), bool)
         np.testing.assert_array_equal(image, again)
         np.testing.assert_array_equal(mask, mask_again)
+
+
+def test_threads_do_not_mix_their_seeds():
+    pairs = draw_pairs(8)
+    seeds = [(index % 8, epoch) for epoch in range(6) for index in range(8)]
+    alone = [augment_tile(pairs, index, "strong", 64, (42, epoch))[0] for index, epoch in seeds]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda seed: augment_tile(pairs, seed[0], "strong", 64, (42, seed[1]))[0], seeds)
+        for expected, got in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(got, expected)
 
 
 @pytest.mark.parametrize("policy", POLICIES[1:])

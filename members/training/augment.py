@@ -1,7 +1,7 @@
 """Augmentation policies, seeded by (seed, epoch, tile) so that a resumed run sees what it would have seen."""
 
+import threading
 from collections.abc import Sequence
-from functools import cache
 
 import albumentations as A
 import cv2
@@ -15,7 +15,16 @@ PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
 
 
-@cache
+_own = threading.local()
+
+
+def take_transforms(policy: str) -> A.Compose:
+    """This thread's transforms of a policy: seeding them and calling them must not be torn apart by another thread."""
+    if policy not in vars(_own):
+        setattr(_own, policy, build_transforms(policy))
+    return getattr(_own, policy)
+
+
 def build_transforms(policy: str) -> A.Compose:
     """What albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
     light = A.RandomBrightnessContrast(0.25, 0.25, p=0.6)
@@ -57,7 +66,7 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     if policy == "strong" and rng.random() < PASTE_SHARE:
         donor = crop_tile(*pairs[int(rng.integers(len(pairs)))], policy, crop, rng)
         image, mask = paste_buildings(image, mask, *donor, rng)
-    transforms = build_transforms(policy)
+    transforms = take_transforms(policy)
     if transforms.transforms:
         transforms.set_random_seed(int(rng.integers(2**31)))
         changed = transforms(image=np.ascontiguousarray(image), mask=mask.astype(np.uint8))
