@@ -7,8 +7,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.evidence import Objective
-from postproc.recipe import Recipe
-from postproc.search import Choice, Grid, search_areas, search_kernels
+from postproc.search import Choice, Grid, find_kernels, search_areas, search_kernels
 from postproc.source import Source
 from postproc.study import Studies, list_complete, read_recipe, run_trials
 from postproc.weights import Stack, find_best, list_given, list_ranges, read_weights
@@ -57,7 +56,7 @@ def fit_areas(
     Returns:
         A choice for each of `keeps`.
     """
-    tops = [{kernels.recipes[place] for place in kernels.rank(objective, keep)[:BEST]} for keep in keeps]
+    tops = [[kernels.recipes[place] for place in kernels.rank(objective, keep)[:BEST]] for keep in keeps]
     wanted = sorted(set().union(*tops), key=lambda recipe: recipe.complexity)
     candidates: list[list[Choice]] = [[] for _ in keeps]
     passes = range(0, len(wanted), BEST)  # bounds the memory
@@ -65,15 +64,9 @@ def fit_areas(
         tiles = source.read(weights, f"areas, pass {number + 1} of {len(passes)}")
         grid = search_areas(tiles, source.groups, wanted[start : start + BEST], objective)
         for top, keep, found in zip(tops, keeps, candidates, strict=True):
-            places = [place for place, recipe in enumerate(grid.recipes) if drop_areas(recipe) in top]
-            if places:
+            if places := find_kernels(grid, top):
                 found.append(grid.take(places).choose(objective, keep))
     return [min(found, key=lambda choice: (-choice.score, choice.recipe.complexity)) for found in candidates]
-
-
-def drop_areas(recipe: Recipe) -> Recipe:
-    """Return the kernel setting that areas were put on top of."""
-    return recipe.model_copy(update={"min_hole": 0, "min_object": 0})
 
 
 def find_weights(

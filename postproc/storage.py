@@ -2,14 +2,16 @@
 
 import contextlib
 import fcntl
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import optuna
 from optuna.exceptions import StorageInternalError
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
-from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.storages.journal import JournalFileBackend
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
@@ -63,7 +65,7 @@ class Address:
         with self.report_failure(), self.take_turn():
             if self.url is None:
                 check_journal(Path(str(self.path)))
-                return JournalStorage(JournalFileBackend(str(self.path), lock_obj=MendingLock(Path(str(self.path)))))
+                return JournalStorage(Journal(Path(str(self.path))))
             url = self.url.render_as_string(hide_password=False)
             return RDBStorage(url, engine_kwargs={"connect_args": self.connect_options})
 
@@ -123,27 +125,25 @@ class Address:
             ) from None
 
 
-class MendingLock(JournalFileOpenLock):
-    """A journal's lock that leaves the file ending in a whole line to whoever gets it.
+class Journal(JournalFileBackend):
+    """Optuna's journal file, made safe and fast where processes are killed.
 
-    A writer that was killed may have left half a line; the next record would glue onto it, and the journal would
-    be readable no more. The system frees the lock of a killed process at once; Optuna's own locks take 30 s.
+    Half a line that a killed writer left is cut off before the next is written, which would glue onto it and make
+    the journal unreadable. The system frees a killed process's lock at once, where Optuna's own take 30 s. And a
+    record is not forced onto the disk one by one, nine times a trial: that guards against power cuts alone.
     """
 
-    def __init__(self, journal: Path) -> None:
-        self.journal = journal
-        self.held = -1
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+        self.path = path
 
-    def acquire(self) -> bool:
-        """Wait for the lock, then cut off half a line at the end."""
-        self.held = os.open(self.journal, os.O_RDWR | os.O_CREAT, 0o644)
-        fcntl.flock(self.held, fcntl.LOCK_EX)
-        mend_journal(self.journal)
-        return True
-
-    def release(self) -> None:
-        """Let the next one have it."""
-        os.close(self.held)
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Append records, one a line, all at once."""
+        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        with self.path.open("r+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+            mend_journal(file)
+            file.write(lines.encode())
 
 
 def check_journal(path: Path) -> None:
@@ -155,16 +155,16 @@ def check_journal(path: Path) -> None:
             raise ValueError("no journal of a study")
 
 
-def mend_journal(journal: Path) -> None:
-    """Cut off a last line that does not end."""
-    with journal.open("r+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        if size == 0:
-            return
-        file.seek(size - 1)
-        if file.read(1) != b"\n":
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
+def mend_journal(file: BinaryIO) -> None:
+    """Cut off a last line that does not end, and go to the file's end."""
+    size = file.seek(0, os.SEEK_END)
+    if size == 0:
+        return
+    file.seek(size - 1)
+    if file.read(1) != b"\n":
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.seek(0, os.SEEK_END)
 
 
 def find_parent(path: Path) -> Path:
