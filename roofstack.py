@@ -2,8 +2,10 @@
 
 import typer
 
+from ensemble import exchange
 from ensemble.blend import blend
 from ensemble.predict import predict
+from ensemble.tta_gain import tta_gain
 from members.console import run_app
 from members.training.overview import augment, show_members
 from members.training.train import train
@@ -18,9 +20,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, augment, train, predict, blend, tune, submit, score):
+for command in (demo, augment, train, predict, tta_gain, blend, tune, submit, score):
     app.command()(command)
 app.command("members")(show_members)
+app.add_typer(exchange.app, name="maps")
 
 
 def main() -> None:

@@ -1,19 +1,24 @@
 """The probability-map folder: one uint8 GeoTIFF an image, probability = value / 255, and a manifest."""
 
+import contextlib
+import hashlib
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import rasterio
 from pydantic import BaseModel, ConfigDict, ValidationError
+from rasterio.errors import RasterioError
 
 from members.dataset import open_raster, read_bands
 from members.errors import InputError
 from members.files import read_json, write_json, write_whole
 
 MANIFEST = "manifest.json"
+BLOCK = 512
+"""Side of the blocks that maps larger than that are stored in, px."""
 
 
 class Manifest(BaseModel):
@@ -24,6 +29,7 @@ class Manifest(BaseModel):
     member: str
     spec: dict[str, Any]
     tta: str
+    merge: str = "mean"
     weights: dict[str, str]
     """fold -> hash of its weights file"""
     split: dict[str, Any]
@@ -41,16 +47,38 @@ def map_path(folder: Path, image_id: str) -> Path:
     return folder / f"{image_id}.tif"
 
 
-def write_map(path: Path, values: np.ndarray, source: Path) -> None:
-    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
+@contextlib.contextmanager
+def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[rasterio.io.DatasetWriter]:
+    """Open a map to write it in blocks, with the CRS and transform of its source image; whole or absent.
+
+    Raises:
+        InputError: the disk is full, or refuses for another reason.
+    """
     with rasterio.open(source) as image:
         crs, transform = image.crs, image.transform
     profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
+    if max(size) > BLOCK:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
+    try:
+        with write_whole(path) as temporary:
+            with rasterio.open(
+                temporary, "w", height=size[0], width=size[1], crs=crs, transform=transform, **profile
+            ) as raster:
+                yield raster
+            with rasterio.open(temporary) as written:  # GDAL says nothing where the disk fills up as it closes
+                for _, block in written.block_windows():
+                    written.read(window=block)
+    except (OSError, RasterioError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())
+        raise InputError(
+            f"{path}: cannot be written ({reason}); make room and run the same command again, it goes on from here"
+        ) from None
+
+
+def write_map(path: Path, values: np.ndarray, source: Path) -> None:
+    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
     height, width = values.shape
-    with (
-        write_whole(path) as temporary,
-        rasterio.open(temporary, "w", height=height, width=width, crs=crs, transform=transform, **profile) as raster,
-    ):
+    with open_map(path, source, (height, width)) as raster:
         raster.write(values, 1)
 
 
@@ -139,3 +167,9 @@ def read_maps(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, t
     if first is None:
         raise InputError("no member has maps of this part; run roofstack predict")
     return manifests, first.images
+
+
+def hash_file(path: Path) -> str:
+    """BLAKE2b of a file's bytes, 32 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

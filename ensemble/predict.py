@@ -1,33 +1,38 @@
 """Probability maps of a part by every member of a run, with test-time augmentation."""
 
-import hashlib
+import dataclasses
+import functools
 import re
+import shutil
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import numpy as np
 import typer
+from rasterio.windows import Window
 from rich.table import Table
 
-from ensemble.maps import Manifest, claim_folder, map_path, plan_maps, quantise, write_map
-from ensemble.tta import VIEW_SETS, View
-from ensemble.windows import WINDOW, predict_windows
+from ensemble.claims import Claims
+from ensemble.cluster import spread_work
+from ensemble.jobs import BATCH, Job, make_maps
+from ensemble.maps import MANIFEST, Manifest, claim_folder, hash_file, plan_maps, read_manifest
+from ensemble.tta import VIEW_SETS, Predict, View, bears_view, parse_views
+from ensemble.uncertainty import combine_spread, spread_folder
 from members.console import make_progress, run_command, stderr, stdout, warn
-from members.dataset import Tile, check_tiles, list_files, list_tiles, open_raster, read_image
+from members.dataset import Tile, check_tiles, list_files, list_tiles, open_raster, read_bands
 from members.errors import InputError
 from members.run import Run, RunRecord
-from members.training.augment import pad_tile
 from members.training.backend import choose_backend
-from members.training.spec import STRIDE, read_spec
+from members.training.spec import MemberSpec, read_spec
 
 if TYPE_CHECKING:
     import keras
 
-BATCH = 8
-Tta = Literal["none", "flips", "d4"]
+WAIT = 0.2
+"""Seconds between looks at images that another process has claimed."""
+MergeName = Literal["mean", "gmean", "power", "max", "min"]
 
 
 def predict(
@@ -35,21 +40,35 @@ def predict(
     part: Annotated[str, typer.Option(help="valid, test, or with --images a name for new places.")],
     data: Annotated[Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")] = None,
     images: Annotated[Path | None, typer.Option(help="An image or a folder of images, for any other part.")] = None,
-    tta: Annotated[Tta, typer.Option(help="Views to average: 1, 4 or 8.")] = "d4",
+    tta: Annotated[
+        str,
+        typer.Option(help="Views to merge: none, flips, d4, d4_scale, or a list such as e,h,scale0.75,gamma0.8."),
+    ] = "d4",
+    merge: Annotated[MergeName, typer.Option(help="How views are merged; gmean is geometric, power of squares.")] = (
+        "mean"
+    ),
     members: Annotated[list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")] = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
+    ] = False,
+    scheduler: Annotated[
+        str | None, typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
+    ] = None,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
     Maps of the part `valid` are by models that never saw the tile; those of other parts are the mean of all
-    folds. A stopped prediction goes on at the first missing map.
+    folds. Images of any size are read in windows; where one has no data the probability is 0. A stopped
+    prediction goes on at the first missing map, and several of them on one folder share the work.
     """
-    choose_backend()
+    if scheduler is None:
+        choose_backend()
+    parse_views(tta)
     place = Run(run)
     record = place.read_record()
     tiles = list_part(record, part, data, images)
     check_tiles(tiles)
-    for tile in tiles:  # a damaged file is said before an hour of predicting, not in the midst of it
-        read_image(tile.image)
+    check_ends(tiles)
     if part == "valid":
         place.check_tiles(tiles)
         tiles = [tile for tile in tiles if tile.group in record.split.valid_groups]
@@ -57,11 +76,24 @@ def predict(
     table = Table("member", "maps", "views", "seconds", "folder")
     for member in chosen:
         began = time.monotonic()
-        count = predict_member(place, record, member, part, tiles, tta)
-        views, folder = str(len(VIEW_SETS[tta])), str(place.map_folder(part, member))
-        table.add_row(member, f"{count} new of {len(tiles)}", views, f"{time.monotonic() - began:.1f}", folder)
+        count = predict_member(place, record, member, part, tiles, tta, merge, uncertainty, scheduler)
+        folder = str(place.map_folder(part, member))
+        table.add_row(member, f"{count} new of {len(tiles)}", tta, f"{time.monotonic() - began:.1f}", folder)
+    if uncertainty:
+        combine_spread(place, part, chosen, tiles)
     place.log_command()
     stdout.print(table)
+
+
+def check_ends(tiles: Sequence[Tile]) -> None:
+    """Read the last pixel of every image: a truncated file is said before an hour of predicting, not in its midst.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    for tile in tiles:
+        with open_raster(tile.image) as raster:
+            read_bands(raster, indexes=1, window=Window(raster.width - 1, raster.height - 1, 1, 1))
 
 
 def list_part(record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
@@ -104,89 +136,138 @@ def choose_members(run: Run, record: RunRecord, names: Sequence[str] | None) -> 
     return chosen
 
 
-def predict_member(run: Run, record: RunRecord, member: str, part: str, tiles: Sequence[Tile], tta: Tta) -> int:
-    """Write the missing maps of one member; returns how many were."""
+def predict_member(
+    run: Run,
+    record: RunRecord,
+    member: str,
+    part: str,
+    tiles: Sequence[Tile],
+    tta: str,
+    merge: str = "mean",
+    uncertainty: bool = False,
+    scheduler: str | None = None,
+) -> int:
+    """Write the missing maps of one member, until none is missing; returns how many were written here."""
     folders = [run.member_folder(member, fold) for fold in range(record.split.folds)]
     spec = read_spec(folders[0] / "spec.json")
-    views = VIEW_SETS[tta]
-    if extra := len(views) - len(bearable := [view for view in views if view in VIEW_SETS[spec.views]]):
-        warn(f"{member}: trained to bear the views {spec.views}; {extra} of {len(views)} are left out")
+    views = parse_views(tta)
     manifest = Manifest(
         member=member,
-        spec=spec.model_dump(),
-        tta=tta,
+        spec=spec.model_dump(mode="json"),
+        tta=tta if tta in VIEW_SETS else ",".join(view.name for view in views),
+        merge=merge,
         weights={str(fold): hash_file(folder / "best.weights.h5") for fold, folder in enumerate(folders)},
-        split=record.split.model_dump(),
+        split=record.split.model_dump(mode="json"),
         images={tile.image_id: read_size(tile.image) for tile in tiles},
     )
-    target = run.map_folder(part, member)
-    missing = set(plan_maps(target, manifest))
-    if not missing:
+    whole = Job(
+        folders=tuple(folder.resolve() for folder in folders),
+        weights=tuple(manifest.weights.values()),
+        target=run.map_folder(part, member).resolve(),
+        spread=spread_folder(run, part, member).resolve() if uncertainty else None,
+        views=choose_views(spec, views),
+        merge=merge,
+        multiple=spec.size_multiple,
+        image_ids=tuple(manifest.images),
+    )
+    missing = plan_maps(whole.target, manifest)
+    if not missing and all(map(whole.is_done, manifest.images)):
         return 0
-    networks = [load_network(folder) for folder in folders]  # before old maps go: the weights may be damaged
-    if claim_folder(target, manifest):
-        stderr.print(f"{target}: its maps were of other weights, views or images; predicting them anew")
-    with make_progress() as progress:
-        bar = progress.add_task(f"{member} {part}", total=len(missing), note="")
-        for fold in range(len(folders)) if part == "valid" else [None]:
-            wanted = [
-                tile
-                for tile in tiles
-                if tile.image_id in missing and (fold is None or record.split.validates(tile.group, fold))
-            ]
-            used = networks if fold is None else [networks[fold]]
-            for tile, probability in predict_tiles(used, wanted, bearable, spec.size_multiple):
-                write_map(map_path(target, tile.image_id), quantise(probability), tile.image)
-                progress.advance(bar)
-    return len(missing)
+    jobs = list_jobs(whole, record, part, tiles)
+    if scheduler is None:  # before old maps go: the weights may be damaged
+        networks = {job.folders: [load_network(folder).predict_on_batch for folder in job.folders] for job, _ in jobs}
+
+    def is_ours() -> bool:
+        return (whole.target / MANIFEST).is_file() and read_manifest(whole.target) == manifest
+
+    def prepare() -> None:
+        if claim_folder(whole.target, manifest):
+            target = run.map_folder(part, member)
+            stderr.print(f"{target}: its maps were of other weights, views or images; predicting them anew")
+            shutil.rmtree(spread_folder(run, part, member), ignore_errors=True)
+
+    written = 0
+    claims = Claims(whole.target, whole.image_ids)
+    with claims.share(is_ours, prepare), make_progress() as progress:
+        left = [tile.image_id for tile in tiles if not whole.is_done(tile.image_id)]
+        bar = progress.add_task(f"{member} {part}", total=len(left), note="")
+        while left:
+            for job, wanted in jobs:
+                made = (
+                    make_maps(job, networks[job.folders], wanted, claims)
+                    if scheduler is None
+                    else spread_work(scheduler, predict_chunk, job, cut_chunks(job, wanted), load_network)
+                )
+                for _ in made:
+                    written += 1
+                    progress.advance(bar)
+            left = [image_id for image_id in left if not whole.is_done(image_id)]
+            if left:  # another process is at them; if it dies they are done here
+                progress.update(bar, note=f"{len(left)} at work elsewhere")
+                time.sleep(WAIT)
+    return written
 
 
-def predict_tiles(
-    networks: Sequence["keras.Model"], tiles: Sequence[Tile], views: Sequence[View], multiple: int = STRIDE
-) -> Iterator[tuple[Tile, np.ndarray]]:
-    """Yield each tile with its probabilities, float32 (h, w); large images go in windows, small ones in batches."""
+def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
+    """The views that a member was trained to bear; says which are left out.
 
-    def predict_stack(stack: np.ndarray) -> np.ndarray:
-        return average_views(networks, stack, views, multiple)
-
-    waiting: dict[tuple[int, ...], list[tuple[Tile, np.ndarray]]] = {}
-    for tile in tiles:
-        image = read_image(tile.image)
-        if max(image.shape[:2]) > WINDOW:
-            yield tile, predict_windows(image, predict_stack, BATCH)
-            continue
-        same = waiting.setdefault(image.shape, [])
-        same.append((tile, image))
-        if len(same) == BATCH:
-            yield from zip([tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True)
-            same.clear()
-    for same in waiting.values():
-        if same:
-            yield from zip([tile for tile, _ in same], predict_stack(np.stack([i for _, i in same])), strict=True)
-
-
-def average_views(
-    networks: Sequence["keras.Model"], stack: np.ndarray, views: Sequence[View], multiple: int = STRIDE
-) -> np.ndarray:
-    """Mean probability over networks and views.
-
-    Args:
-        networks: models from RGB 0..255 (n, h, w, 3), h and w multiples of `multiple`, to (n, h, w, 1).
-        stack: uint8 (n, h, w, 3) of any h and w; padded by reflection, cropped again.
-        views: what to average over.
-        multiple: the spec's `size_multiple`, px.
-
-    Returns:
-        float32 (n, h, w) in 0..1.
+    Raises:
+        InputError: none is.
     """
-    height, width = stack.shape[1:3]
-    padded = [pad_tile(image, 0, multiple) for image in stack]
-    total = np.zeros((len(stack), *padded[0].shape[:2]), np.float32)
-    for view in views:
-        batch = np.stack([view.apply(image) for image in padded]).astype(np.float32)
-        for network in networks:
-            total += np.stack([view.undo(image[..., 0]) for image in network.predict_on_batch(batch)])
-    return total[:, :height, :width] / (len(views) * len(networks))
+    borne = tuple(view for view in views if bears_view(spec, view))
+    foreign = [view.name for view in views if view not in borne]
+    if not borne:
+        raise InputError(f"{spec.name}: not trained to bear any of the views {', '.join(foreign)}; give --tta others")
+    if foreign:
+        shown = ", ".join(foreign[:3]) + (", ..." if len(foreign) > 3 else "")
+        warn(f"{spec.name}: not trained to bear {shown}; {len(foreign)} of {len(views)} views are left out")
+    return borne
+
+
+def list_jobs(whole: Job, record: RunRecord, part: str, tiles: Sequence[Tile]) -> list[tuple[Job, list[Tile]]]:
+    """The work on a part: each fold on the tiles that it did not see, or all folds together on all."""
+    if part != "valid":
+        return [(whole, list(tiles))]
+    folds = range(len(whole.folders))
+    return [
+        (
+            dataclasses.replace(whole, folders=(whole.folders[fold],), weights=(whole.weights[fold],)),
+            [tile for tile in tiles if record.split.validates(tile.group, fold)],
+        )
+        for fold in folds
+    ]
+
+
+def cut_chunks(job: Job, tiles: Sequence[Tile]) -> list[list[Tile]]:
+    """The tiles without a map, a batch at a time: what is sent to a worker at once."""
+    wanted = [dataclasses.replace(tile, image=tile.image.resolve()) for tile in tiles if not job.is_done(tile.image_id)]
+    return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+
+
+def predict_chunk(job: Job, tiles: Sequence[Tile], load: Callable[[Path], Any]) -> list[str]:
+    """Make the maps of a few images in a worker process, which sees the same files; returns their ids.
+
+    Raises:
+        InputError: the weights there are not those that the manifest was written for.
+    """
+    networks = load_networks(job.folders, job.weights, load)
+    return list(make_maps(job, networks, tiles, open_claims(job.target, job.image_ids)))
+
+
+@functools.lru_cache(maxsize=1)  # a worker holds one member at a time
+def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Callable[[Path], Any]) -> list[Predict]:
+    for folder, expected in zip(folders, weights, strict=True):
+        if (found := hash_file(folder / "best.weights.h5")) != expected:
+            raise InputError(
+                f"{folder / 'best.weights.h5'}: hash {found}, but the manifest of the maps says {expected}; "
+                "the member was trained on meanwhile, so predict again"
+            )
+    return [load(folder).predict_on_batch for folder in folders]
+
+
+@functools.lru_cache(maxsize=1)
+def open_claims(folder: Path, image_ids: Sequence[str]) -> Claims:
+    return Claims(folder, image_ids)
 
 
 def load_network(folder: Path) -> "keras.Model":
@@ -195,6 +276,7 @@ def load_network(folder: Path) -> "keras.Model":
     Raises:
         InputError: the weights are damaged or do not fit the spec beside them.
     """
+    choose_backend()
     from members.training.network import build_network
 
     network = build_network(read_spec(folder / "spec.json"))
@@ -206,12 +288,6 @@ def load_network(folder: Path) -> "keras.Model":
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain") from None
     return network
-
-
-def hash_file(path: Path) -> str:
-    """BLAKE2b of a file's bytes, 32 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
 def read_size(path: Path) -> tuple[int, int]:

@@ -31,7 +31,7 @@ def check_valid(run: Run, record: RunRecord, tiles: Sequence[Tile], manifests: M
     """
     for member, manifest in manifests.items():
         folder = run.map_folder("valid", member)
-        if manifest.split != record.split.model_dump():
+        if manifest.split != record.split.model_dump(mode="json"):
             raise InputError(f"{folder}: maps by a member trained on another split than the run's; predict them again")
         if set(manifest.images) != {tile.image_id for tile in tiles}:
             raise InputError(f"{folder}: not maps of the run's validation tiles; predict them again")

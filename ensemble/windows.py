@@ -1,53 +1,50 @@
 """Windows over images that are too large for a network to take whole."""
 
-from collections.abc import Callable, Iterator
-
 import numpy as np
 
-WINDOW, OVERLAP = 512, 128
+WINDOW, OVERLAP, MARGIN = 512, 128, 32
+"""Side of a window, least overlap of neighbours, and what is cropped of a side where another window follows; px.
+
+A network sees what lies within its receptive radius; nearer than that to a side it misses something. Wherever the
+radius is at most MARGIN, windows give exactly what the whole image would; beyond it the ramp of weights hides the seam.
+"""
 
 
-def place_windows(length: int, window: int, overlap: int) -> list[int]:
-    """Starts of windows that cover 0..length along one axis, evenly spread, overlapping by at least `overlap`."""
-    if length <= window:
-        return [0]
-    count = -(-(length - overlap) // (window - overlap))
-    return [round(i * (length - window) / (count - 1)) for i in range(count)]
+def place_windows(length: int, window: int, overlap: int, multiple: int) -> list[int]:
+    """Starts of windows along one axis, evenly spread, overlapping by at least `overlap`.
 
-
-def weigh_window(height: int, width: int, overlap: int) -> np.ndarray:
-    """Weights (h, w) that fall linearly over `overlap` px to the window's border, but never to zero."""
-    ramps = [
-        np.minimum(np.minimum(np.arange(side) + 1, np.arange(side)[::-1] + 1) / overlap, 1) for side in (height, width)
-    ]
-    return np.outer(*ramps).astype(np.float32)
-
-
-def predict_windows(image: np.ndarray, predict: Callable[[np.ndarray], np.ndarray], batch_size: int) -> np.ndarray:
-    """Predict an image of any size in overlapping windows.
+    Starts are multiples of `multiple`, so that a network that halves its input sees each pixel at the same place
+    of its grid in every window. The last window may reach over the end, by less than `multiple`.
 
     Args:
-        image: uint8 (h, w, 3).
-        predict: from a stack uint8 (n, h', w', 3) to probabilities float32 (n, h', w').
-        batch_size: windows in a stack.
-
-    Returns:
-        Probabilities, float32 (h, w): the weighted mean of all windows over a pixel.
+        length: of the axis, px.
+        window: px, a multiple of `multiple`.
+        overlap: px, so that window - overlap is at least `multiple`.
+        multiple: px.
     """
-    height, width = image.shape[:2]
-    size = min(WINDOW, height), min(WINDOW, width)
-    weight = weigh_window(*size, OVERLAP)
-    total, weights = np.zeros((2, height, width), np.float32)
-    for places in _chunk_places(height, width, batch_size):
-        windows = [np.s_[top : top + size[0], left : left + size[1]] for top, left in places]
-        for window, probability in zip(windows, predict(np.stack([image[w] for w in windows])), strict=True):
-            total[window] += weight * probability
-            weights[window] += weight
-    return total / weights
+    last = -(-max(length - window, 0) // multiple)
+    steps = -(-last // ((window - overlap) // multiple))
+    return [0] + [(step * last // steps) * multiple for step in range(1, steps + 1)]
 
 
-def _chunk_places(height: int, width: int, batch_size: int) -> Iterator[list[tuple[int, int]]]:
-    tops, lefts = (place_windows(side, WINDOW, OVERLAP) for side in (height, width))
-    places = [(top, left) for top in tops for left in lefts]
-    for start in range(0, len(places), batch_size):
-        yield places[start : start + batch_size]
+def weigh_windows(length: int, starts: list[int], window: int, overlap: int, margin: int) -> list[np.ndarray]:
+    """How much each window counts along one axis: float32, one weight a pixel that it holds; they sum to 1.
+
+    Before that, weights are 0 in the margin of a side that another window follows, and rise linearly from there
+    over what is surely shared with it. The product of two axes' weights is that of a window of the image.
+    """
+    ramp = max(overlap - 2 * margin, 1)
+    weights = []
+    for start in starts:
+        end = min(start + window, length)
+        inside = np.arange(start, end)
+        before = np.inf if start == 0 else inside - start + 1 - margin
+        after = np.inf if end == length else end - inside - margin
+        weights.append(np.clip(np.minimum(before, after) / ramp, 0, 1) * np.ones(end - start))
+    total = np.zeros(length)
+    for start, weight in zip(starts, weights, strict=True):
+        total[start : start + len(weight)] += weight
+    return [
+        (weight / total[start : start + len(weight)]).astype(np.float32)
+        for start, weight in zip(starts, weights, strict=True)
+    ]

@@ -1,6 +1,8 @@
 """Prediction: padding, views, folds, resuming, and where the maps end up."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,14 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from conftest import Outcome, write_raster, write_tiles
+from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
+from test_tta import SYMMETRIES, Standin, draw_stack
 
 from ensemble import predict
 from ensemble.maps import Manifest, read_manifest, read_map
-from ensemble.predict import average_views, hash_file, predict_tiles
-from ensemble.tta import VIEW_SETS
+from ensemble.predict import hash_file
 from members.catalog import find_spec
-from members.dataset import Tile, list_tiles, read_image
+from members.dataset import list_tiles, read_image
 from members.files import write_json
 from members.run import Run
 from members.split import Split
@@ -23,88 +25,6 @@ from members.split import Split
 RoofStack = Callable[..., Outcome]
 
 SPLIT = Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0})
-# The eight symmetries of an image and how to get back, in NumPy's words alone.
-SYMMETRIES: list[tuple[Callable, Callable]] = [
-    (
-        lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns),
-        lambda image, turns=turns, flip=flip: np.rot90(image, -turns)[:, :: -1 if flip else 1],
-    )
-    for turns in range(4)
-    for flip in (False, True)
-]
-
-
-class Standin:
-    """In a network's place: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
-
-    def __init__(self, slope: float = 1.0, tilt: float = 0.0) -> None:
-        self.slope, self.tilt = np.float32(slope), tilt
-        self.batches: list[np.ndarray] = []
-
-    def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
-        self.batches.append(batch)
-        assert batch.dtype == np.float32
-        assert not any(side % 32 for side in batch.shape[1:3])
-        ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
-        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
-
-
-def draw_stack(*shape: int) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
-
-
-# Views
-
-
-@pytest.mark.parametrize("tta", VIEW_SETS)
-@pytest.mark.parametrize("size", [(32, 64), (33, 47), (64, 31)])
-def test_a_network_that_sees_all_views_alike(tta: str, size: tuple[int, int]) -> None:
-    stack = draw_stack(3, *size)
-    probability = average_views([Standin()], stack, VIEW_SETS[tta])
-    assert probability.dtype == np.float32
-    np.testing.assert_allclose(probability, stack[..., 0] / 255, atol=1e-6)
-
-
-def test_sides_are_padded_by_reflection() -> None:
-    network, stack = Standin(), draw_stack(1, 33, 47)
-    average_views([network], stack, VIEW_SETS["none"])
-    expected = np.pad(stack[0], [(0, 31), (0, 17), (0, 0)], mode="symmetric")
-    np.testing.assert_array_equal(network.batches[0][0], expected)
-
-
-def test_views_against_numpy() -> None:
-    stack, network = draw_stack(2, 32, 64), Standin(tilt=0.8)
-    naive = np.zeros(stack.shape[:3])
-    for number, image in enumerate(stack):
-        for turn, undo in SYMMETRIES:
-            [seen] = network.predict_on_batch(turn(image)[None].astype(np.float32))
-            naive[number] += undo(seen[..., 0]) / 8
-    np.testing.assert_allclose(average_views([network], stack, VIEW_SETS["d4"]), naive, atol=1e-6)
-    single = average_views([network], stack, VIEW_SETS["none"])
-    assert np.abs(single - naive).max() > 0.1
-
-
-def test_networks_are_averaged() -> None:
-    stack = draw_stack(1, 32, 32)
-    probability = average_views([Standin(0.2), Standin(0.6)], stack, VIEW_SETS["flips"])
-    np.testing.assert_allclose(probability, stack[..., 0] / 255 * 0.4, atol=1e-6)
-
-
-def test_each_tile_gets_its_own_probabilities(tmp_path: Path) -> None:
-    """Of two sizes, more of one than a batch holds, and one that goes in windows."""
-    sizes = [(32, 32)] * 9 + [(40, 33)] * 2 + [(40, 700)] + [(32, 32)] * 2
-    images = [np.random.default_rng(n).integers(0, 256, (*size, 3), np.uint8) for n, size in enumerate(sizes)]
-    paths = [write_raster(tmp_path / f"{n}.tif", image) for n, image in enumerate(images)]
-    tiles = [Tile(path.stem, path, None, path.stem) for path in paths]
-    network = Standin()
-    predicted = {tile.image_id: values for tile, values in predict_tiles([network], tiles, VIEW_SETS["none"])}
-    assert len(predicted) == len(tiles)
-    for tile, image in zip(tiles, images, strict=True):
-        np.testing.assert_allclose(predicted[tile.image_id], image[..., 0] / 255, atol=1e-6)
-    assert max(len(batch) for batch in network.batches) == 8
-    assert max(max(batch.shape[1:3]) for batch in network.batches) == 512
-
-
 # The command, with stand-ins for two folds
 
 
@@ -195,7 +115,7 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
     assert weights["0"] != weights["1"]
     assert read_manifest(run.map_folder("valid", "lite0_unet")) == Manifest(
         member="lite0_unet",
-        spec=find_spec("lite0_unet").model_dump(),
+        spec=find_spec("lite0_unet").model_dump(mode="json"),
         tta="flips",
         weights=weights,
         split=SPLIT.model_dump(),
@@ -216,7 +136,7 @@ def test_a_member_sees_only_views_that_it_was_trained_to_bear(
     assert outcome.err.splitlines() == [
         f"warning: {run.member_folder('lite0_unet', 0)}: training is not finished; predicting with the best weights "
         "so far",
-        "warning: lite0_unet: trained to bear the views none; 7 of 8 are left out",
+        "warning: lite0_unet: not trained to bear h, v, r180, ...; 7 of 8 views are left out",
     ]
     values = read_map(run.map_folder("valid", "lite0_unet") / "tile0.tif", (64, 64))
     single = read_red(data_set / "images/tile0.tif") * (1 - 0.8 * np.linspace(0, 1, 64))
@@ -238,7 +158,8 @@ def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
     expected = np.rint(image[..., 0] * np.float32(0.7))
     for name in ("rgb", "grey", "alpha"):
         values = read_map(run.map_folder("town", "lite0_unet") / f"{name}.tif", (40, 50))
-        assert np.abs(values - expected).max() <= 1  # at .5 the float32 mean decides
+        shown = expected * (image[..., 1] > 0) if name == "alpha" else expected  # nothing where it is transparent
+        assert np.abs(values - shown).max() <= 1  # at .5 the float32 mean decides
     outcome = roofstack("predict", "--images", tmp_path / "new/rgb.png", "--run", run.path, "--part", "house")
     assert outcome.code == 0
     assert set(stamp_maps(run, "house")) == {"rgb"}
@@ -265,3 +186,71 @@ def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lit
         values = read_map(run.map_folder("valid", "lite0_unet") / f"{name}.tif", (64, 40))
         assert np.abs(values - naive * 255).max() <= 0.51
         assert np.ptp(values) > 0
+
+
+def test_uncertainty_over_views_and_members(
+    roofstack: RoofStack, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two members of two folds each: all four say another share of the truth."""
+    slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
+    for fold in (0, 1):
+        spec = find_spec("lite0_unet").model_dump() | {"name": "two"}
+        write_json(run.member_folder("two", fold) / "spec.json", spec)
+        (run.member_folder("two", fold) / "best.weights.h5").write_bytes(b"weights")
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]))
+    image = draw_stack(40, 50)
+    write_raster(tmp_path / "new/a.tif", image)
+    command = ("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town", "--tta", "flips")
+    assert roofstack(*command).code == 0
+    outcome = roofstack(*command, "--uncertainty")  # makes anew what has no spread yet
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("1 new of 1") == 2
+    red = image[..., 0].astype(float)
+    values = read_map(run.path / "uncertainty/town/a.tif", (40, 50))
+    assert np.abs(values - red * np.std(list(slopes.values()))).max() <= 1.5  # of maps and spreads in steps of 1 / 255
+    values = read_map(run.path / "uncertainty/town/two/a.tif", (40, 50))
+    assert np.abs(values - red * 0.2).max() <= 0.51
+
+
+def test_views_that_nobody_knows(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    before = hash_folder(run.path)
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
+    assert (
+        "error: --tta d5: no view 'd5'; there are the sets none, flips, d4, d4_scale" in roofstack(*command, "d5").err
+    )
+    outcome = roofstack(*command, "scale0.75,scale1.25")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "lite0_unet: not trained to bear any of the views scale0.75, scale1.25" in outcome.err
+    assert hash_folder(run.path) == before
+
+
+def test_a_disk_that_fills_up(run: Run, data_set: Path) -> None:
+    """Files above a size fail, as on a full disk: one line, what is written stays, and nothing half-written is left."""
+    write_raster(data_set / "new/a.tif", np.zeros((40, 50, 3), np.uint8))
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
+    write_raster(data_set / "new/b.tif", noise)
+    program = f"""
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from ensemble import predict
+from members.console import run_command
+
+class Red:
+    def predict_on_batch(self, batch):
+        return batch[..., :1] / np.float32(255)
+
+predict.choose_backend = lambda: None
+predict.load_network = lambda folder: Red()
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]
+run_command(predict.predict)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stderr
+    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert "b.tif: cannot be written (" in line
+    assert "make room and run the same command again, it goes on from here" in line
+    left = {path.name for path in run.map_folder("town", "lite0_unet").iterdir()}
+    assert left <= {"a.tif", "manifest.json"}

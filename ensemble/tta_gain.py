@@ -1,0 +1,173 @@
+"""The command that measures what each view is worth, and what it costs."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.table import Table
+
+from ensemble.evidence import (
+    THRESHOLDS,
+    Evidence,
+    compare_evidence,
+    count_thresholds,
+    draw_groups,
+    fix_iou,
+    index_groups,
+)
+from ensemble.jobs import BATCH
+from ensemble.judge import find_threshold
+from ensemble.maps import quantise
+from ensemble.predict import choose_members, load_network
+from ensemble.tta import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
+from ensemble.valid import list_valid
+from members.console import run_command, stdout, track
+from members.dataset import Tile, read_pair
+from members.run import Run, RunRecord
+from members.training.backend import choose_backend
+from members.training.spec import read_spec
+
+SEED = 42
+Choices = dict[str, tuple[View, ...]]
+
+
+@dataclass(frozen=True)
+class Gain:
+    """What a choice of views gains over the image as it is, and what it costs.
+
+    Attributes:
+        tta: what to give as --tta.
+        views: how many.
+        seconds: of a tile, reading and writing left out.
+        iou: pooled, at the best threshold.
+        gain: over the image as it is, and the lower and upper end of its 90 % bootstrap interval over groups.
+        evidence: at that threshold.
+    """
+
+    tta: str
+    views: int
+    seconds: float
+    iou: float
+    gain: tuple[float, float, float]
+    evidence: Evidence
+
+
+def tta_gain(
+    data: Annotated[Path, typer.Option(help="The data set of the run.")],
+    run: Annotated[Path, typer.Option(help="The run whose members are measured, on their validation tiles.")],
+    members: Annotated[list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")] = None,
+) -> None:
+    """Measure what each view and each set of views gains on the validation tiles, and what it costs.
+
+    Proposes the cheapest choice that is within the noise of the best: the 90 % bootstrap interval, over groups, of
+    the best one's gain over it reaches down to 0. Writes nothing but the command line to RUN/commands.sh.
+    """
+    choose_backend()
+    place = Run(run)
+    record, tiles = list_valid(place, data)
+    chosen = choose_members(place, record, members)
+    place.log_command()
+    for member in chosen:
+        gains = measure_member(place, record, member, tiles)
+        stdout.print(tabulate_gains(member, gains, len(tiles)))
+        stdout.print(f"the cheapest within the noise of the best: --tta {propose_choice(gains).tta}")
+
+
+def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Tile]) -> list[Gain]:
+    """Measure one member, each fold on the tiles that it did not see."""
+    spec = read_spec(run.member_folder(member, 0) / "spec.json")
+    choices = list_choices(lambda view: bears_view(spec, view))
+
+    def read_batches() -> Iterator[tuple[Predict, list[Tile]]]:
+        for fold in range(record.split.folds):
+            network = load_network(run.member_folder(member, fold)).predict_on_batch
+            own = [tile for tile in tiles if record.split.validates(tile.group, fold)]
+            for start in range(0, len(own), BATCH):
+                yield network, own[start : start + BATCH]
+
+    total = sum(-(-sum(record.split.validates(t.group, k) for t in tiles) // BATCH) for k in range(record.split.folds))
+    return measure_choices(choices, track(read_batches(), member, total), tiles, spec.size_multiple)
+
+
+def list_choices(bears: Callable[[View], bool]) -> Choices:
+    """What is measured: the image as it is, with each single view beside it, and the sets; as far as they are borne."""
+    choices: Choices = {"none": VIEW_SETS["none"]}
+    for view in (*VIEW_SETS["d4"][1:], *(View(scale=scale) for scale in SCALES), *PHOTOMETRIC):
+        choices[f"e,{view.name}"] = (View(), view)
+    choices |= VIEW_SETS
+    return {name: views for name, views in choices.items() if all(map(bears, views))}
+
+
+def measure_choices(
+    choices: Choices, batches: Iterable[tuple[Predict, list[Tile]]], tiles: Sequence[Tile], multiple: int
+) -> list[Gain]:
+    """Look at every tile once in each view, and count what each choice of views makes of it.
+
+    Args:
+        choices: name -> views; the first is what the others are compared with.
+        batches: networks with the tiles to show to them.
+        tiles: all of them.
+        multiple: the networks' size multiple, px.
+    """
+    names, _ = index_groups([tile.group for tile in tiles])
+    sums = np.zeros((3, len(names), len(choices), THRESHOLDS), np.int64)
+    seconds = dict.fromkeys((view for views in choices.values() for view in views), 0.0)
+    for network, batch in batches:
+        for tile in batch:
+            image, truth = read_pair(tile)
+            seen = {}
+            for view in seconds:
+                began = time.perf_counter()
+                seen[view] = see_views([network], image[None], view, multiple)[0][0]
+                seconds[view] += time.perf_counter() - began
+            for place, views in enumerate(choices.values()):
+                values = quantise(sum(seen[view] for view in views) / len(views))
+                intersection, union = count_thresholds(values, truth)
+                sums[:, names.index(tile.group), place] += intersection, union, fix_iou(intersection, union)
+    evidence = Evidence(names, np.bincount([names.index(tile.group) for tile in tiles]), *sums)
+    best = [evidence[place] for place in range(len(choices))]
+    best = [each[find_threshold(each.score("pooled_iou")) - 1] for each in best]
+    draws = draw_groups(len(names), seed=SEED)
+    return [
+        Gain(
+            tta=name,
+            views=len(views),
+            seconds=sum(seconds[view] for view in views) / len(tiles),
+            iou=float(each.score("pooled_iou")),
+            gain=compare_evidence(best[0], each, "pooled_iou", draws),
+            evidence=each,
+        )
+        for (name, views), each in zip(choices.items(), best, strict=True)
+    ]
+
+
+def propose_choice(gains: Sequence[Gain]) -> Gain:
+    """The cheapest choice that the best one is not surely better than."""
+    best = max(gains, key=lambda each: each.iou)
+    draws = draw_groups(len(best.evidence.groups), seed=SEED)
+    near = [each for each in gains if compare_evidence(each.evidence, best.evidence, "pooled_iou", draws)[1] <= 0]
+    return min(near, key=lambda each: each.seconds)
+
+
+def tabulate_gains(member: str, gains: Sequence[Gain], tiles: int) -> Table:
+    """The table of one member."""
+    groups = len(gains[0].evidence.groups)
+    table = Table(
+        "--tta", "views", "ms a tile", "IoU", "gain", "90% interval",
+        title=f"{member}: pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
+    )  # fmt: skip
+    for each in gains:
+        low, high = each.gain[1:]
+        cost = f"{each.seconds * 1000:.0f}"
+        table.add_row(
+            each.tta, str(each.views), cost, f"{each.iou:.4f}", f"{each.gain[0]:+.4f}", f"{low:+.4f} .. {high:+.4f}"
+        )
+    return table
+
+
+if __name__ == "__main__":
+    run_command(tta_gain)
