@@ -68,8 +68,8 @@ def plot_thresholds(
         face = "none" if name == "neutral" else colour
         axes.plot(threshold, score, marker, color=colour, markersize=size, markerfacecolor=face, label=label, zorder=3)
     top = max(score.max() for score in scores.values())
-    near = [thresholds[score > top - 0.15] for score in scores.values()]
-    axes.set_xlim(min(t.min() for t in near), max(t.max() for t in near))
+    near = np.concatenate([thresholds[score > top - 0.15] for score in scores.values()])
+    axes.set_xlim(near.min(), near.max() + 1)
     axes.set_ylim(bottom=top - 0.15 if top > 0.15 else 0)
     axes.set(xlabel="threshold [1/255]", ylabel=NAMES[objective])
     axes.grid(alpha=0.25)
