@@ -1,6 +1,7 @@
 """Images of any size, read and predicted in windows: memory depends on the window alone."""
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from rasterio.windows import Window
 from ensemble.windows import MARGIN, OVERLAP, WINDOW, place_windows, weigh_windows
 from members.dataset import check_bands, open_raster, read_bands
 from members.training.spec import STRIDE
+
+os.environ.setdefault("GDAL_CACHEMAX", "256")
+# MiB; GDAL asks for it once, as it reads its first pixel, and takes a twentieth of the machine's memory otherwise
 
 PANEL = 16384
 """Columns of a scene that are worked through from top to bottom before the next; a multiple of a map's blocks."""
