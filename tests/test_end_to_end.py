@@ -121,12 +121,11 @@ def test_same_command_again_does_nothing_anew(data: Path, run: Path) -> None:
 
 
 def test_new_places_are_predicted_from_a_folder_or_a_file(data: Path, run: Path) -> None:
-    images = data / "test/images/img"
-    one = next(images.iterdir())
+    one = next((data / "test/images/img").iterdir())
     run_roofstack("predict", "--images", one, "--run", run, "--part", "one", "--tta", "flips")
-    np.testing.assert_array_equal(
-        read(run / f"maps/one/lite0_unet/{one.stem}.tif"), read(run / f"maps/test/lite0_unet/{one.stem}.tif")
-    )
+    alone, among_others = (read(run / f"maps/{part}/lite0_unet/{one.stem}.tif") for part in ("one", "test"))
+    # convolutions sum in another order in a batch of another size, which may tip a rounding
+    np.testing.assert_allclose(alone.astype(int), among_others.astype(int), atol=1)
 
 
 def test_score_of_a_submission_agrees_with_the_study(data: Path, run: Path, tmp_path: Path) -> None:
