@@ -172,13 +172,14 @@ def fit_members(
     from members.training.network import build_network
 
     jobs = [(spec, fold, run.member_folder(spec.name, fold)) for spec in specs for fold in folds]
-    stderr.print(f"on {describe_devices()}")
+    plans = [f"on {describe_devices()}"]
     for spec in specs:  # what cannot be trained is said before hours are spent on what can
         started = [read_progress(spec, folder) for other, _, folder in jobs if other is spec and not restart]
         network = build_network(spec, "none" if any(started) else spec.encoder_weights)
-        stderr.print(
+        plans.append(
             f"{spec.name}: {network.count_params():,} parameters, {spec.backbone}, {spec.augment}, {spec.loss}"
         )
+    stderr.print("\n".join(plans))
     if not run.record_file.is_file():
         run.write_record(data, tiles, split)
     run.log_command()
