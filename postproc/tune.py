@@ -80,7 +80,7 @@ def tune(
     RUN/tuned.json holds the recipe of the kept steps. Plots go to RUN/report.
 
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
-    again. Every setting tried is a trial that optuna-dashboard shows.
+    again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
     place = Run(run)
     manifests, tiles, sizes = read_valid(place, data)
