@@ -47,7 +47,9 @@ def predict(
     merge: Annotated[MergeName, typer.Option(help="How views are merged; gmean is geometric, power of squares.")] = (
         "mean"
     ),
-    members: Annotated[list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")] = None,
+    members: Annotated[
+        list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
+    ] = None,
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
@@ -72,7 +74,8 @@ def predict(
     if part == "valid":
         place.check_tiles(tiles)
         tiles = [tile for tile in tiles if tile.group in record.split.valid_groups]
-    chosen = choose_members(place, record, members)
+    names = [name for text in members or () for name in text.split(",")]
+    chosen = choose_members(place, record, names)
     table = Table("member", "maps", "views", "seconds", "folder")
     for member in chosen:
         began = time.monotonic()

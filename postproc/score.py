@@ -102,9 +102,7 @@ def score_overlaps(overlaps: Iterable[Overlap]) -> MaskScores:
     tiles = list(overlaps)
     pooled = sum(tiles, Overlap(0, 0, 0))
     if pooled.truth == 0:
-        raise InputError(
-            f"no building pixel in the truth of {len(tiles)} images; score images with buildings"
-        )
+        raise InputError(f"no building pixel in the truth of {len(tiles)} images; score images with buildings")
     return MaskScores(
         pooled_iou=pooled.iou,
         mean_iou=float(np.mean([tile.iou for tile in tiles])),
@@ -149,9 +147,7 @@ def score(
         Path, typer.Option(metavar="DIR", help="The true masks: their folder, or a data set that holds them.")
     ],
     submission: Annotated[Path, typer.Option(metavar="FILE", help="The submission CSV to score.")],
-    json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object in place of the table.")
-    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the table.")] = False,
     per_image: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write each image's IoU and pixel counts to this CSV.")
     ] = None,

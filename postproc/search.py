@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from ensemble.evidence import THRESHOLDS, Evidence, Objective, mix_folds
+from ensemble.evidence import THRESHOLDS, Evidence, Objective
 from postproc.bands import count_bands
 from postproc.components import count_areas, drop_objects, fill_holes
 from postproc.counting import Tile, collect_counts
@@ -72,37 +72,6 @@ class Grid:
         """Return the places of the recipes, best first, each at its own best threshold."""
         best = self.evidence.score(objective, weights).max(axis=-1)
         return np.argsort(-best, kind="stable").tolist()
-
-
-def cross_fit(
-    grid: Grid, folds: np.ndarray, objective: Objective, shortlists: Sequence[Sequence[Recipe]] | None = None
-) -> tuple[list[Choice], Evidence]:
-    """Choose on all folds but one, for each one; return the choices and the evidence of each on its own fold.
-
-    Args:
-        grid: what is chosen from.
-        folds: int (groups,), as `assign_folds(grid.evidence.groups, ...)` deals them out.
-        objective: what is maximised.
-        shortlists: for a grid of areas the kernels that each fold chooses from, as by `shortlist_kernels`.
-    """
-    choices = []
-    for fold in range(folds.max() + 1):
-        offered = grid if shortlists is None else grid.take(find_kernels(grid, shortlists[fold]))
-        choices.append(offered.choose(objective, folds != fold))
-    return choices, mix_folds([choice.evidence for choice in choices], folds)
-
-
-def shortlist_kernels(
-    grid: Grid, folds: np.ndarray, objective: Objective, count: int = 10
-) -> tuple[list[Recipe], list[list[Recipe]]]:
-    """Return the best recipes for all folds together, and for each fold those that the others find best.
-
-    A fold that chose among what its own tiles find best would not be honest. The areas of all of them are to be
-    searched; the first are what the final choice is made from.
-    """
-    everyone = [grid.recipes[place] for place in grid.rank(objective)[:count]]
-    ranks = (grid.rank(objective, folds != fold)[:count] for fold in range(folds.max() + 1))
-    return everyone, [[grid.recipes[place] for place in rank] for rank in ranks]
 
 
 def find_kernels(grid: Grid, recipes: Sequence[Recipe]) -> list[int]:

@@ -43,9 +43,7 @@ def write_submission(path: Path, rows: Iterable[tuple[str, np.ndarray]], expecte
                 written.append((image_id, _hash_mask(mask)))
         check_ids(path, [image_id for image_id, _ in written], expected_ids)
         if [(image_id, _hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
-            raise OSError(
-                f"{path}: what was written does not decode to the masks; check the disk, write again"
-            )
+            raise OSError(f"{path}: what was written does not decode to the masks; check the disk, write again")
 
 
 def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -61,9 +59,7 @@ def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         try:
             width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
             if width * height > MAX_PIXELS:
-                raise InputError(
-                    f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them"
-                )
+                raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
             mask = decode_rle(row["EncodedPixels"], height, width)
         except InputError as error:
             raise InputError(f"{path}, line {line}, image {row['ImageId']}: {error}") from None
@@ -114,15 +110,11 @@ def _read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[s
                 raise InputError(f"{path}: empty file; a submission begins with the line {','.join(COLUMNS)}")
             for column in columns:
                 if column not in reader.fieldnames:
-                    raise InputError(
-                        f"{path}: no column {column} among {', '.join(reader.fieldnames)}; add it"
-                    )
+                    raise InputError(f"{path}: no column {column} among {', '.join(reader.fieldnames)}; add it")
             for row in reader:
                 if None in row or None in row.values():
                     count = len(reader.fieldnames)
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: a row has {count} fields, as the header"
-                    )
+                    raise InputError(f"{path}, line {reader.line_num}: a row has {count} fields, as the header")
                 first = lines.setdefault(row["ImageId"], reader.line_num)
                 if first != reader.line_num:
                     raise InputError(
@@ -135,9 +127,7 @@ def _read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[s
     except UnicodeDecodeError:
         raise InputError(f"{path}: not UTF-8 text; save it with that encoding") from None
     except (csv.Error, OSError) as error:
-        raise InputError(
-            f"{path}: not a readable CSV ({error}); restore the file or write it again"
-        ) from None
+        raise InputError(f"{path}: not a readable CSV ({error}); restore the file or write it again") from None
 
 
 def _parse_side(row: dict[str, str], column: str) -> int:

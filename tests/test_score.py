@@ -67,9 +67,7 @@ def test_scores_at_the_limits(
 
 
 def test_pooled_and_mean_differ_as_they_should() -> None:
-    scores = score_overlaps(
-        [count_overlap(TRUTH, SHIFTED), count_overlap(EMPTY, EMPTY), count_overlap(EMPTY, ONE)]
-    )
+    scores = score_overlaps([count_overlap(TRUTH, SHIFTED), count_overlap(EMPTY, EMPTY), count_overlap(EMPTY, ONE)])
     assert scores.pooled_iou == 2 / 7
     assert scores.mean_iou == pytest.approx((2 / 6 + 1 + 0) / 3, abs=1e-15)
     assert (scores.dice, scores.precision, scores.recall, scores.images) == (4 / 9, 2 / 5, 2 / 4, 3)
@@ -97,15 +95,11 @@ def test_truth_empty_over_all_tiles_is_refused() -> None:
 
 
 def test_sizes_that_differ_are_refused() -> None:
-    with pytest.raises(
-        InputError, match="mask of 3x4 px for a truth of 4x3 px; predict each image at its own size"
-    ):
+    with pytest.raises(InputError, match="mask of 3x4 px for a truth of 4x3 px; predict each image at its own size"):
         count_overlap(TRUTH, TRUTH.T)
 
 
-@pytest.mark.parametrize(
-    "place", ["", "masks/img", "masks", "training/masks/img", "test/masks/img", "test/masks"]
-)
+@pytest.mark.parametrize("place", ["", "masks/img", "masks", "training/masks/img", "test/masks/img", "test/masks"])
 def test_masks_are_found_in_every_layout(tmp_path: Path, place: str) -> None:
     folder = write_masks(tmp_path / place, {"a": TRUTH})
     assert find_truth(tmp_path) == {"a": folder / "a.png"}
@@ -180,9 +174,7 @@ def test_real_masks_score_full_marks_and_a_closing_does_not(shared_data: Path, t
     grown = {k: cv2.dilate(m.astype(np.uint8), np.ones((5, 5), np.uint8)) for k, m in masks.items()}
     write_submission(tmp_path / "grown.csv", grown.items(), masks)
     scores = score_overlaps(overlap_submission(some, tmp_path / "grown.csv").values())
-    true, predicted = (
-        np.concatenate([m.ravel() for m in kind.values()]).astype(bool) for kind in (masks, grown)
-    )
+    true, predicted = (np.concatenate([m.ravel() for m in kind.values()]).astype(bool) for kind in (masks, grown))
     assert scores.pooled_iou == np.sum(true & predicted) / np.sum(true | predicted)
     assert scores.recall == 1
     assert scores.precision == np.sum(true) / np.sum(predicted) < 1

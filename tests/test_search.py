@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage import morphology
 
-from ensemble.evidence import assign_folds, collect_evidence, compare_evidence, draw_groups
+from ensemble.evidence import collect_evidence
 from members.errors import InputError
 from postproc.bands import find_band
 from postproc.counting import map_threads
 from postproc.recipe import Recipe, draw_kernel
-from postproc.search import AREAS, cross_fit, list_kernel_recipes, search_areas, search_kernels, shortlist_kernels
+from postproc.search import AREAS, list_kernel_recipes, search_areas, search_kernels
 
 
 def make_tile(rng, height, width):
@@ -197,38 +197,6 @@ def test_taking_and_ranking_recipes():
     assert grid.take([0]).choose("dice").recipe.normalise().close == 1
 
 
-def test_a_fold_is_scored_with_what_the_others_chose():
-    rng = np.random.default_rng(6)
-    tiles = [make_tile(rng, 24, 24) for _ in range(9)]
-    groups = list("aabbccdde")
-    grid = search_kernels(tiles, groups, largest=5)
-    folds = assign_folds(grid.evidence.groups, 3)
-    choices, honest = cross_fit(grid, folds, "pooled_iou")
-    tile_folds = assign_folds(groups, 3)
-    for fold, choice in enumerate(choices):
-        kept = [number for number in range(9) if tile_folds[number] != fold]
-        alone = search_kernels([tiles[n] for n in kept], [groups[n] for n in kept], largest=5)
-        assert alone.choose("pooled_iou").recipe == choice.recipe
-    masks = [choices[fold].recipe.apply(blend) for fold, (blend, _) in zip(tile_folds, tiles, strict=True)]
-    intersection = sum((mask & truth).sum() for mask, (_, truth) in zip(masks, tiles, strict=True))
-    union = sum((mask | truth).sum() for mask, (_, truth) in zip(masks, tiles, strict=True))
-    assert honest.score("pooled_iou") == intersection / union
-
-
-def test_cross_fitting_on_real_maps_is_no_better_than_choosing_in_sample(shared_data):
-    tiles = read_tiles(shared_data, 24)
-    groups = [str(number // 2) for number in range(24)]
-    grid = search_kernels(tiles, groups, largest=7)
-    folds = assign_folds(grid.evidence.groups, 4)
-    _, honest = cross_fit(grid, folds, "pooled_iou")
-    best = grid.choose("pooled_iou")
-    assert honest.score("pooled_iou") <= best.score
-    neutral = grid.take([0]).evidence[0, 127]
-    gain, low, high = compare_evidence(neutral, best.evidence, "pooled_iou", draw_groups(12, 200))
-    assert low <= gain <= high
-    assert gain >= 0
-
-
 def test_bad_input_is_refused():
     blend, truth = make_tile(np.random.default_rng(7), 8, 8)
     with pytest.raises(InputError, match="truth of all 1 tiles is empty"):
@@ -280,23 +248,3 @@ def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
             assert scores[place, threshold - 1] == score(recipe)
     choice = grid.choose("boundary_iou")
     assert choice.score == score(choice.recipe)
-
-
-def test_areas_are_cross_fitted_on_each_folds_own_shortlist():
-    rng = np.random.default_rng(11)
-    tiles = [make_tile(rng, 30, 30) for _ in range(6)]
-    groups = list("abcdef")
-    grid = search_kernels(tiles, groups, largest=5)
-    folds = assign_folds(grid.evidence.groups, 3)
-    everyone, shortlists = shortlist_kernels(grid, folds, "mean_iou", count=2)
-    assert everyone[0] == grid.choose("mean_iou").recipe.model_copy(update={"threshold": 128})
-    kernels = list(dict.fromkeys(everyone + [recipe for recipes in shortlists for recipe in recipes]))
-    areas = search_areas(tiles, groups, kernels)
-    choices, honest = cross_fit(areas, folds, "mean_iou", shortlists)
-    for fold, (choice, shortlist) in enumerate(zip(choices, shortlists, strict=True)):
-        kept = [number for number in range(6) if folds[number] != fold]
-        alone = search_areas([tiles[n] for n in kept], [groups[n] for n in kept], shortlist)
-        assert alone.choose("mean_iou").recipe == choice.recipe
-    masks = [choices[fold].recipe.apply(blend) for fold, (blend, _) in zip(folds, tiles, strict=True)]
-    ious = [(mask & truth).sum() / (mask | truth).sum() for mask, (_, truth) in zip(masks, tiles, strict=True)]
-    assert honest.score("mean_iou") == pytest.approx(np.mean(ious), abs=2**-32)

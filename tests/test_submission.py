@@ -125,9 +125,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
         ("", "a", r"1 missing \(a\)"),
     ],
 )
-def test_ids_are_checked_and_the_old_file_stays(
-    tmp_path: Path, written: str, expected: str, message: str
-) -> None:
+def test_ids_are_checked_and_the_old_file_stays(tmp_path: Path, written: str, expected: str, message: str) -> None:
     path = tmp_path / "s.csv"
     path.write_text("old")
     with pytest.raises(InputError, match=message):
@@ -179,9 +177,7 @@ write_submission(Path({str(path)!r}), predict(), ["a"])
     assert path.read_text() == "old"
 
 
-def test_a_file_that_does_not_decode_to_the_masks_is_not_left(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_does_not_decode_to_the_masks_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.csv"
     path.write_text("old")
     monkeypatch.setattr(submission, "encode_rle", lambda mask: "1 1")  # as a wrong or torn write would

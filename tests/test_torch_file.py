@@ -31,18 +31,7 @@ def push(value: Any) -> bytes:
 
 
 def push_storage(key: str = "a", kind: bytes = b"FloatStorage", size: Any = 12, view: bytes = b"N") -> bytes:
-    return (
-        b"("
-        + push("storage")
-        + b"ctorch\n"
-        + kind
-        + b"\n"
-        + push(key)
-        + push("cpu")
-        + push(size)
-        + view
-        + b"tQ"
-    )
+    return b"(" + push("storage") + b"ctorch\n" + kind + b"\n" + push(key) + push("cpu") + push(size) + view + b"tQ"
 
 
 def push_tensor(storage: bytes, offset: Any, size: Any, stride: Any) -> bytes:
@@ -123,9 +112,7 @@ def test_any_view_of_a_storage_equals_an_element_by_element_walk(data, read):
         pytest.param(b"", "legacy format", id="empty"),
         pytest.param(b"PK\x03\x04" + bytes(60), "_use_new_zipfile_serialization=False", id="zip"),
         pytest.param(dump(MAGIC_NUMBER + 1) + GOOD[15:], "wrong magic number", id="magic"),
-        pytest.param(
-            GOOD.replace(dump(PROTOCOL_VERSION), dump(1002), 1), "version is not 1001", id="version"
-        ),
+        pytest.param(GOOD.replace(dump(PROTOCOL_VERSION), dump(1002), 1), "version is not 1001", id="version"),
         pytest.param(GOOD.replace(b"\x88", b"\x89", 1), "big-endian", id="big-endian"),
         pytest.param(GOOD + b"\0", "1 bytes follow", id="too long"),
         pytest.param(make_tensor_file(size=(13,)), "reaches element 12 of a storage of 12", id="size"),
@@ -142,12 +129,8 @@ def test_any_view_of_a_storage_equals_an_element_by_element_walk(data, read):
         pytest.param(make_tensor_file(size=12), "legacy format", id="size no tuple"),
         pytest.param(make_tensor_file(size=("12",)), "no count", id="size no number"),
         pytest.param(make_tensor_file(size=(1,) * 65, stride=(1,) * 65), "legacy format", id="dimensions"),
-        pytest.param(
-            make_file(make_state(x=push_storage()), a=NUMBERS), "'x' is no tensor", id="bare storage"
-        ),
-        pytest.param(
-            make_file(make_state(x=push_tensor(push("a"), 0, (), ()))), "'x' is no tensor", id="no storage"
-        ),
+        pytest.param(make_file(make_state(x=push_storage()), a=NUMBERS), "'x' is no tensor", id="bare storage"),
+        pytest.param(make_file(make_state(x=push_tensor(push("a"), 0, (), ()))), "'x' is no tensor", id="no storage"),
         pytest.param(make_tensor_file(size=(9,))[:-4], "should end at byte", id="storage cut"),
         pytest.param(make_tensor_file(key="b"), "other storages", id="storage not listed"),
         pytest.param(make_file(make_state(), a=NUMBERS), "other storages", id="storage not used"),
@@ -156,12 +139,8 @@ def test_any_view_of_a_storage_equals_an_element_by_element_walk(data, read):
         pytest.param(make_file(dump([1, 2])), "holds a list", id="list"),
         pytest.param(make_file(dump({"epoch": 3})), "holds a dict", id="plain dictionary"),
         pytest.param(make_file(b"\x80\x02" + NEW_DICT + b"K\x01K\x02s."), "name is no string", id="name"),
-        pytest.param(
-            make_file(b"\x80\x02Nr\xff\xff\xff\xff."), "memo is larger", id="memo claiming gigabytes"
-        ),
-        pytest.param(
-            b"\x80\x05\x96" + struct.pack("<q", 1 << 40) + b".", "legacy format", id="bytes claimed"
-        ),
+        pytest.param(make_file(b"\x80\x02Nr\xff\xff\xff\xff."), "memo is larger", id="memo claiming gigabytes"),
+        pytest.param(b"\x80\x05\x96" + struct.pack("<q", 1 << 40) + b".", "legacy format", id="bytes claimed"),
     ],
 )
 def test_a_broken_file_is_refused_in_one_line_that_names_it(content, reason, read):
@@ -177,9 +156,7 @@ def test_a_storage_whose_size_lies_is_refused(lie, read):
     declared = make_tensor_file(size=(0,)).replace(push_storage(), push_storage(size=lie))
     with pytest.raises(InputError, match="storage 'a' has"):
         read(declared)
-    stored = GOOD.replace(
-        struct.pack("<q", 12) + NUMBERS.tobytes(), struct.pack("<q", lie) + NUMBERS.tobytes()
-    )
+    stored = GOOD.replace(struct.pack("<q", 12) + NUMBERS.tobytes(), struct.pack("<q", lie) + NUMBERS.tobytes())
     with pytest.raises(InputError, match=f"'a' has {lie} elements where 12"):
         read(stored)
 
