@@ -26,5 +26,5 @@ clean:
 
 .venv/installed: pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --editable '.[cpu,lite,dev]'
+	$(BIN)/pip install --quiet --no-compile --editable '.[cpu,lite,dev]'
 	touch $@
