@@ -29,7 +29,7 @@ from postproc.tune import tune
 
 MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, TEST_SHARE, VALID_SHARE = 108, 0.15, 0.2
-EPOCHS, BATCH_SIZE, CROP = 12, 4, 128
+EPOCHS, BATCH_SIZE, CROP = 9, 4, 128
 PICTURED = 4
 ORIGIN = "origin.json"
 
