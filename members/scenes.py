@@ -88,7 +88,7 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
     """Draw one scene of 0.3 m per pixel and the mask of its buildings.
 
     The mask holds every building's whole outline, as an annotator draws it: parts of a roof under the crown
-    of a tree count as building, courts inside a building don't, nor do containers, tarpaulins and tanks.
+    of a tree count as building, courts inside a building don't, nor do containers and tarpaulins.
     The border of the mask follows the roof exactly: a pixel counts if at least half of it is roof.
 
     Args:

@@ -37,7 +37,7 @@ def choose_backend() -> str:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what tensors free for the next ones: returning it costs a CPU a quarter of its training time."""
+    """Have glibc keep what tensors free for the next ones, in place of returning it at every step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for parameter, size in ((M_MMAP_THRESHOLD, 2**30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
