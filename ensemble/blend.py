@@ -1,14 +1,15 @@
 """One map out of several members' maps, and the command that chooses how much each member counts."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
 from rich.table import Table
 
+from ensemble.calibration import Calibration, CalibrationName, judge_calibration
 from ensemble.greedy import build_library
 from ensemble.judge import Judgement, judge_blends, parse_weights, take_method
 from ensemble.maps import map_path, read_map
@@ -42,15 +43,91 @@ def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray
     return np.rint(total / sum(weights)).astype(np.uint8)
 
 
-def read_blend(part: Path, weights: Mapping[str, int], image_id: str, size: tuple[int, int]) -> np.ndarray:
-    """Blend one image's maps in a part's folder of maps, uint8 (h, w); members of weight 0 are not read."""
-    used = {member: weight for member, weight in weights.items() if weight}
-    maps = [read_map(map_path(part / member, image_id), size) for member in used]
+@dataclass(frozen=True, eq=False)  # compared as a mapping, so by weights alone
+class Blend(Mapping[str, int]):
+    """How much each member counts: a mapping of members to weights, with the tables that calibrate their maps.
+
+    Attributes:
+        weights: member -> non-negative integer, not all 0.
+        tables: member -> uint8 (256,), what its maps' values are replaced by before they are blended; members
+            without a table are blended as they are.
+    """
+
+    weights: Mapping[str, int]
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def __getitem__(self, member: str) -> int:
+        return self.weights[member]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.weights)
+
+    def __len__(self) -> int:
+        return len(self.weights)
+
+    @classmethod
+    def parse(cls, content: Any, source: Path, cure: str) -> "Blend":
+        """Take a blend from the content of blend.json or tuned.json.
+
+        Raises:
+            InputError: it holds none.
+        """
+        weights = content.get("members") if isinstance(content, dict) else None
+        if (
+            not isinstance(weights, dict)
+            or not all(type(weight) is int and weight >= 0 for weight in weights.values())
+            or not any(weights.values())
+        ):
+            raise InputError(
+                f"{source}: members: {weights!r}; non-negative integer weights by member, not all 0; {cure}"
+            )
+        tables = content.get("tables", {})
+        if not isinstance(tables, dict) or not all(map(is_table, tables.values())):
+            raise InputError(f"{source}: tables: not 256 whole numbers from 0 to 255 by member, none falling; {cure}")
+        return cls(weights, {member: np.array(table, np.uint8) for member, table in tables.items()})
+
+    def describe(self) -> dict[str, Any]:
+        """As `parse` takes it, for JSON."""
+        tables = {member: table.tolist() for member, table in self.tables.items()}
+        return {"members": dict(self.weights)} | ({"tables": tables} if tables else {})
+
+
+def is_table(table: Any) -> bool:
+    """Whether it is what a calibration is: 256 integers of 0..255 that begin with 0 and never fall."""
+    return (
+        isinstance(table, list)
+        and len(table) == 256
+        and all(type(value) is int and 0 <= value <= 255 for value in table)
+        and table[0] == 0
+        and table == sorted(table)
+    )
+
+
+def read_blend(part: Path, blend: Mapping[str, int], image_id: str, size: tuple[int, int]) -> np.ndarray:
+    """Blend one image's maps, uint8 (h, w).
+
+    Args:
+        part: folder of the members' folders of maps.
+        blend: member -> weight; those of weight 0 are not read. A `Blend` calibrates the maps first.
+        image_id: whose maps.
+        size: (h, w), px.
+    """
+    used = {member: weight for member, weight in blend.items() if weight}
+    tables = blend.tables if isinstance(blend, Blend) else {}
+    maps = [read_member(part, member, image_id, size, tables) for member in used]
     return blend_maps(maps, list(used.values()))
 
 
-def read_weights(run: Run, members: Sequence[str]) -> dict[str, int]:
-    """Each member's weight in the run's blend.json; without that file all members count alike.
+def read_member(
+    part: Path, member: str, image_id: str, size: tuple[int, int], tables: Mapping[str, np.ndarray]
+) -> np.ndarray:
+    """One member's map as it is blended, uint8 (h, w): calibrated, where there is a table for the member."""
+    values = read_map(map_path(part / member, image_id), size)
+    return tables[member][values] if member in tables else values
+
+
+def read_weights(run: Run, members: Sequence[str]) -> Blend:
+    """The blend of the run's blend.json; without that file all members count alike.
 
     Args:
         run: the run.
@@ -61,21 +138,14 @@ def read_weights(run: Run, members: Sequence[str]) -> dict[str, int]:
     """
     path = run.path / BLEND
     if not path.is_file():
-        return dict.fromkeys(members, 1)
-    content = read_json(path)
-    weights = content.get("members") if isinstance(content, dict) else None
-    if (
-        not isinstance(weights, dict)
-        or not all(type(weight) is int and weight >= 0 for weight in weights.values())
-        or not any(weights.values())
-    ):
-        raise InputError(f"{path}: no non-negative integer weights by member, not all 0; run roofstack blend again")
-    if set(weights) != set(members):
+        return Blend(dict.fromkeys(members, 1))
+    blend = Blend.parse(read_json(path), path, "run roofstack blend again")
+    if set(blend) != set(members):
         raise InputError(
-            f"{path}: chosen among {', '.join(weights)}, but there are maps of {', '.join(members)}; "
+            f"{path}: chosen among {', '.join(blend)}, but there are maps of {', '.join(members)}; "
             "run roofstack blend again, or delete it to count all alike"
         )
-    return weights
+    return blend
 
 
 def blend(
@@ -87,12 +157,20 @@ def blend(
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
     ] = None,
+    calibrate: Annotated[
+        CalibrationName | None,
+        typer.Option(help="Calibrate each member's probabilities before blending, if that pays."),
+    ] = None,
     bags: Annotated[int, typer.Option(help="Draws of groups that greedy is averaged over.", min=1)] = 20,
 ) -> None:
     """Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.
 
     Judges the mean of all members, the best single member, and the greedy blend: members picked one by one,
     with replacement, each the one that raises the IoU most. Writes RUN/blend.json, which tune takes up.
+
+    With --calibrate what is kept is judged once more, on maps whose values were replaced by how often they are right
+    (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
+    the interval of its gain is above 0.
     """
     place = Run(run)
     manifests, tiles, sizes = read_valid(place, data)
@@ -102,24 +180,34 @@ def blend(
     library = build_library(members, pairs, [tile.group for tile in tiles])
     judgements = judge_blends(library, bags, given)
     chosen = take_method(judgements, method if given is None else "given")
+    calibration = calibrate and judge_calibration(library, chosen, calibrate, bags)
     place.log_command()
-    write_json(place.path / BLEND, describe_choice(chosen, judgements))
+    write_json(place.path / BLEND, describe_choice(chosen, judgements, calibration))
     print_judgements(judgements, chosen, len(tiles), len(set(library.groups)))
+    if calibration:
+        print_calibration(calibration)
+    kept = calibration.judgement if calibration and calibration.pays else chosen
+    if idle := [member for member, weight in kept.weights.items() if not weight]:
+        stdout.print(f"weight 0, so not needed: {', '.join(idle)}")
     stdout.print(f"written: {place.path / BLEND}")
 
 
-def describe_choice(chosen: Judgement, judgements: Sequence[Judgement]) -> dict[str, object]:
-    """The content of blend.json."""
-    return {
-        "members": chosen.weights,
-        "method": chosen.method,
-        "objective": "pooled_iou",
-        "scores": {each.method: {k: v for k, v in asdict(each).items() if k != "method"} for each in judgements},
-    }
+def describe_choice(
+    chosen: Judgement, judgements: Sequence[Judgement], calibration: Calibration | None
+) -> dict[str, Any]:
+    """The content of blend.json: the blend, and what each way to blend, and calibration, is worth."""
+    blend, judged = Blend(chosen.weights), {}
+    if calibration:
+        judged = {
+            "calibration": {"by": calibration.method, "kept": calibration.pays, **calibration.judgement.describe()}
+        }
+        blend = Blend(calibration.judgement.weights, calibration.tables) if calibration.pays else blend
+    scores = {each.method: each.describe() for each in judgements}
+    return {**blend.describe(), "method": chosen.method, "objective": "pooled_iou", "scores": scores, **judged}
 
 
 def print_judgements(judgements: Sequence[Judgement], chosen: Judgement, tiles: int, groups: int) -> None:
-    """Print the ways to blend as a table, and name the members that are not needed."""
+    """Print the ways to blend as a table."""
     table = Table(
         "blend", "weights", "in sample", "cross-fitted", "90% interval", "over the mean", "90% interval", "",
         title=f"pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
@@ -136,8 +224,19 @@ def print_judgements(judgements: Sequence[Judgement], chosen: Judgement, tiles: 
         kept = "kept" if each is chosen else ""
         table.add_row(TITLES[each.method], shown, f"{each.in_sample:.4f}", cross_fitted, interval, *gain, kept)
     stdout.print(table)
-    if idle := [member for member, weight in chosen.weights.items() if not weight]:
-        stdout.print(f"weight 0, so not needed: {', '.join(idle)}")
+
+
+def print_calibration(calibration: Calibration) -> None:
+    """Print what calibration gains, and whether that is kept."""
+    each = calibration.judgement
+    what = f"{calibration.method} calibration, {TITLES[each.method]}: {each.in_sample:.4f} in sample"
+    if each.gain is None:
+        stdout.print(f"{what}; refused, as one group of tiles can't be cross-fitted")
+        return
+    stdout.print(
+        f"{what}, {each.cross_fitted:.4f} cross-fitted, {each.gain[0]:+.4f} over the same without it "
+        f"(90% interval {each.gain[1]:+.4f} .. {each.gain[2]:+.4f}): {'kept' if calibration.pays else 'refused'}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,13 +1,21 @@
 """What a blend is worth on groups of tiles that neither its weights nor its threshold were chosen on."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
 
-from ensemble.evidence import Evidence, assign_folds, compare_evidence, draw_groups, find_interval, mix_folds
+from ensemble.evidence import (
+    Evidence,
+    assign_folds,
+    compare_evidence,
+    draw_groups,
+    find_interval,
+    index_groups,
+    mix_folds,
+)
 from ensemble.greedy import Library, Picks, average_bags, collect_blend, select_members
 from members.errors import InputError
 
@@ -26,7 +34,9 @@ class Judgement:
         cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds; None with
             a single group.
         interval: its 90 % bootstrap interval over groups.
-        gain: of the cross-fitted score over the mean's, and the lower and upper end of its interval, paired by group.
+        gain: of the cross-fitted score over that of what it is compared with, such as the mean, and the lower and
+            upper end of its interval, paired by group.
+        evidence: the cross-fitted evidence that these are scores of.
     """
 
     method: str
@@ -36,6 +46,11 @@ class Judgement:
     cross_fitted: float | None
     interval: tuple[float, float] | None
     gain: tuple[float, float, float] | None
+    evidence: Evidence | None = field(default=None, repr=False)
+
+    def describe(self) -> dict[str, Any]:
+        """As it is written to JSON."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("method", "evidence")}
 
 
 def judge_blends(library: Library, bags: int, given: Sequence[int] | None = None) -> list[Judgement]:
@@ -47,33 +62,70 @@ def judge_blends(library: Library, bags: int, given: Sequence[int] | None = None
         given: weights to judge too, one a member.
     """
     count = functools.cache(functools.partial(collect_blend, library))  # folds often choose the same blend
-    alone = [tuple(row) for row in np.eye(len(library.members), dtype=int).tolist()]
-    singles = [count(weights) for weights in alone]
-    names, groups = singles[0].groups, len(singles[0].groups)
-    fold_of = assign_folds(names, min(FOLDS, groups), SEED) if groups > 1 else np.zeros(groups, int)
-    # which groups count: all of them, then for each fold those of the others
-    masks = [np.ones(groups, bool), *(fold_of != fold for fold in range(fold_of.max() + 1) if groups > 1)]
-    best = [np.argmax([one.score("pooled_iou", mask).max() for one in singles]) for mask in masks]
-    chosen = {
-        "mean": [(1,) * len(singles)] * len(masks),
-        "single": [alone[place] for place in best],
-        "greedy": choose_greedily(library, masks, bags),
-        "given": [tuple(given)] * len(masks) if given is not None else [],
-    }
+    folds = deal_folds(library)
+    masks = list_masks(folds)
     judgements: list[Judgement] = []
-    mean: Evidence | None = None
-    for method, weights in chosen.items():
-        if weights:
-            evidence = [count(each) for each in weights]
-            thresholds = [
-                find_threshold(one.score("pooled_iou", mask)) for one, mask in zip(evidence, masks, strict=True)
-            ]
-            named = dict(zip(library.members, weights[0], strict=True))
-            in_sample = float(evidence[0].score("pooled_iou")[thresholds[0] - 1])
-            mixed = mix_choices(evidence[1:], thresholds[1:], fold_of) if groups > 1 else None
-            mean = mean or mixed
-            judgements.append(Judgement(method, named, thresholds[0], in_sample, *score_mixed(mixed, mean)))
+    for method in ("mean", "single", "greedy", *(["given"] if given is not None else [])):
+        weights = choose_weights(method, library, masks, bags, given, count)
+        before = judgements[0].evidence if judgements else None
+        judgements.append(judge_choice(method, library.members, weights, list(map(count, weights)), folds, before))
     return judgements
+
+
+def deal_folds(library: Library) -> np.ndarray:
+    """The fold of each of the library's sorted groups, int64 (groups,); all 0 where there is but one group."""
+    names, _ = index_groups(library.groups)
+    return assign_folds(names, min(FOLDS, len(names)), SEED) if len(names) > 1 else np.zeros(1, int)
+
+
+def list_masks(folds: np.ndarray) -> list[np.ndarray]:
+    """What choices are made on, bool (groups,): all groups, then for each fold, if there are several, the others'."""
+    others = [folds != fold for fold in range(folds.max() + 1)] if folds.max() else []
+    return [np.ones(len(folds), bool), *others]
+
+
+def choose_weights(
+    method: str,
+    library: Library,
+    masks: Sequence[np.ndarray],
+    bags: int,
+    given: Sequence[int] | None,
+    count: Callable[[Picks], Evidence],
+) -> list[Picks]:
+    """The weights that a method chooses on each set of groups; `count` gives the evidence of a blend of the library."""
+    alone = [tuple(row) for row in np.eye(len(library.members), dtype=int).tolist()]
+    if method == "single":
+        singles = [count(weights) for weights in alone]
+        return [alone[np.argmax([one.score("pooled_iou", mask).max() for one in singles])] for mask in masks]
+    if method == "greedy":
+        return choose_greedily(library, masks, bags)
+    return [tuple(given) if method == "given" and given is not None else (1,) * len(alone)] * len(masks)
+
+
+def judge_choice(
+    method: str,
+    members: Sequence[str],
+    weights: Sequence[Picks],
+    evidence: Sequence[Evidence],
+    folds: np.ndarray,
+    before: Evidence | None,
+) -> Judgement:
+    """Judge what was chosen on each of `list_masks(folds)`: weights, and the evidence of that blend on all groups.
+
+    Args:
+        method: what chose.
+        members: whom the weights are of.
+        weights: for each mask.
+        evidence: for each mask.
+        folds: as by `deal_folds`.
+        before: the cross-fitted evidence of what it is compared with; None: itself.
+    """
+    masks = list_masks(folds)
+    thresholds = [find_threshold(one.score("pooled_iou", mask)) for one, mask in zip(evidence, masks, strict=True)]
+    mixed = mix_choices(evidence[1:], thresholds[1:], folds) if len(masks) > 1 else None
+    in_sample = float(evidence[0].score("pooled_iou")[thresholds[0] - 1])
+    named = dict(zip(members, weights[0], strict=True))
+    return Judgement(method, named, thresholds[0], in_sample, *score_mixed(mixed, before or mixed), mixed)
 
 
 def choose_greedily(library: Library, masks: Sequence[np.ndarray], bags: int) -> list[Picks]:
@@ -90,13 +142,13 @@ def mix_choices(evidence: Sequence[Evidence], thresholds: Sequence[int], fold_of
     return mix_folds([one[threshold - 1] for one, threshold in zip(evidence, thresholds, strict=True)], fold_of)
 
 
-def score_mixed(mixed: Evidence | None, mean: Evidence | None) -> tuple[Any, Any, Any]:
-    """Cross-fitted score, its interval, and the gain over the mean with its interval; None without folds."""
-    if mixed is None or mean is None:
+def score_mixed(mixed: Evidence | None, before: Evidence | None) -> tuple[Any, Any, Any]:
+    """Cross-fitted score, its interval, and the gain over another with its interval; None without folds."""
+    if mixed is None or before is None:
         return None, None, None
     draws = draw_groups(len(mixed.groups), seed=SEED)
     low, high = find_interval(mixed.score("pooled_iou", draws))
-    gain = compare_evidence(mean, mixed, "pooled_iou", draws)
+    gain = compare_evidence(before, mixed, "pooled_iou", draws)
     return float(mixed.score("pooled_iou")), (float(low), float(high)), gain
 
 

@@ -1,13 +1,12 @@
 """What is tuned on: the members' maps of some tiles, read anew for every pass over them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
-from ensemble.blend import read_blend
-from ensemble.maps import map_path, read_map
+from ensemble.blend import Blend, read_blend, read_member
 from members.console import track
 from members.dataset import Tile, read_mask
 from members.errors import InputError
@@ -23,6 +22,7 @@ class Source:
         tiles: the tiles.
         sizes: image id -> (height, width).
         groups: the group of each tile, as scores are resampled.
+        tables: the calibrations of the members that have one, as of a `Blend`.
     """
 
     part: Path
@@ -30,6 +30,7 @@ class Source:
     tiles: tuple[Tile, ...]
     sizes: Mapping[str, tuple[int, int]]
     groups: tuple[str, ...]
+    tables: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def read(self, weights: Mapping[str, int], purpose: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield each tile's blend, uint8 (height, width), and truth, bool of that shape, behind a progress bar."""
@@ -38,12 +39,12 @@ class Source:
 
     def read_blend(self, tile: Tile, weights: Mapping[str, int]) -> np.ndarray:
         """Return a tile's blend, uint8 (height, width)."""
-        return read_blend(self.part, weights, tile.image_id, self.sizes[tile.image_id])
+        return read_blend(self.part, Blend(weights, self.tables), tile.image_id, self.sizes[tile.image_id])
 
     def read_maps(self, tile: Tile) -> np.ndarray:
-        """Return a tile's maps, uint8 (members, height, width)."""
+        """Return a tile's maps as they are blended, uint8 (members, height, width)."""
         size = self.sizes[tile.image_id]
-        return np.stack([read_map(map_path(self.part / member, tile.image_id), size) for member in self.members])
+        return np.stack([read_member(self.part, member, tile.image_id, size, self.tables) for member in self.members])
 
     def read_truth(self, tile: Tile) -> np.ndarray:
         """Return a tile's truth, bool (height, width).

@@ -7,7 +7,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ensemble.blend import read_blend
+from ensemble.blend import Blend, read_blend
 from ensemble.maps import read_maps
 from members.console import run_command, stdout, track
 from members.dataset import list_tiles
@@ -48,15 +48,15 @@ def submit(
     stdout.print(f"written, decoded and compared: {path}")
 
 
-def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, dict[str, int]]:
-    """The recipe, and each member's weight in the blend.
+def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, Blend]:
+    """The recipe, and the blend: each member's weight and calibration.
 
-    A tuned.json, or a file of its form, names both; a recipe alone goes with all members at equal weight.
+    A tuned.json, or a file of its form, holds both; a recipe alone goes with all members at equal weight.
 
     Raises:
         InputError: the file is missing or is no recipe, or there are no maps of the part.
     """
-    every = {folder.name: 1 for folder in sorted(run.map_folder(part, "").glob("*/"))}
+    every = Blend({folder.name: 1 for folder in sorted(run.map_folder(part, "").glob("*/"))})
     if not every:
         raise InputError(f"{run.map_folder(part, '')}: no maps of {part}; run roofstack predict --part {part}")
     if recipe == "default":
@@ -67,14 +67,8 @@ def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, dict[str, i
     content = read_json(path)
     if not isinstance(content, dict) or "recipe" not in content:
         return Recipe.parse(content, str(path)), every
-    weights = content.get("members", every)
-    if (
-        not isinstance(weights, dict)
-        or not all(type(w) is int and w >= 0 for w in weights.values())
-        or not any(weights.values())
-    ):
-        raise InputError(f"{path}: members: {weights!r}; non-negative integer weights by member, not all 0")
-    return Recipe.parse(content["recipe"], str(path)), weights
+    blend = Blend.parse(content, path, "run roofstack tune again") if "members" in content else every
+    return Recipe.parse(content["recipe"], str(path)), blend
 
 
 def make_masks(

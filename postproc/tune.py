@@ -11,7 +11,7 @@ import optuna
 import typer
 from rich.table import Table
 
-from ensemble.blend import read_weights
+from ensemble.blend import Blend, read_weights
 from ensemble.evidence import Objective, index_groups, pool_groups
 from ensemble.maps import Manifest
 from ensemble.valid import read_valid
@@ -88,7 +88,7 @@ def tune(
     if tune_weights and len(manifests) < 2:
         raise InputError(f"{place.map_folder('valid', '')}: maps of {len(manifests)} member; --tune-weights takes two")
     groups = tuple(pool_groups([tile.group for tile in tiles]))
-    source = Source(place.map_folder("valid", ""), tuple(manifests), tuple(tiles), sizes, groups)
+    source = Source(place.map_folder("valid", ""), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
     names, _ = index_groups(groups)
     folds = deal_folds(names) if cross_fit else None
     address = Address(storage or place.study_file)
@@ -113,7 +113,7 @@ def tune(
     verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, folds, objective)
     audit = audit_verdict(source, verdict, folds)
     draw_plots(source, kernels, verdict, study, objective, place.path / "report")
-    write_json(place.tuned_file, describe_verdict(verdict, audit, objective, study.study_name))
+    write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
     place.log_command()
     print_verdict(verdict, audit, objective, len(tiles), len(names))
     kept = verdict.kept
@@ -122,10 +122,11 @@ def tune(
     stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_recipe(kept.whole.recipe)}")
 
 
-def fingerprint_maps(manifests: Mapping[str, Manifest], weights: Mapping[str, int], groups: Sequence[str]) -> str:
+def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
     """Eight hexadecimal digits of what is tuned on: weights, views, images and split of the maps, blend and groups."""
     maps = {name: manifest.model_dump() for name, manifest in sorted(manifests.items())}
-    content = json.dumps([maps, sorted(weights.items()), sorted(groups)], sort_keys=True)
+    tables = [blend.describe()["tables"]] if blend.tables else []
+    content = json.dumps([maps, sorted(blend.items()), sorted(groups), *tables], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
@@ -174,12 +175,14 @@ def draw_plots(
     plot_importance(study, folder / "importance.png")
 
 
-def describe_verdict(verdict: Verdict, audit: Audit, objective: Objective, study: str) -> dict[str, Any]:
+def describe_verdict(
+    verdict: Verdict, tables: Mapping[str, np.ndarray], audit: Audit, objective: Objective, study: str
+) -> dict[str, Any]:
     """The content of tuned.json: scores in pooled IoU, by applying the recipes; those of steps as tuned for."""
     honest = audit.honest
     return {
         "recipe": verdict.kept.whole.recipe.model_dump(),
-        "members": dict(verdict.kept.weights),
+        **Blend(verdict.kept.weights, tables).describe(),
         "scores": {
             "default": float(audit.default.score("pooled_iou")),
             "tuned_in_sample": float(audit.tuned.score("pooled_iou")),
