@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import shapely
 from rasterio import Affine
+from shapely import GeometryType, Polygon
 
 from members.dataset import open_raster
 
@@ -48,3 +49,18 @@ def move_outlines(outlines: np.ndarray, transform: Affine) -> np.ndarray:
     """
     matrix = np.array([[transform.a, transform.b], [transform.d, transform.e]])
     return shapely.transform(outlines, lambda vertices: vertices @ matrix.T + [transform.c, transform.f])
+
+
+def draw_border(size: tuple[int, int]) -> Polygon:
+    """The rectangle of an image of a height and width, in its pixels."""
+    return shapely.box(0, 0, size[1], size[0])
+
+
+def clip_outlines(outlines: np.ndarray, size: tuple[int, int]) -> list[Polygon]:
+    """Cut polygons, object (n,), off at the border of an image; what only touches it is left out."""
+    border = draw_border(size)
+    over = ~shapely.contains_properly(border, outlines)
+    outlines = outlines.copy()
+    outlines[over] = shapely.intersection(outlines[over], border)
+    parts = shapely.get_parts(outlines)
+    return list(parts[(shapely.get_type_id(parts) == GeometryType.POLYGON) & (shapely.area(parts) > 0)])

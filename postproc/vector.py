@@ -14,7 +14,7 @@ from pyogrio.errors import DataLayerError, DataSourceError
 from shapely import Polygon
 
 from members.errors import InputError
-from postproc.frames import Frame, move_outlines
+from postproc.frames import Frame, clip_outlines, draw_border, move_outlines
 
 ID = "image_id"
 LAYER = "buildings"
@@ -51,7 +51,9 @@ def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Pol
         for crs in {frame.crs for frame in frames.values()}:
             inside = {image_id: frame for image_id, frame in frames.items() if frame.crs == crs}
             found |= _take_by_place(table.to_crs(crs).geometry.to_numpy(), inside)
-    return {image_id: _clip(found.get(image_id, outlines[:0]), frame.size) for image_id, frame in frames.items()}
+    return {
+        image_id: clip_outlines(found.get(image_id, outlines[:0]), frame.size) for image_id, frame in frames.items()
+    }
 
 
 def _read_table(path: Path) -> geopandas.GeoDataFrame:
@@ -98,20 +100,6 @@ def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[st
     tree = shapely.STRtree(outlines)
     found = {}
     for image_id, frame in frames.items():
-        border = move_outlines(np.array([_draw_border(frame.size)]), frame.transform)[0]
+        border = move_outlines(np.array([draw_border(frame.size)]), frame.transform)[0]
         found[image_id] = move_outlines(outlines[np.sort(tree.query(border))], ~frame.transform)
     return found
-
-
-def _clip(outlines: np.ndarray, size: tuple[int, int]) -> list[Polygon]:
-    """Cut polygons off at an image's border; what only touches it is left out."""
-    border = _draw_border(size)
-    over = ~shapely.contains_properly(border, outlines)
-    outlines = outlines.copy()
-    outlines[over] = shapely.intersection(outlines[over], border)
-    parts = shapely.get_parts(outlines)
-    return list(parts[(shapely.get_type_id(parts) == 3) & (shapely.area(parts) > 0)])
-
-
-def _draw_border(size: tuple[int, int]) -> Polygon:
-    return shapely.box(0, 0, size[1], size[0])
