@@ -43,7 +43,7 @@ def measure_iou(polygons: Polygons, truths: Polygons) -> np.ndarray:
 def measure_c_iou(iou: np.ndarray | float, counts: np.ndarray | int, truth_counts: np.ndarray | int) -> np.ndarray:
     """Measure the complexity-aware IoU: IoU times 1 - |N - N'| / (N + N').
 
-    Zorzi et al. 2022, PolyWorld, https://doi.org/10.1109/CVPR52688.2022.00189. There N and N' are the vertices of
+    Zorzi et al. 2022, PolyWorld, https://arxiv.org/abs/2111.15491. There N and N' are the vertices of
     a whole image; here whatever was counted, a building or an image. Where both are 0 the factor is 1.
 
     Args:
@@ -61,7 +61,7 @@ def measure_c_iou(iou: np.ndarray | float, counts: np.ndarray | int, truth_count
 def measure_n_ratio(counts: np.ndarray, truth_counts: np.ndarray) -> float:
     """Measure how many vertices there are for each of the truth: the ratio of the sums; 1 is best.
 
-    Zorzi et al. 2022, PolyWorld, https://doi.org/10.1109/CVPR52688.2022.00189.
+    Zorzi et al. 2022, PolyWorld, https://arxiv.org/abs/2111.15491.
 
     Returns:
         0 or more; infinite where the truth has none.
