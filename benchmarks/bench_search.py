@@ -6,6 +6,10 @@ of order, kernel, closing and opening at one threshold, which their cost doesn't
 
     python benchmarks/bench_search.py --data ../shared/data
     python benchmarks/bench_search.py --growth 100 --growth 300 --growth 1000 --growth 3000
+    python benchmarks/bench_search.py --trials 500
+
+With --trials, blend weights of five members (the two and noisy copies) are free in a study in a journal file, and the
+clock's seconds inside Optuna and those of scoring are told apart, on all cores.
 """
 
 import csv
@@ -13,10 +17,11 @@ import itertools
 import json
 import resource
 import sys
+import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import cv2
 import numpy as np
@@ -29,7 +34,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ensemble.evidence import THRESHOLDS
 from members.console import run_command, stdout
 from postproc.recipe import Recipe, draw_kernel
-from postproc.search import Grid, Tile, search_kernels
+from postproc.search import Choice, Grid, Tile, search_kernels
+from postproc.storage import Address
+from postproc.study import Studies, read_recipe, run_trials
+from postproc.weights import Stack, list_given, list_ranges, read_weights
 
 Counts = tuple[int, int]
 Trial = tuple[Recipe, int]
@@ -123,6 +131,56 @@ def turn_tiles(tiles: Sequence[Tile], count: int) -> Iterator[Tile]:
         yield np.rot90(blend, turn), np.rot90(truth, turn)
 
 
+def list_five(tiles: Sequence[Tile], data: Path, names: Sequence[str]) -> list[np.ndarray]:
+    """Return each tile's maps, uint8 (5, height, width): two members' and three noisy copies."""
+    rng, stacks = np.random.default_rng(0), []
+    for name in names[: len(tiles)]:
+        maps = [read(data / "hot_maps/valid" / member / f"{name}.tif") for member in ("lite0", "lite1")]
+        for copied, noise in ((0, 20), (1, 20), (0, 40)):
+            noisy = maps[copied] + rng.normal(0, noise, maps[copied].shape)
+            maps.append(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
+        stacks.append(np.stack(maps))
+    return stacks
+
+
+def time_trials(
+    stacks: Sequence[np.ndarray], tiles: Sequence[Tile], groups: Sequence[str], budget: int
+) -> dict[str, float]:
+    """Run a study of so many trials with free weights; tell the clock's seconds inside Optuna from those of scoring."""
+    members = [f"member{number}" for number in range(len(stacks[0]))]
+    ranges = list_ranges(given := dict.fromkeys(members, 1))
+    stack = Stack(stacks, [truth for _, truth in tiles], groups, "pooled_iou")
+    keep = np.ones(len(stack.groups), bool)
+    scoring = 0.0
+
+    def score(params: Mapping[str, Any]) -> Choice | None:
+        nonlocal scoring
+        start = time.perf_counter()
+        weights = read_weights(params, members)
+        choice = stack.choose(weights, read_recipe(params), keep) if any(weights) else None
+        scoring += time.perf_counter() - start
+        return choice
+
+    with tempfile.TemporaryDirectory() as folder:
+        studies = Studies(Address(Path(folder) / "study.journal"), "bench", "data", "maps")
+        study = studies.open("weights", ranges)
+        start = time.perf_counter()
+        first = list_given(given, Recipe(threshold=128))
+        for count in run_trials(studies, study, ranges, first, budget, score):
+            if count % 50 == 0:
+                stdout.print(f"{count} trials")
+        whole = time.perf_counter() - start
+        best = study.best_value
+    return {
+        "trials": budget,
+        "maps": len(tiles),
+        "members": len(members),
+        "optuna_seconds": round(whole - scoring, 2),
+        "scoring_seconds": round(scoring, 2),
+        "best": round(best, 4),
+    }
+
+
 def measure_peak() -> float:
     """Return the most memory that the process has had so far, in MiB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -132,25 +190,26 @@ def bench(
     data: Annotated[Path, typer.Option(help="Folder with hot_buildings and hot_maps.")] = Path("../shared/data"),
     maps: Annotated[int, typer.Option(min=1, help="How many maps to search.")] = 336,
     growth: Annotated[list[int] | None, typer.Option(min=1, help="Also time so many maps; repeat it.")] = None,
+    trials: Annotated[int, typer.Option(min=0, help="Also time a study of so many trials with free weights.")] = 0,
 ) -> None:
     """Time the search against the loops on real maps; the last line is one JSON object."""
     cv2.setNumThreads(1)
     tiles, groups = read_tiles(data, maps)
     search_kernels(tiles[:1], groups[:1])  # compiles, or loads what was compiled
     before, grid = time_search(tiles, groups)
-    trials = [(recipe, 1 + place * 67 % THRESHOLDS) for place, recipe in enumerate(grid.recipes)]
-    opencv, opencv_counts = time_loop(count_with_opencv, trials, tiles)
-    few_trials, few_tiles, few_groups = trials[::9], tiles[::16], groups[::16]
-    scikit_image, scikit_image_counts = time_loop(count_with_scikit_image, few_trials, few_tiles)
+    settings = [(recipe, 1 + place * 67 % THRESHOLDS) for place, recipe in enumerate(grid.recipes)]
+    opencv, opencv_counts = time_loop(count_with_opencv, settings, tiles)
+    few_settings, few_tiles, few_groups = settings[::9], tiles[::16], groups[::16]
+    scikit_image, scikit_image_counts = time_loop(count_with_scikit_image, few_settings, few_tiles)
     after, _ = time_search(tiles, groups)
     seconds = (before + after) / 2
     few_grid = search_kernels(few_tiles, few_groups)
-    same = agree(grid, trials, opencv_counts) and agree(few_grid, few_trials, scikit_image_counts)
-    whole = len(trials) * THRESHOLDS * len(tiles)
+    same = agree(grid, settings, opencv_counts) and agree(few_grid, few_settings, scikit_image_counts)
+    whole = len(settings) * THRESHOLDS * len(tiles)
     start = time.perf_counter()
     search_kernels(tiles, groups)
     stdout.print(
-        f"{len(tiles)} maps, {len(trials)} settings x {THRESHOLDS} thresholds, CPU seconds on one core: "
+        f"{len(tiles)} maps, {len(settings)} settings x {THRESHOLDS} thresholds, CPU seconds on one core: "
         f"search {before:.2f} and {after:.2f}, OpenCV {opencv * whole:.0f}, scikit-image {scikit_image * whole:.0f}; "
         f"search on all cores {time.perf_counter() - start:.2f} s by the clock"
     )
@@ -173,7 +232,13 @@ def bench(
         }
         stdout.print(f"{count} maps: {step['cpu_seconds']} CPU s, peak {step['peak_mib']} MiB")
         grown.append(step)
-    print(json.dumps(result | ({"growth": grown} if grown else {})))
+    if grown:
+        result["growth"] = grown
+    if trials:
+        few = tiles[:300]
+        names = sorted(path.stem for path in (data / "hot_maps/valid/lite0").glob("*.tif"))
+        result["weights"] = time_trials(list_five(few, data, names), few, groups[:300], trials)
+    print(json.dumps(result))
 
 
 if __name__ == "__main__":
