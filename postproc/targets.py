@@ -5,6 +5,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from pyogrio.errors import DataLayerError, DataSourceError, FeatureError
+from rasterio.errors import RasterioError
+
 from members.errors import InputError
 from members.files import write_whole
 
@@ -39,17 +42,27 @@ def check_folder(folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def write_target(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place if all goes well, as `write_whole` does.
+def guard_target(path: Path) -> Iterator[None]:
+    """Turn what the disk, or a library that writes to it, refuses into bad input.
 
     Raises:
-        InputError: the disk, or the library that writes the format, refuses; `path` is as it was.
+        InputError: a file could not be written; what is at `path` has to be as it was.
     """
     try:
-        with write_whole(path) as temporary:
-            yield temporary
-    except (OSError, RuntimeError) as error:  # GDAL's errors are of the second kind, by pyogrio and by rasterio
+        yield
+    except (OSError, RasterioError, DataSourceError, DataLayerError, FeatureError) as error:
         reason = " ".join(str(error.__cause__ or error).split())
         raise InputError(
             f"{path}: cannot be written ({reason}); what was there is kept; make room, or write elsewhere"
         ) from None
+
+
+@contextlib.contextmanager
+def write_target(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place if all goes well, as `write_whole` does.
+
+    Raises:
+        InputError: it cannot be written; `path` is as it was.
+    """
+    with guard_target(path), write_whole(path) as temporary:
+        yield temporary

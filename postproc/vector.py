@@ -3,23 +3,30 @@
 GeoJSON (RFC 7946), GeoPackage, GeoParquet, and for reading all else that GDAL knows, Shapefile above all.
 """
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import geopandas
 import numpy as np
+import pandas as pd
 import pyogrio
 import shapely
 from pyogrio.errors import DataLayerError, DataSourceError
+from pyproj import CRS
 from shapely import Polygon
 
 from members.errors import InputError
+from postproc.footprints import WGS84, Footprint
 from postproc.frames import Frame, clip_outlines, draw_border, move_outlines
+from postproc.targets import check_target, write_target
 
 ID = "image_id"
 LAYER = "buildings"
-PARQUET = (".parquet", ".geoparquet")
-GEOJSON = (".geojson", ".json")
+GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
+SUFFIXES = (".gpkg", ".geojson", ".parquet")
+DIGITS = 8
+"""Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
 
 def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Polygon]]:
@@ -61,13 +68,7 @@ def _read_table(path: Path) -> geopandas.GeoDataFrame:
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
-        if path.suffix.lower() in PARQUET:
-            table = geopandas.read_parquet(path)
-        else:
-            layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-            if len(layers) > 1 and LAYER not in layers:
-                raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
-            table = pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)
+        table = _load_table(path)
     except (DataSourceError, DataLayerError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a readable vector file ({error}); export it again") from None
     if not isinstance(table, geopandas.GeoDataFrame):
@@ -79,6 +80,16 @@ def _read_table(path: Path) -> geopandas.GeoDataFrame:
     if len(table) and not len(polygons):
         raise InputError(f"{path}: {', '.join(sorted(set(map(str, table.geom_type))))}; buildings are polygons")
     return polygons[~polygons.is_empty]
+
+
+def _load_table(path: Path) -> geopandas.GeoDataFrame:
+    """Read the one layer of a vector file, or that of several which is called as ours is."""
+    if path.suffix.lower() in PARQUET:
+        return geopandas.read_parquet(path)
+    layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+    if len(layers) > 1 and LAYER not in layers:
+        raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
+    return pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)
 
 
 def _take_by_id(path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]) -> dict[str, np.ndarray]:
@@ -103,3 +114,74 @@ def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[st
         border = move_outlines(np.array([draw_border(frame.size)]), frame.transform)[0]
         found[image_id] = move_outlines(outlines[np.sort(tree.query(border))], ~frame.transform)
     return found
+
+
+def check_vector(path: Path, frames: Iterable[Frame]) -> str | None:
+    """Check that the buildings of images can be written to a vector file.
+
+    Returns:
+        The CRS that it will have: that of the images, WGS84 for GeoJSON; None for pixels, where no image has one.
+
+    Raises:
+        InputError: another ending than `SUFFIXES`, a folder that cannot be written to, some images without
+            georeferencing among others, or several CRS in one file that can hold only one.
+    """
+    check_target(path, SUFFIXES)
+    examples = {frame.crs: frame.image_id for frame in frames}
+    if None in examples and len(examples) > 1:
+        raise InputError(
+            f"{path}: image {examples.pop(None)} has no georeferencing, {examples.popitem()[1]} has; "
+            "one file holds map coordinates or pixels, so predict them as two parts"
+        )
+    if len(examples) > 1 and path.suffix.lower() not in GEOJSON:
+        named = " and ".join(f"{CRS.from_user_input(crs).name} ({example})" for crs, example in examples.items())
+        raise InputError(f"{path}: images in {named}; one layer has one CRS, so write .geojson, which is in WGS84")
+    crs = next(iter(examples), None)
+    return WGS84 if crs is not None and path.suffix.lower() in GEOJSON else crs
+
+
+def write_buildings(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
+    """Write buildings with their attributes, read the file back and compare, and only then move it into place.
+
+    Args:
+        path: .geojson, .gpkg or .parquet.
+        footprints: outlines in `crs`; there may be none.
+        crs: as `check_vector` returns it.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    table = tabulate_footprints(footprints, crs)
+    with write_target(path) as temporary:
+        temporary.unlink()  # GDAL would take the empty file for a damaged one
+        if path.suffix.lower() in PARQUET:
+            table.to_parquet(temporary, index=False)
+        else:
+            _write_layer(temporary, table)
+        written = _load_table(temporary)
+        same = len(written) == len(table) and np.allclose(
+            written.total_bounds, table.total_bounds, rtol=0, atol=10.0**-DIGITS, equal_nan=True
+        )
+        if not same:
+            raise OSError(f"{len(written)} of {len(table)} buildings read back; check the disk")
+
+
+def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> geopandas.GeoDataFrame:
+    """Return buildings as a table with columns of known types, also where there are none."""
+    columns = {
+        ID: pd.array([each.image_id for each in footprints], dtype="str"),
+        "status": pd.array([each.status for each in footprints], dtype="str"),
+        "confidence": np.array([each.confidence for each in footprints], np.float64),
+        "area_m2": np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
+    }
+    outlines = geopandas.GeoSeries([each.outline for each in footprints], crs=crs)
+    return geopandas.GeoDataFrame(columns, geometry=outlines)
+
+
+def _write_layer(path: Path, table: geopandas.GeoDataFrame) -> None:
+    options = {}
+    if path.suffix.lower() in GEOJSON and table.crs is not None:
+        options = {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "'crs' was not provided")  # the command says so itself
+        pyogrio.write_dataframe(table, path, layer=LAYER, geometry_type="Polygon", **options)
