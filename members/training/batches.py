@@ -1,10 +1,12 @@
 """Batches of tiles for Keras, on any backend."""
 
 from collections.abc import Sequence
+from itertools import cycle, islice
 
 import keras
 import numpy as np
 
+from members.errors import InputError
 from members.training.augment import Pair, augment_tile, pad_tile
 from members.training.spec import MemberSpec
 
@@ -13,14 +15,22 @@ class TrainingBatches(keras.utils.PyDataset):
     """One epoch of augmented crops, drawn, shuffled and augmented as (seed, epoch, tile) says.
 
     Crops are padded to the spec's size multiple. The last incomplete batch is left out, but with fewer tiles than
-    a batch there is one smaller batch.
+    a batch there is one smaller batch. Either is a multiple of `devices`, which share it out evenly.
+
+    Raises:
+        InputError: the spec's batch, or all tiles together, can't be shared out evenly.
     """
 
-    def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, epoch: int) -> None:
+    def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, epoch: int, devices: int = 1) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.pairs, self.spec, self.epoch = pairs, spec, epoch
         self.order = draw_order([bool(mask.any()) for _, mask in pairs], spec.balance, (spec.seed, epoch))
-        self.size = min(spec.batch_size, len(pairs))
+        self.size = min(spec.batch_size, len(pairs) - len(pairs) % devices)
+        if spec.batch_size % devices or not self.size:
+            raise InputError(
+                f"batches of {spec.batch_size} from {len(pairs)} tiles on {devices} GPUs: each takes an equal share; "
+                f"give a --batch-size that is a multiple of {devices}, or show fewer GPUs (CUDA_VISIBLE_DEVICES)"
+            )
 
     def __len__(self) -> int:
         return len(self.pairs) // self.size
@@ -61,14 +71,20 @@ def draw_order(built_up: Sequence[bool], balance: float | None, seed: tuple[int,
 
 
 class ValidationBatches(keras.utils.PyDataset):
-    """Whole tiles, padded by reflection to the spec's size multiple, batched with others of their size."""
+    """Whole tiles, padded by reflection to the spec's size multiple, batched with others of their size.
 
-    def __init__(self, pairs: Sequence[Pair], spec: MemberSpec) -> None:
+    With several devices, which share out each batch evenly, the last batch of a size is filled up with tiles of that
+    size that were there already: these count twice.
+    """
+
+    def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, devices: int = 1) -> None:
         super().__init__()
         self.multiple = spec.size_multiple
         by_shape: dict[tuple[int, ...], list[Pair]] = {}
         for image, mask in pairs:
             by_shape.setdefault(mask.shape, []).append((image, mask))
+        for same in by_shape.values():
+            same.extend(islice(cycle(list(same)), -len(same) % devices))
         self.batches = [
             same[start : start + spec.batch_size]
             for same in by_shape.values()

@@ -12,7 +12,7 @@ import numpy as np
 from members.console import make_progress
 from members.errors import InputError
 from members.files import write_json, write_whole
-from members.training.backend import seed_backend, spread_devices
+from members.training.backend import list_accelerators, seed_backend, spread_devices
 from members.training.batches import Pair, TrainingBatches, ValidationBatches
 from members.training.checkpoint import (
     HISTORY,
@@ -63,7 +63,8 @@ def train_fold(
         short, last/ is still there.
 
     Raises:
-        InputError: `folder` holds a member of another spec, or the loss is no longer finite.
+        InputError: `folder` holds a member of another spec, GPUs cannot share the batches out evenly, or the loss
+            is no longer finite.
     """
     history = read_progress(spec, folder)
     if is_finished(spec, [row["val_loss"] for row in history]):
@@ -72,21 +73,22 @@ def train_fold(
     if not has_time(history, deadline):
         return history
     seed_backend(spec.seed)
+    devices = max(len(list_accelerators()), 1)
+    steps = len(TrainingBatches(training, spec, 0, devices))
     with spread_devices():
         network = build_network(spec, "none" if history else spec.encoder_weights)
-        steps = len(TrainingBatches(training, spec, 0))
         compile_network(network, spec, steps)
     if history:
         restore_state(network, folder / STATE)
     write_json(folder / SPEC, spec.model_dump())
-    batches = ValidationBatches(validation, spec)
+    batches = ValidationBatches(validation, spec, devices)
     for epoch in range(len(history), spec.epochs):
         if not has_time(history, deadline):
             return history
         if spec.schedule == "plateau":
             network.optimizer.learning_rate = plateau_rate(spec, [row["val_loss"] for row in history])
         began = time.monotonic()
-        examples, raw = TrainingBatches(training, spec, epoch), RawWeights()
+        examples, raw = TrainingBatches(training, spec, epoch, devices), RawWeights()
         bar = StepBar(f"{spec.name} epoch {epoch + 1}/{spec.epochs}", steps)
         fitted = network.fit(
             examples,
