@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from sklearn.isotonic import IsotonicRegression
-from sklearn.linear_model import LogisticRegression
 
 from ensemble.evidence import Evidence, index_groups
 from ensemble.greedy import Library, Picks, collect_blend, count_values
@@ -112,6 +110,8 @@ def fit_isotonic(buildings: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         float64 (255,), in 0..1.
     """
+    from sklearn.isotonic import IsotonicRegression  # here, as the command line starts faster without
+
     total = buildings + others
     seen = total > 0
     model = IsotonicRegression(out_of_bounds="clip")
@@ -133,6 +133,8 @@ def fit_temperature(buildings: np.ndarray, others: np.ndarray) -> np.ndarray:
     Returns:
         float64 (255,), in 0..1. A member whose values fall where buildings are keeps them.
     """
+    from sklearn.linear_model import LogisticRegression  # as above
+
     logits = np.log(PROBABILITIES / (1 - PROBABILITIES))
     model = LogisticRegression(C=np.inf, fit_intercept=False)
     weights = np.concatenate([others, buildings]) / (buildings.sum() + others.sum())

@@ -22,7 +22,8 @@ from ensemble.evidence import (
 from ensemble.jobs import BATCH
 from ensemble.judge import find_threshold
 from ensemble.maps import quantise
-from ensemble.predict import choose_members, load_network
+from ensemble.networks import load_network
+from ensemble.parts import choose_members
 from ensemble.tta import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
 from ensemble.valid import list_valid
 from members.console import run_command, stdout, track
@@ -84,7 +85,7 @@ def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Til
 
     def read_batches() -> Iterator[tuple[Predict, list[Tile]]]:
         for fold in range(record.split.folds):
-            network = load_network(run.member_folder(member, fold)).predict_on_batch
+            network = load_network(run.member_folder(member, fold))
             own = [tile for tile in tiles if record.split.validates(tile.group, fold)]
             for start in range(0, len(own), BATCH):
                 yield network, own[start : start + BATCH]

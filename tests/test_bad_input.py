@@ -410,14 +410,14 @@ def test_damaged_weights_cost_no_map(
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
     assert roofstack(*command).code == 0
     assert len(list(run.map_folder("valid", "lite0_unet").glob("*.tif"))) == 2
-    message = r"fold0/best.weights.h5: damaged or of another network \(.*\); retrain"
-    cut(weights)
-    refuse(roofstack, tmp_path, message, *command)
-    weights.write_bytes(b"weights")
-    refuse(roofstack, tmp_path, message, *command)
+    changed = r"lite0_unet: its maps were made with other weights than fold 0 of lite0_unet has now"
+    damaged = r"fold0/best.weights.h5: damaged or of another network \(.*\); retrain"
+    elsewhere = ("predict", "--images", data_set / "images", "--run", run.path, "--part", "elsewhere", "--tta", "none")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    other.save_weights(weights)
-    refuse(roofstack, tmp_path, message, *command)
+    for damage in (cut, lambda path: path.write_bytes(b"weights"), other.save_weights):
+        damage(weights)
+        refuse(roofstack, tmp_path, changed, *command)
+        refuse(roofstack, tmp_path, damaged, *elsewhere)
 
 
 @pytest.mark.parametrize(

@@ -14,16 +14,17 @@ from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
 from test_tta import SYMMETRIES, Standin, draw_stack
 
 from ensemble import predict
-from ensemble.maps import Manifest, read_manifest, read_map
-from ensemble.predict import hash_file
+from ensemble.maps import Manifest, hash_file, read_manifest, read_map
 from members.catalog import find_spec
 from members.dataset import list_tiles, read_image
+from members.errors import InputError
 from members.files import write_json
 from members.run import Run
 from members.split import Split
 
 RoofStack = Callable[..., Outcome]
 
+SLOPES = {"fold0": 0.4, "fold1": 1}
 SPLIT = Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0})
 # The command, with stand-ins for two folds
 
@@ -37,8 +38,14 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         write_json(run.member_folder("lite0_unet", fold) / "spec.json", find_spec("lite0_unet").model_dump())
         (run.member_folder("lite0_unet", fold) / "best.weights.h5").write_bytes(b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
-    monkeypatch.setattr(predict, "load_network", lambda folder: Standin({"fold0": 0.4, "fold1": 1}[folder.name]))
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(SLOPES[folder.name]).predict_on_batch)
     return run
+
+
+def add_member(run: Run, name: str) -> None:
+    for fold in (0, 1):
+        write_json(run.member_folder(name, fold) / "spec.json", find_spec("lite0_unet").model_dump() | {"name": name})
+        (run.member_folder(name, fold) / "best.weights.h5").write_bytes(b"weights")
 
 
 def read_red(path: Path) -> np.ndarray:
@@ -96,17 +103,52 @@ def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: 
     assert (run.path / "commands.sh").read_text().count("roofstack predict") == 3
 
 
-@pytest.mark.parametrize("change", ["weights", "views"])
-def test_maps_of_other_weights_or_views_are_made_anew(
-    roofstack: RoofStack, run: Run, data_set: Path, change: str
-) -> None:
+def test_maps_of_other_views_are_made_anew(roofstack: RoofStack, run: Run, data_set: Path) -> None:
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
     roofstack(*command, "none")
-    if change == "weights":
-        (run.member_folder("lite0_unet", 1) / "best.weights.h5").write_bytes(b"better")
-    outcome = roofstack(*command, "flips" if change == "views" else "none")
+    outcome = roofstack(*command, "flips")
     assert "6 new of 6" in outcome.out
-    assert "its maps were of other weights, views or images; predicting them anew" in outcome.err
+    assert "its maps were of other views or images; predicting them anew" in outcome.err
+
+
+def test_maps_of_other_weights_are_not_replaced(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    """Weights may have been damaged, and maps may have taken hours: neither is mixed, nor lost."""
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    roofstack(*command)
+    folder = run.map_folder("valid", "lite0_unet")
+    (folder / "tile1.tif").unlink()
+    (run.member_folder("lite0_unet", 1) / "best.weights.h5").write_bytes(b"others")
+    before = hash_folder(run.path)
+    outcome = roofstack(*command)
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert f"{folder}: its maps were made with other weights than fold 1 of lite0_unet has now (hash " in outcome.err
+    assert "restore those weights, or move the folder elsewhere to predict anew" in outcome.err
+    assert hash_folder(run.path) == before
+    folder.rename(run.path / "old")
+    assert "6 new of 6" in roofstack(*command).out
+
+
+@pytest.mark.parametrize("other", ["damaged", "not the maps'"])
+def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    add_member(run, "two")
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--members")
+    if other == "damaged":
+
+        def load(folder: Path) -> Any:
+            if folder.parent.name == "two" and folder.name == "fold1":
+                raise InputError("damaged")
+            return Standin().predict_on_batch
+
+        monkeypatch.setattr(predict, "load_network", load)
+    else:
+        assert roofstack(*command, "two").code == 0
+        (run.member_folder("two", 0) / "best.weights.h5").write_bytes(b"others")
+    before = hash_folder(run.path)
+    outcome = roofstack(*command, "lite0_unet,two")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert hash_folder(run.path) == before
 
 
 def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, data_set: Path) -> None:
@@ -126,7 +168,7 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
 def test_a_member_sees_only_views_that_it_was_trained_to_bear(
     roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8))
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8).predict_on_batch)
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
         write_json(run.member_folder("lite0_unet", fold) / "spec.json", spec.model_dump())
@@ -193,11 +235,10 @@ def test_uncertainty_over_views_and_members(
 ) -> None:
     """Two members of two folds each: all four say another share of the truth."""
     slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
-    for fold in (0, 1):
-        spec = find_spec("lite0_unet").model_dump() | {"name": "two"}
-        write_json(run.member_folder("two", fold) / "spec.json", spec)
-        (run.member_folder("two", fold) / "best.weights.h5").write_bytes(b"weights")
-    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]))
+    add_member(run, "two")
+    monkeypatch.setattr(
+        predict, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).predict_on_batch
+    )
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/a.tif", image)
     command = ("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town", "--tta", "flips")
@@ -236,12 +277,8 @@ import numpy as np
 from ensemble import predict
 from members.console import run_command
 
-class Red:
-    def predict_on_batch(self, batch):
-        return batch[..., :1] / np.float32(255)
-
 predict.choose_backend = lambda: None
-predict.load_network = lambda folder: Red()
+predict.load_network = lambda folder: lambda batch: batch[..., :1] / np.float32(255)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]

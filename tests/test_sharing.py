@@ -13,7 +13,7 @@ from test_tta import Standin
 
 from ensemble import predict
 from ensemble.maps import map_path, read_map
-from ensemble.predict import load_networks
+from ensemble.networks import load_networks
 from members.catalog import find_spec
 from members.dataset import list_tiles, read_image
 from members.errors import InputError
@@ -30,17 +30,16 @@ import numpy as np
 from ensemble import predict
 log, run, data, dies = sys.argv[1:]
 
-class Slow:
-    def predict_on_batch(self, batch):
-        with open(log, "a") as file:
-            file.writelines(f"{int(image.sum())}\\n" for image in batch)
-        if dies == "dies":
-            os._exit(9)
-        time.sleep(0.2)
-        return batch[..., :1] / np.float32(255)
+def see_slowly(batch):
+    with open(log, "a") as file:
+        file.writelines(f"{int(image.sum())}\\n" for image in batch)
+    if dies == "dies":
+        os._exit(9)
+    time.sleep(0.2)
+    return batch[..., :1] / np.float32(255)
 
 predict.choose_backend = lambda: None
-predict.load_network = lambda folder: Slow()
+predict.load_network = lambda folder: see_slowly
 predict.predict(Path(run), "valid", Path(data), tta="none")
 """
 
@@ -96,11 +95,7 @@ def test_workers_of_a_cluster(
     roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(folder: Path) -> Any:  # a local function goes to the workers by value
-        class Red:
-            def predict_on_batch(self, batch: np.ndarray) -> np.ndarray:
-                return batch[..., :1] / np.float32(255)
-
-        return Red()
+        return lambda batch: batch[..., :1] / np.float32(255)
 
     monkeypatch.setattr(predict, "load_network", load)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
@@ -124,4 +119,4 @@ def test_weights_that_are_not_the_manifests(run: Run) -> None:
     with pytest.raises(
         InputError, match=r"best.weights.h5: hash \w+, but the manifest of the maps says 0f; the member"
     ):
-        load_networks((run.member_folder("lite0_unet", 0),), ("0f",), lambda folder: Standin())
+        load_networks((run.member_folder("lite0_unet", 0),), ("0f",), lambda folder: Standin().predict_on_batch)

@@ -80,7 +80,7 @@ def test_the_command(
 
     def load(folder: Path) -> Any:
         asked.append(folder.name)
-        return Lopsided()
+        return Lopsided().predict_on_batch
 
     monkeypatch.setattr(tta_gain, "choose_backend", lambda: None)
     monkeypatch.setattr(tta_gain, "load_network", load)
