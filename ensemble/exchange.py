@@ -68,7 +68,8 @@ def find_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
     if missing:
         yield f"{folder}: missing: {', '.join(missing)}; run the same roofstack predict again"
     expected = {map_path(folder, image_id) for image_id in manifest.images} | {folder / MANIFEST}
-    if foreign := sorted(path.name for path in folder.iterdir() if path not in expected):
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]  # others are at work, or were killed
+    if foreign := sorted(path.name for path in visible if path not in expected):
         yield f"{folder}: foreign: {', '.join(foreign)}; not in {MANIFEST}, so move them elsewhere"
     for image_id, size in manifest.images.items():
         if image_id not in missing:

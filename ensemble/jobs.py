@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
+from ensemble.blocks import Blocks
 from ensemble.claims import Claims
 from ensemble.maps import map_path, open_map, quantise, write_map
-from ensemble.scenes import Scene, open_scene, predict_scene
+from ensemble.scenes import Scene, list_blocks, open_scene, predict_scene
 from ensemble.tta import Predict, View, merge_views
 from ensemble.windows import WINDOW
 from members.dataset import Tile
@@ -102,10 +103,15 @@ def write_values(job: Job, tile: Tile, values: np.ndarray) -> None:
 
 
 def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
-    """Predict a large image in windows and write it block by block."""
+    """Predict a large image in windows, block by block; one that was stopped goes on with the blocks that it lacks."""
+    blocks = Blocks(job.target / f".{tile.image_id}.{job.channels}")
+    missing = predict_scene(scene, predict, BATCH, job.channels, job.multiple, blocks.has)
+    for block, values in missing:
+        blocks.write(block, quantise(values))
     folders = (job.target, job.spread) if job.spread else (job.target,)
     with contextlib.ExitStack() as files:  # closed from the last to the first
         rasters = [files.enter_context(open_map(map_path(f, tile.image_id), tile.image, scene.size)) for f in folders]
-        for block, values in predict_scene(scene, predict, BATCH, job.channels, job.multiple):
-            for raster, channel in zip(rasters, values, strict=True):
-                raster.write(quantise(channel), 1, window=Window.from_slices(*block))
+        for block in list_blocks(scene.size, job.multiple):
+            for raster, channel in zip(rasters, blocks.read(block), strict=True):
+                raster.write(channel, 1, window=Window.from_slices(*block))
+    blocks.remove()

@@ -69,10 +69,15 @@ def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[raster
                 for _, block in written.block_windows():
                     written.read(window=block)
     except (OSError, RasterioError) as error:
-        reason = " ".join(str(error.__cause__ or error).split())
-        raise InputError(
-            f"{path}: cannot be written ({reason}); make room and run the same command again, it goes on from here"
-        ) from None
+        raise refuse_disk(path, error) from None
+
+
+def refuse_disk(path: Path, error: Exception) -> InputError:
+    """What to raise where a file cannot be written."""
+    reason = " ".join(str(error.__cause__ or error).split())
+    return InputError(
+        f"{path}: cannot be written ({reason}); make room and run the same command again, it goes on from here"
+    )
 
 
 def write_map(path: Path, values: np.ndarray, source: Path) -> None:

@@ -67,6 +67,7 @@ def predict_scene(
     batch_size: int,
     channels: int = 1,
     multiple: int = STRIDE,
+    is_done: Callable[[Block], bool] = lambda block: False,
 ) -> Iterator[tuple[Block, np.ndarray]]:
     """Predict an image in overlapping windows.
 
@@ -76,21 +77,38 @@ def predict_scene(
         batch_size: windows in a stack.
         channels: how many `predict` gives.
         multiple: the network's size multiple, px.
+        is_done: whether a block's values are known from an earlier time.
 
     Yields:
-        Blocks that cover the image, each with its values, float32 (channels, h, w): the weighted mean of all windows
-        over a pixel, 0 where the image has no data.
+        Of `list_blocks` those from each panel's first that is not done on, with their values, float32 (channels, h, w):
+        the weighted mean of all windows over a pixel, 0 where the image has no data.
     """
-    window = WINDOW // multiple * multiple
-    rows, columns = (list_windows(length, window, multiple) for length in scene.size)
-    for left in range(0, scene.size[1], PANEL):
-        panel = slice(left, min(left + PANEL, scene.size[1]))
+    rows, columns = (list_windows(length, multiple) for length in scene.size)
+    for panel in list_panels(scene.size[1]):
         here = [column for column in columns if column[0].start < panel.stop and panel.start < column[0].stop]
-        yield from predict_panel(scene, predict, batch_size, channels, rows, here, panel)
+        yield from predict_panel(scene, predict, batch_size, channels, rows, here, panel, is_done)
 
 
-def list_windows(length: int, window: int, multiple: int) -> list[tuple[slice, np.ndarray]]:
+def list_blocks(size: tuple[int, int], multiple: int = STRIDE) -> Iterator[Block]:
+    """Yield the blocks that cover an image of `size` (h, w), panel by panel, from top to bottom in each."""
+    for panel in list_panels(size[1]):
+        yield from ((part, panel) for part in cut_rows(list_windows(size[0], multiple)))
+
+
+def list_panels(width: int) -> list[slice]:
+    """The panels of an image, from left to right."""
+    return [slice(left, min(left + PANEL, width)) for left in range(0, width, PANEL)]
+
+
+def cut_rows(rows: list[tuple[slice, np.ndarray]]) -> list[slice]:
+    """What is finished after each row of windows: all above the next one's start."""
+    starts = [row.start for row, _ in rows]
+    return [slice(start, end) for start, end in zip(starts, [*starts[1:], rows[-1][0].stop], strict=True)]
+
+
+def list_windows(length: int, multiple: int) -> list[tuple[slice, np.ndarray]]:
     """The windows along one axis with their weights."""
+    window = WINDOW // multiple * multiple
     starts = place_windows(length, window, OVERLAP, multiple)
     weights = weigh_windows(length, starts, window, OVERLAP, MARGIN)
     return [(slice(start, start + len(weight)), weight) for start, weight in zip(starts, weights, strict=True)]
@@ -104,12 +122,21 @@ def predict_panel(
     rows: list[tuple[slice, np.ndarray]],
     columns: list[tuple[slice, np.ndarray]],
     panel: slice,
+    is_done: Callable[[Block], bool],
 ) -> Iterator[tuple[Block, np.ndarray]]:
-    """Predict one panel; windows that reach over its sides are predicted by its neighbour once more."""
+    """Predict one panel; windows that reach over its sides are predicted by its neighbour once more.
+
+    Of a panel that was begun, those windows are predicted again that reach below what is done.
+    """
+    parts = cut_rows(rows)
+    known = next((number for number, part in enumerate(parts) if not is_done((part, panel))), len(parts))
+    if known == len(parts):
+        return
+    begin = next(number for number, (row, _) in enumerate(rows) if row.stop > parts[known].start)
     start, end = columns[0][0].start, columns[-1][0].stop
     kept = slice(panel.start - start, panel.stop - start)
     total = np.zeros((channels, rows[0][0].stop, end - start), np.float32)
-    for number, (row, row_weight) in enumerate(rows):
+    for number, (row, row_weight) in list(enumerate(rows))[begin:]:
         band = row, slice(start, end)
         image, valid = scene.read(band), scene.read_valid(band)
         for batch in batch_columns(columns, valid, start, batch_size):
@@ -117,9 +144,9 @@ def predict_panel(
             values = predict(np.stack([image[:, part] for part in inner]))
             for part, (_, weight), seen in zip(inner, batch, values.swapaxes(0, 1), strict=True):
                 total[:, : len(row_weight), part] += seen * np.outer(row_weight, weight)
-        done = (rows[number + 1][0].start if number + 1 < len(rows) else row.stop) - row.start
-        block = slice(row.start, row.start + done), panel
-        yield block, (total[:, :done] * valid[:done])[:, :, kept]
+        done = parts[number].stop - row.start
+        if number >= known:
+            yield (parts[number], panel), (total[:, :done] * valid[:done])[:, :, kept]
         total[:, :-done] = total[:, done:]
         total[:, -done:] = 0
 

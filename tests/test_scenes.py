@@ -37,10 +37,10 @@ def draw_image(height: int, width: int) -> np.ndarray:
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
 
 
-def predict_whole(path: Path, **options: int) -> np.ndarray:
+def predict_whole(path: Path, multiple: int = 32) -> np.ndarray:
     with open_scene(path) as scene:
         values = np.full((1, *scene.size), np.nan, np.float32)
-        for (rows, columns), block in predict_scene(scene, blur, 4, **options):
+        for (rows, columns), block in predict_scene(scene, blur, 4, multiple=multiple):
             assert np.isnan(values[:, rows, columns]).all()  # no pixel is given twice
             values[:, rows, columns] = block
     return values[0]
@@ -81,6 +81,54 @@ def test_formats(tmp_path: Path, kind: str) -> None:
         assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
         assert raster.block_shapes == [(512, 512)]
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.tif"]
+
+
+class Stopped(Exception):
+    """What ends a prediction in its midst, as a killed process does."""
+
+
+@pytest.mark.parametrize(("size", "whole", "least"), [((1300, 600), 12, 2), ((900, 64), 3, 3)])
+def test_a_stopped_scene_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int], whole: int, least: int
+) -> None:
+    """Stopped after any call of the network, and started again, it gives the bits that it gives at once.
+
+    The last row of windows reaches into the one before, and at 900 px all three reach into one another.
+    """
+    monkeypatch.setattr(scenes, "PANEL", 512)
+    path = write_raster(tmp_path / "scene.tif", draw_image(*size))
+
+    def predict(folder: str, most: int | None = None) -> int:
+        """Write map and spread; returns how often the network was called, `most` times at most."""
+        calls = 0
+
+        def see(stack: np.ndarray) -> np.ndarray:
+            nonlocal calls
+            if calls == most:
+                raise Stopped
+            calls += 1
+            red = stack[None, ..., 0] / np.float32(255)
+            return np.concatenate([red, red / 2])
+
+        target = tmp_path / folder
+        job = Job((), (), target, target / "spread", VIEW_SETS["none"], "mean", 32, ("a",))
+        with open_scene(path) as scene:
+            write_scene(job, Tile("a", path, None, "a"), scene, see)
+        return calls
+
+    assert predict("at once") == whole
+    needed = []
+    for most in range(whole):
+        folder = f"stopped after {most}"
+        with pytest.raises(Stopped):
+            predict(folder, most)
+        needed.append(predict(folder))
+        for name in ("a.tif", "spread/a.tif"):
+            values = read_map(tmp_path / folder / name, size)
+            np.testing.assert_array_equal(values, read_map(tmp_path / "at once" / name, size))
+        assert {each.name for each in (tmp_path / folder).iterdir()} == {"a.tif", "spread"}
+    assert needed == sorted(needed, reverse=True)
+    assert (needed[0], needed[-1]) == (whole, least)
 
 
 @pytest.mark.parametrize("name", ["scene", "test_scene"])
