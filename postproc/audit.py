@@ -14,12 +14,15 @@ from ensemble.evidence import Evidence, fix_iou, index_groups
 from members.console import track
 from members.dataset import Tile
 from postproc.counting import map_threads
+from postproc.outline_search import draw_outlines
+from postproc.polygons import OutlineRecipe
 from postproc.recipe import Recipe
+from postproc.search import Choice
 from postproc.source import Source
 from postproc.steps import Fit
 from postproc.verdict import Verdict
 
-Setting = tuple[tuple[tuple[str, int], ...], Recipe]  # blend weights, recipe
+Setting = tuple[tuple[tuple[str, int], ...], Recipe, OutlineRecipe | None]  # blend weights, recipe
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ def audit_verdict(source: Source, verdict: Verdict, folds: np.ndarray | None) ->
     """Apply the verdict's recipes, and those of its steps, to all tiles."""
     names, index = index_groups(source.groups)
     kept = verdict.kept
-    final = describe_setting(kept.weights, kept.whole.recipe)
-    default = final[0], Recipe()
-    honest = [describe_setting(*pair) for pair in zip(kept.other_weights, (c.recipe for c in kept.others), strict=True)]
+    final = describe_setting(kept.weights, kept.whole)
+    default = final[0], Recipe(), None
+    honest = [describe_setting(*pair) for pair in zip(kept.other_weights, kept.others, strict=True)]
     pairs = {step.name: (describe_fit(step.rival), describe_fit(step.fit)) for step in verdict.steps}
 
     def count(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,19 +92,21 @@ def audit_verdict(source: Source, verdict: Verdict, folds: np.ndarray | None) ->
     return Audit(evidence[0], evidence[1], evidence[2] if folds is not None else None, int(objects[0]), lost)
 
 
-def describe_setting(weights: Mapping[str, int], recipe: Recipe) -> Setting:
-    """Return a blend and a recipe as one key."""
-    return tuple(weights.items()), recipe
+def describe_setting(weights: Mapping[str, int], choice: Choice) -> Setting:
+    """Return a blend and what is chosen for it as one key."""
+    return tuple(weights.items()), choice.recipe, choice.outlines
 
 
 def describe_fit(fit: Fit) -> Setting:
     """Return the setting that a fit chooses on all groups."""
-    return describe_setting(fit.weights, fit.whole.recipe)
+    return describe_setting(fit.weights, fit.whole)
 
 
 def make_mask(source: Source, tile: Tile, setting: Setting, masks: dict[Setting, np.ndarray]) -> np.ndarray:
     """Return the tile's mask, bool (height, width), from `masks` if it is there."""
     if setting not in masks:
-        weights, recipe = setting
-        masks[setting] = recipe.apply(source.read_blend(tile, dict(weights)))
+        weights, recipe, outlines = setting
+        blend = source.read_blend(tile, dict(weights))
+        mask = recipe.apply(blend)
+        masks[setting] = mask if outlines is None else draw_outlines(mask, blend, outlines)
     return masks[setting]

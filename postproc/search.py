@@ -18,6 +18,7 @@ from postproc.components import count_areas, drop_objects, fill_holes
 from postproc.counting import Tile, collect_counts
 from postproc.grey import count_chains
 from postproc.planes import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
+from postproc.polygons import OutlineRecipe
 from postproc.recipe import KERNEL_SHAPES, NEUTRAL_THRESHOLD, Order, Recipe, draw_kernel
 
 LARGEST_KERNEL = 15
@@ -27,11 +28,12 @@ ORDERS: tuple[Order, ...] = ("close-open", "open-close")
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, its score where it was chosen, and its evidence per group without further choices."""
+    """A recipe, its score where it was chosen, its evidence per group without further choices, and its outlines."""
 
     recipe: Recipe
     score: float
     evidence: Evidence
+    outlines: OutlineRecipe | None = None
 
 
 @dataclass(frozen=True)

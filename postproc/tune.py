@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import numpy as np
 import optuna
 import typer
-from rich.table import Table
 
 from ensemble.blend import Blend, read_weights
 from ensemble.evidence import Objective, index_groups, pool_groups
@@ -19,9 +18,11 @@ from members.console import make_progress, run_command, stdout, track
 from members.errors import InputError
 from members.files import write_json
 from members.run import Run
-from postproc.audit import Audit, audit_verdict
+from postproc.audit import audit_verdict
 from postproc.curve import trace_recipe
-from postproc.plots import NAMES, plot_gains, plot_importance, plot_kernels, plot_thresholds
+from postproc.outcome import describe_verdict, print_verdict
+from postproc.outline_search import fit_outlines
+from postproc.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
 from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
 from postproc.search import Choice, Grid, search_kernels
 from postproc.source import Source
@@ -29,7 +30,7 @@ from postproc.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, l
 from postproc.storage import Address
 from postproc.study import DISTRIBUTIONS, Studies, record_grid
 from postproc.submit import describe_blend, describe_recipe
-from postproc.verdict import LEVEL, Step, Verdict, bound_score, deal_folds, judge_steps
+from postproc.verdict import Verdict, add_step, deal_folds, judge_steps
 from postproc.weights import Stack, list_ranges
 
 WEIGHT_TRIALS = 200
@@ -69,11 +70,12 @@ def tune(
         bool, typer.Option("--cross-fit/--no-cross-fit", help="Score every choice on groups it was not made on.")
     ] = True,
 ) -> None:
-    """Tune threshold, closing, opening, minimum areas and blend weights, and keep only the steps that pay.
+    """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
 
     The steps are nested: threshold; and closing and opening, all 225 settings of order, kernel shape and sizes
     with all 255 thresholds, exactly; and holes to fill and objects to drop, exactly on top of the best ten
-    kernel settings; and, with --tune-weights, the members' weights, by an Optuna study.
+    kernel settings; and, with --tune-weights, the members' weights, by an Optuna study; and outlines with straight
+    walls, drawn as masks again, on top of the steps kept so far and at thresholds near theirs.
 
     Each step is chosen on all tiles, and again on four fifths of the groups to be scored on the last fifth. It
     is kept where the lower end of the 90 % bootstrap interval of that cross-fitted gain is above 0, and
@@ -111,6 +113,8 @@ def tune(
         fits["weights"] = fit_blends(source, found, objective, keeps)
         study = studies.open(f"{objective}-weights", list_ranges(given))
     verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, folds, objective)
+    drawn = fit_outlines(source, verdict.kept, objective, keeps)
+    verdict = add_step(verdict, "outlines", drawn, folds, objective)
     audit = audit_verdict(source, verdict, folds)
     draw_plots(source, kernels, verdict, study, objective, place.path / "report")
     write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
@@ -173,71 +177,6 @@ def draw_plots(
     plot_kernels(kernels, objective, recipe, folder / "kernels.png")
     plot_gains(verdict.steps, objective, folder / "gains.png")
     plot_importance(study, folder / "importance.png")
-
-
-def describe_verdict(
-    verdict: Verdict, tables: Mapping[str, np.ndarray], audit: Audit, objective: Objective, study: str
-) -> dict[str, Any]:
-    """The content of tuned.json: scores in pooled IoU, by applying the recipes; those of steps as tuned for."""
-    honest = audit.honest
-    return {
-        "recipe": verdict.kept.whole.recipe.model_dump(),
-        **Blend(verdict.kept.weights, tables).describe(),
-        "scores": {
-            "default": float(audit.default.score("pooled_iou")),
-            "tuned_in_sample": float(audit.tuned.score("pooled_iou")),
-            "tuned_cross_fitted": None if honest is None else float(honest.score("pooled_iou")),
-            "tuned_cross_fitted_interval": None if honest is None else bound_score(honest, "pooled_iou"),
-        },
-        "objective": objective,
-        "steps": [describe_step(step, audit) for step in verdict.steps],
-        "study": study,
-    }
-
-
-def describe_step(step: Step, audit: Audit) -> dict[str, Any]:
-    """A step's entry in tuned.json."""
-    return {
-        "name": step.name,
-        "kept": step.kept,
-        "recipe": step.fit.whole.recipe.model_dump(),
-        "members": dict(step.fit.weights),
-        "in_sample": step.in_sample,
-        "in_sample_gain": step.in_sample_gain,
-        "cross_fitted": step.cross_fitted,
-        "gain": step.gain,
-        "interval": step.interval,
-        "objects_lost": audit.find_share(step.name),
-    }
-
-
-def print_verdict(verdict: Verdict, audit: Audit, objective: Objective, tiles: int, groups: int) -> None:
-    """Print the nested steps as a table."""
-    table = Table(
-        title=f"{NAMES[objective]} on {tiles} validation tiles of {groups} groups; neutral: {verdict.neutral:.4f}"
-    )
-    for heading in ("step", "in sample", "cross-fitted", "gain", f"{LEVEL:.0%} interval", "lost", "verdict"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("what it chooses")
-    for step in verdict.steps:
-        choice = describe_recipe(step.fit.whole.recipe)
-        if step.fit.weights != verdict.steps[0].fit.weights:
-            choice = f"{describe_blend(step.fit.weights)}, {choice}"
-        honest = ["", f"{step.in_sample_gain:+.4f}", ""]
-        if step.cross_fitted is not None and step.gain is not None and step.interval is not None:
-            interval = " .. ".join(f"{end:+.4f}" for end in step.interval)
-            honest = [f"{step.cross_fitted:.4f}", f"{step.gain:+.4f}", interval]
-        table.add_row(
-            step.name, f"{step.in_sample:.4f}", *honest, f"{audit.find_share(step.name):.1%}",
-            "kept" if step.kept else "refused", choice,
-        )  # fmt: skip
-    stdout.print(table)
-    stdout.print(
-        f"gain: over the last kept step; lost: of {audit.objects} true objects, those that had a pixel of the mask "
-        "before the step and have none after it"
-    )
-    if audit.honest is None:
-        stdout.print("without cross-fitting these are in-sample scores, higher than what new tiles will show")
 
 
 if __name__ == "__main__":

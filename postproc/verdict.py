@@ -29,7 +29,7 @@ class Step:
     """One nested step, compared with the last kept one.
 
     Attributes:
-        name: "threshold", "morphology", "areas" or "weights".
+        name: "threshold", "morphology", "areas", "weights" or "outlines".
         fit: what it chooses, on all groups and for each fold.
         rival: what the last kept step chooses, or the neutral recipe.
         in_sample: its score on the tiles that it was chosen on.
@@ -89,20 +89,24 @@ def judge_steps(neutral: Fit, fits: Mapping[str, Fit], folds: np.ndarray | None,
         folds: int (groups,), that the fits were made with; None judges by the in-sample score, which overstates.
         objective: what was maximised.
     """
-    draws = draw_groups(len(neutral.whole.evidence.groups), DRAWS, SEED)
-    kept, steps = neutral, []
+    verdict = Verdict(neutral.whole.score, (), neutral)
     for name, fit in fits.items():
-        more = fit.whole.score - kept.whole.score
-        if folds is None:
-            step = Step(name, fit, kept, fit.whole.score, more, None, None, None, more > 0)
-        else:
-            before, after = join_folds(kept, folds), join_folds(fit, folds)
-            gain, low, high = compare_evidence(before, after, objective, draws, LEVEL)
-            score = float(after.score(objective))
-            step = Step(name, fit, kept, fit.whole.score, more, score, gain, (low, high), low > 0)
-        steps.append(step)
-        kept = fit if step.kept else kept
-    return Verdict(neutral.whole.score, tuple(steps), kept)
+        verdict = add_step(verdict, name, fit, folds, objective)
+    return verdict
+
+
+def add_step(verdict: Verdict, name: str, fit: Fit, folds: np.ndarray | None, objective: Objective) -> Verdict:
+    """Judge one more step against the last kept one."""
+    kept = verdict.kept
+    more = fit.whole.score - kept.whole.score
+    if folds is None:
+        step = Step(name, fit, kept, fit.whole.score, more, None, None, None, more > 0)
+    else:
+        before, after = join_folds(kept, folds), join_folds(fit, folds)
+        draws = draw_groups(len(before.groups), DRAWS, SEED)
+        gain, low, high = compare_evidence(before, after, objective, draws, LEVEL)
+        step = Step(name, fit, kept, fit.whole.score, more, float(after.score(objective)), gain, (low, high), low > 0)
+    return Verdict(verdict.neutral, (*verdict.steps, step), fit if step.kept else kept)
 
 
 def join_folds(fit: Fit, folds: np.ndarray) -> Evidence:

@@ -22,9 +22,11 @@ from members.console import run_command
 from members.dataset import list_tiles, read_mask
 from members.run import Run
 from members.split import Split
+from postproc.buildings import rasterize_outlines
+from postproc.polygons import OutlineRecipe, outline_buildings
 from postproc.recipe import Recipe
 from postproc.storage import Address
-from postproc.submit import choose_recipe
+from postproc.submit import choose_outlines, choose_recipe
 from postproc.tune import tune
 
 Tune = Callable[..., Outcome]
@@ -85,11 +87,14 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def score_naively(run: Run, recipe: Recipe, weights: dict[str, int]) -> float:
+def score_naively(run: Run, recipe: Recipe, weights: dict[str, int], outlines: OutlineRecipe | None = None) -> float:
     intersection = union = 0
     for tile in list_tiles(run.path.parent / "data"):
         maps = [cv2.imread(str(run.map_folder("valid", m) / f"{tile.image_id}.tif"), 0) for m in weights]
-        mask, truth = recipe.apply(blend_maps(maps, list(weights.values()))), read_mask(tile.mask)
+        blend, truth = blend_maps(maps, list(weights.values())), read_mask(tile.mask)
+        mask = recipe.apply(blend)
+        if outlines is not None:
+            mask = rasterize_outlines([b.outline for b in outline_buildings(mask, blend, outlines)], mask.shape)
         intersection += (mask & truth).sum()
         union += (mask | truth).sum()
     return intersection / union
@@ -127,13 +132,13 @@ def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     recipe, weights = choose_recipe(tuned, "valid", "tuned")
     scores = content["scores"]
     assert scores["default"] == score_naively(tuned, Recipe(), weights)
-    assert scores["tuned_in_sample"] == score_naively(tuned, recipe, weights)
+    assert scores["tuned_in_sample"] == score_naively(tuned, recipe, weights, choose_outlines(tuned, "tuned"))
     assert scores["default"] < scores["tuned_cross_fitted"]
     low, high = scores["tuned_cross_fitted_interval"]
     assert low <= scores["tuned_cross_fitted"] <= high
-    assert [step["name"] for step in content["steps"]] == ["threshold", "morphology", "areas", "weights"]
+    assert [step["name"] for step in content["steps"]] == ["threshold", "morphology", "areas", "weights", "outlines"]
     kept = [step for step in content["steps"] if step["kept"]][-1]
-    assert (kept["recipe"], kept["members"]) == (content["recipe"], content["members"])
+    assert all(kept[key] == content[key] for key in ("recipe", "members", "outlines"))
     assert all(step["kept"] == (step["interval"][0] > 0) for step in content["steps"])
 
 
@@ -164,7 +169,7 @@ def test_other_objectives_report_pooled_iou_too(run: Run, call: Tune, objective:
     content = json.loads(run.tuned_file.read_text())
     recipe, weights = choose_recipe(run, "valid", "tuned")
     assert content["objective"] == objective
-    assert content["scores"]["tuned_in_sample"] == score_naively(run, recipe, weights)
+    assert content["scores"]["tuned_in_sample"] == score_naively(run, recipe, weights, choose_outlines(run, "tuned"))
     assert content["scores"]["tuned_cross_fitted"] is None
     assert "in-sample scores, higher than what new tiles will show" in outcome.out
 
