@@ -11,6 +11,7 @@ from members.training.overview import augment, show_members
 from members.training.train import train
 from postproc.demo import demo
 from postproc.score import score
+from postproc.show import show
 from postproc.submit import submit
 from postproc.tune import tune
 
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (demo, augment, train, predict, tta_gain, blend, tune, submit, score):
+for command in (demo, augment, train, predict, tta_gain, blend, tune, submit, show, score):
     app.command()(command)
 app.command("members")(show_members)
 app.add_typer(exchange.app, name="maps")
