@@ -12,13 +12,13 @@ from rasterio.errors import RasterioError
 from ensemble.maps import (
     MANIFEST,
     Manifest,
+    claim_folder,
     hash_file,
     list_missing,
     map_path,
     quantise,
     read_manifest,
     read_map,
-    write_manifest,
     write_map,
 )
 from members.console import stdout, track
@@ -132,7 +132,7 @@ def import_maps(
         split=record.split.model_dump(mode="json"),
         images={image_id: size for image_id, (_, size) in sources.items()},
     )
-    write_manifest(target, manifest)
+    claim_folder(target, manifest)  # earlier imports go, so that a stop half-way leaves no mixture
     for image_id, (image, size) in track(sources.items(), "import", len(sources)):
         write_map(map_path(target, image_id), read_foreign(files[image_id], size), image)
     place.log_command()

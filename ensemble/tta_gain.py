@@ -60,7 +60,9 @@ class Gain:
 def tta_gain(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run whose members are measured, on their validation tiles.")],
-    members: Annotated[list[str] | None, typer.Option(help="Only these; repeat the option. Default: all.")] = None,
+    members: Annotated[
+        list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
+    ] = None,
 ) -> None:
     """Measure what each view and each set of views gains on the validation tiles, and what it costs.
 

@@ -9,9 +9,10 @@ import pytest
 import rasterio
 from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
 
+from ensemble import exchange
 from ensemble.blend import read_blend
 from ensemble.exchange import read_foreign
-from ensemble.maps import map_path, read_manifest, read_map
+from ensemble.maps import map_path, read_manifest, read_map, read_maps, write_map
 from members.dataset import list_tiles
 from members.errors import InputError
 from members.run import Run
@@ -65,6 +66,29 @@ def test_maps_of_every_kind_are_taken_in(roofstack: RoofStack, run: Run, foreign
     assert take_in(roofstack, run, foreign, "also").code == 0
     assert take_in(roofstack, run, foreign).code == 0  # again, in place of what was imported
     assert roofstack("maps", "check", folder.parent).out == "8 maps of also, theirs: no problem(s)\n"
+
+
+def test_an_import_that_was_stopped_is_no_mixture(
+    roofstack: RoofStack, run: Run, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maps imported earlier are not taken for those of the import that a full disk ended."""
+    assert take_in(roofstack, run, foreign).code == 0
+    np.save(foreign / "tile0.npy", VALUES[::-1])
+    written: list[Path] = []
+
+    def write(path: Path, values: np.ndarray, source: Path) -> None:
+        if written:
+            raise InputError("full")
+        written.append(path)
+        write_map(path, values, source)
+
+    monkeypatch.setattr(exchange, "write_map", write)
+    assert take_in(roofstack, run, foreign).code == 2
+    with pytest.raises(InputError, match="theirs: 3 of 4 maps are missing"):
+        read_maps([run.map_folder("valid", "theirs")])
+    monkeypatch.undo()
+    assert take_in(roofstack, run, foreign).code == 0
+    assert len(read_maps([run.map_folder("valid", "theirs")])[1]) == 4
 
 
 @pytest.mark.parametrize(
