@@ -12,6 +12,9 @@ import numpy as np
 import pytest
 import rasterio
 
+from postproc.buildings import rasterize_outlines
+from postproc.polygons import OutlineRecipe, outline_buildings
+
 REPOSITORY = Path(__file__).parents[1]
 GROUPS = ("banepa_193345_110120", "kampala_154806_130816", "zanzibar_159646_135480")
 TILES_PER_GROUP, TEST_TILES = 3, 3
@@ -71,27 +74,41 @@ def test_scores_in_tuned_json_are_those_of_the_map_files(data: Path, run: Path) 
     assert tuned["members"] == {"lite0_unet": 1}
     maps = sorted((run / "maps/valid/lite0_unet").glob("*.tif"))
     assert len(maps) == len(GROUPS) * TILES_PER_GROUP
-    for recipe, score in (({"threshold": 128}, "default"), (tuned["recipe"], "tuned_in_sample")):
+    written = tuned["recipe"], tuned["outlines"]
+    for (recipe, outlines), score in ((({"threshold": 128}, None), "default"), (written, "tuned_in_sample")):
         intersection = union = 0
         for path in maps:
-            mask = apply_naively(read(path), recipe)
+            mask = apply_naively(read(path), recipe, outlines)
             truth = read(data / "training/masks/img" / path.name) > 0
             intersection += int((mask & truth).sum())
             union += int((mask | truth).sum())
         assert tuned["scores"][score] == intersection / union
 
 
-def apply_naively(values: np.ndarray, recipe: dict) -> np.ndarray:
+def apply_naively(values: np.ndarray, recipe: dict, outlines: dict | None) -> np.ndarray:
     mask = (values >= recipe["threshold"]).astype(np.uint8)
     steps = [(cv2.MORPH_CLOSE, recipe.get("close", 1)), (cv2.MORPH_OPEN, recipe.get("open", 1))]
     shape = cv2.MORPH_RECT if recipe.get("kernel", "square") == "square" else cv2.MORPH_ELLIPSE
     for operation, size in steps if recipe.get("order", "close-open") == "close-open" else steps[::-1]:
         mask = cv2.morphologyEx(mask, operation, cv2.getStructuringElement(shape, (size, size)))
-    return mask.astype(bool)
+    drop_small(1 - mask, recipe.get("min_hole", 0), mask, 1)
+    drop_small(mask, recipe.get("min_object", 0), mask, 0)
+    if outlines is None:
+        return mask.astype(bool)
+    buildings = outline_buildings(mask.astype(bool), values, OutlineRecipe(**outlines))
+    return rasterize_outlines([building.outline for building in buildings], mask.shape)
+
+
+def drop_small(parts: np.ndarray, least: int, mask: np.ndarray, value: int) -> None:
+    """Set the mask to `value` in every 4-connected component of `parts` that has fewer pixels than `least`."""
+    count, labels = cv2.connectedComponents(parts, connectivity=4)
+    for number in range(1, count):
+        if (labels == number).sum() < least:
+            mask[labels == number] = value
 
 
 def test_submission_holds_every_test_tile_as_the_recipe_makes_it(data: Path, run: Path) -> None:
-    recipe = json.loads((run / "tuned.json").read_text())["recipe"]
+    tuned = json.loads((run / "tuned.json").read_text())
     with (run / "submission.csv").open(newline="") as lines:
         rows = {row["ImageId"]: row for row in csv.DictReader(lines)}
     assert sorted(rows) == sorted(path.stem for path in (data / "test/images/img").iterdir())
@@ -101,7 +118,8 @@ def test_submission_holds_every_test_tile_as_the_recipe_makes_it(data: Path, run
         for start, length in zip(numbers[::2], numbers[1::2], strict=True):
             flat[start - 1 : start - 1 + length] = True
         mask = flat.reshape(int(row["Width"]), int(row["Height"])).T
-        expected = apply_naively(read(run / f"maps/test/lite0_unet/{image_id}.tif"), recipe)
+        values = read(run / f"maps/test/lite0_unet/{image_id}.tif")
+        expected = apply_naively(values, tuned["recipe"], tuned["outlines"])
         np.testing.assert_array_equal(mask, expected)
 
 
