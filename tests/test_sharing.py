@@ -1,5 +1,6 @@
 """Several predicts on one folder share the work; a crashed one's images are redone; Dask's workers do the same."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -103,6 +104,29 @@ def test_workers_of_a_cluster(
     outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
     assert outcome.code == 0, outcome.err
     assert f"{TILES} new of {TILES}" in outcome.out
+    check_maps(run)
+
+
+def test_a_worker_that_dies(
+    roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker dies in the middle of a chunk, whose images it has claimed; they are redone, and none is missing."""
+    flag = run.path / "died"
+
+    def load(folder: Path) -> Any:
+        def see(batch: np.ndarray) -> np.ndarray:
+            if not flag.exists():
+                flag.touch()
+                os._exit(9)
+            return batch[..., :1] / np.float32(255)
+
+        return see
+
+    monkeypatch.setattr(predict, "load_network", load)
+    command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
+    outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
+    assert outcome.code == 0, outcome.err
+    assert flag.exists()
     check_maps(run)
 
 
