@@ -70,7 +70,7 @@ def find_buildings(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> tu
     """Match one image's outlines at IoU 0.5, the predicted ones in their order.
 
     >>> from shapely import box
-    >>> find_buildings([box(0, 0, 4, 4), box(5, 0, 6, 1)], [box(0, 0, 4, 3)])[0].f1
+    >>> float(find_buildings([box(0, 0, 4, 4), box(5, 0, 6, 1)], [box(0, 0, 4, 3)])[0].f1)
     0.6666666666666666
     """
     matches = match_pairs(overlap_outlines(predicted, truth), LEAST_IOU)

@@ -21,9 +21,10 @@ from members.scenes import write_scenes
 from members.split import NEVER_VALID, Split, draw_split
 from members.training.backend import choose_backend
 from members.training.train import train
+from postproc.overlaps import count_overlap, pool_overlaps
+from postproc.pictures import find_truth
 from postproc.recipe import Recipe
 from postproc.report import draw_sheet
-from postproc.score import count_overlap, find_truth, score_overlaps
 from postproc.submit import submit
 from postproc.tune import tune
 
@@ -124,7 +125,7 @@ def score_stage(part: Path, weights: Mapping[str, int], recipe: Recipe, truths: 
         count_overlap(truth, recipe.apply(read_blend(part, weights, image_id, truth.shape)))
         for image_id, truth in truths.items()
     )
-    return score_overlaps(overlaps).pooled_iou
+    return float(pool_overlaps(overlaps).iou)
 
 
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Recipe) -> Table:

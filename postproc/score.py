@@ -1,193 +1,129 @@
-"""Scores of masks against the truth: IoU pooled and per tile, Dice, precision, recall.
+"""The command that scores masks or outlines against the truth, pixel by pixel and building by building."""
 
-Everything follows from three counts of pixels a tile (`Overlap`), which add up over tiles. What would be
-nought by nought is decided once: an empty union scores 1, a precision or recall of nothing scores 0.
-"""
-
-import csv
-import dataclasses
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
 from json import dumps
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
-from rich.table import Table
 
-from members.console import run_command, stdout
-from members.dataset import MASK_SUFFIXES, list_files, read_mask
+from members.console import run_command, stdout, track, warn
+from members.dataset import read_groups
 from members.errors import InputError
-from members.files import write_whole
-from postproc.submission import check_ids, read_ids, read_submission
-
-MASK_FOLDERS = ("masks/img", "masks", "test/masks/img", "test/masks", "training/masks/img", "training/masks")
-
-
-@dataclass(frozen=True)
-class Overlap:
-    """Building pixels of one tile, or of many together."""
-
-    intersection: int
-    truth: int
-    predicted: int
-
-    def __add__(self, other: "Overlap") -> "Overlap":
-        return Overlap(
-            self.intersection + other.intersection, self.truth + other.truth, self.predicted + other.predicted
-        )
-
-    @property
-    def iou(self) -> float:
-        """Intersection over union, 0..1; empty against empty is 1."""
-        return _divide(self.intersection, self.truth + self.predicted - self.intersection, 1.0)
-
-    @property
-    def dice(self) -> float:
-        """Dice coefficient, which is also the pixels' F1, 0..1; empty against empty is 1."""
-        return _divide(2 * self.intersection, self.truth + self.predicted, 1.0)
-
-    @property
-    def precision(self) -> float:
-        """Share of the predicted pixels that are true, 0..1; 0 if nothing was predicted."""
-        return _divide(self.intersection, self.predicted, 0.0)
-
-    @property
-    def recall(self) -> float:
-        """Share of the true pixels that were predicted, 0..1; 0 if nothing was true."""
-        return _divide(self.intersection, self.truth, 0.0)
-
-
-@dataclass(frozen=True)
-class MaskScores:
-    """Scores over tiles, 0..1, and the number of tiles; all but `mean_iou` are of the pooled pixels."""
-
-    pooled_iou: float
-    mean_iou: float
-    dice: float
-    precision: float
-    recall: float
-    images: int
-
-
-def count_overlap(truth: np.ndarray, predicted: np.ndarray) -> Overlap:
-    """Count the pixels of two bool masks (height, width).
-
-    Raises:
-        InputError: the sizes differ.
-
-    >>> count_overlap(np.array([[True, True, False]]), np.array([[False, True, True]])).iou
-    0.3333333333333333
-    """
-    if truth.shape != predicted.shape:
-        (height, width), (true_height, true_width) = predicted.shape, truth.shape
-        raise InputError(
-            f"mask of {width}x{height} px for a truth of {true_width}x{true_height} px; "
-            "predict each image at its own size"
-        )
-    return Overlap(
-        int(np.count_nonzero(truth & predicted)),
-        int(np.count_nonzero(truth)),
-        int(np.count_nonzero(predicted)),
-    )
-
-
-def score_overlaps(overlaps: Iterable[Overlap]) -> MaskScores:
-    """Score tiles from their pixel counts.
-
-    Raises:
-        InputError: the truth is empty over all tiles, so that no score says anything.
-    """
-    tiles = list(overlaps)
-    pooled = sum(tiles, Overlap(0, 0, 0))
-    if pooled.truth == 0:
-        raise InputError(f"no building pixel in the truth of {len(tiles)} images; score images with buildings")
-    return MaskScores(
-        pooled_iou=pooled.iou,
-        mean_iou=float(np.mean([tile.iou for tile in tiles])),
-        dice=pooled.dice,
-        precision=pooled.precision,
-        recall=pooled.recall,
-        images=len(tiles),
-    )
-
-
-def find_truth(folder: Path) -> dict[str, Path]:
-    """Map image id -> mask file, for a folder of masks or a data set that has them at one of `MASK_FOLDERS`.
-
-    Test masks come before training masks where a data set has both.
-
-    Raises:
-        InputError: no such folder, or no masks in it.
-    """
-    places = [folder / place for place in MASK_FOLDERS if (folder / place).is_dir()]
-    return list_files(places[0] if places else folder, MASK_SUFFIXES)
-
-
-def overlap_submission(truth: Mapping[str, Path], submission: Path) -> dict[str, Overlap]:
-    """Compare a submission CSV with the truth's mask files; one image at a time is in memory.
-
-    Raises:
-        InputError: the images are not the truth's, a size differs, or either file is bad.
-    """
-    check_ids(submission, read_ids(submission), truth)
-    overlaps = {}
-    for image_id, predicted in read_submission(submission):
-        true = read_mask(truth[image_id])
-        try:
-            overlaps[image_id] = count_overlap(true, predicted)
-        except InputError as error:
-            raise InputError(f"{submission}, image {image_id}: {error}") from None
-    return overlaps
+from postproc.building_scores import Comparison, compare_buildings, make_building_scorer
+from postproc.frames import Frame, read_frame
+from postproc.overlaps import Overlap, count_overlap, make_mask_scorer, pool_overlaps
+from postproc.pictures import Picture, find_images, find_table, find_truth, read_masks, read_truth, read_vector
+from postproc.scoreboard import describe_rows, list_rows, tabulate_regions, tabulate_scores, write_rows
+from postproc.submission import check_ids, read_ids
 
 
 def score(
     truth: Annotated[
-        Path, typer.Option(metavar="DIR", help="The true masks: their folder, or a data set that holds them.")
+        Path,
+        typer.Option(
+            metavar="PATH",
+            help="The truth: a folder of masks, a data set that holds them, or a vector file of buildings.",
+        ),
     ],
-    submission: Annotated[Path, typer.Option(metavar="FILE", help="The submission CSV to score.")],
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the table.")] = False,
-    per_image: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write each image's IoU and pixel counts to this CSV.")
+    submission: Annotated[Path | None, typer.Option(metavar="FILE", help="The submission CSV to score.")] = None,
+    vector: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Or the vector file to score: GeoPackage, GeoJSON, ...")
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="The images, where the truth is a vector file or masks without georeferencing: one, a folder, or a "
+            "data set.",
+        ),
+    ] = None,
+    by: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Also score by a column of the data set's tiles.csv: region.")
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a CSV: a row for all images, each region, each image.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the tables.")] = False,
 ) -> None:
-    """Score a submission CSV against true masks."""
-    overlaps = overlap_submission(find_truth(truth), submission)
-    scores = score_overlaps(overlaps.values())
-    if per_image is not None:
-        _write_overlaps(per_image, overlaps)
+    """Score a submission CSV, or outlines of buildings, against true masks or outlines.
+
+    Buildings of a mask are its 4-connected components, and the mask of outlines has the pixels whose centres they
+    cover, so that either is scored in both ways. Intervals are of 2,000 bootstrap draws of whole groups out of
+    tiles.csv or groups.csv; without these each image is its own group. Buildings without confidences rank in the
+    images' order for COCO's AP.
+    """
+    source = submission or vector
+    if source is None or (submission and vector):
+        raise InputError("score takes one of --submission FILE and --vector FILE; give either")
+    masks = {} if truth.is_file() else find_truth(truth)
+    if not masks and images is None:
+        raise InputError(f"{truth}: a vector file does not tell the images' places and sizes; give them as --images")
+    wanted = read_ids(submission) if submission else list(masks) or None
+    files = find_images(images, wanted) if images else masks
+    expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
+    if submission:
+        check_ids(submission, wanted or (), expected)
+    if not masks and len(expected) < len(files):
+        warn(f"{source} has {len(expected)} of the {len(files)} images at {images}; the others are not scored")
+    frames = read_frames(files, expected) if vector or not masks else {}
+    predicted = read_masks(source) if submission else read_vector(source, frames)
+    ids = sorted(expected)
+    table = find_table(images, truth)
+    if by and table is None:
+        raise InputError(f"--by {by}: no tiles.csv or groups.csv at {images or truth}; add one, with the column {by}")
+    groups = read_groups(table, ids) if table else {image_id: image_id for image_id in ids}
+    regions = read_groups(table, ids, by) if table and by else {}
+
+    pairs = track(predicted, "scoring", len(expected))
+    overlaps, comparisons = compare_images(pairs, read_truth(truth, masks, frames), source)
+    pool_overlaps(overlaps.values())
+    scorers = [make_mask_scorer([overlaps[i] for i in ids]), make_building_scorer([comparisons[i] for i in ids])]
+    rows = list_rows(scorers, ids, list(groups.values()), by, list(regions.values()))
+    if output is not None:
+        write_rows(output, rows)
     if json:
-        typer.echo(dumps(dataclasses.asdict(scores)))
-    else:
-        stdout.print(_tabulate(scores))
+        typer.echo(dumps(describe_rows(rows)))
+        return
+    stdout.print(tabulate_scores(rows[0]))
+    if by:
+        stdout.print(tabulate_regions(rows, by))
 
 
-def _write_overlaps(path: Path, overlaps: Mapping[str, Overlap]) -> None:
-    with write_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("ImageId", "IoU", "Intersection", "Truth", "Predicted"))
-        for image_id, tile in overlaps.items():
-            writer.writerow((image_id, f"{tile.iou:.6f}", tile.intersection, tile.truth, tile.predicted))
+def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
+    """The frames of the images whose ids are expected.
+
+    Raises:
+        InputError: an image is missing, or is no raster.
+    """
+    for image_id, mask in expected.items():
+        if image_id not in files:
+            raise InputError(f"{mask}: mask without an image; --images has to hold {image_id} too")
+    return {image_id: read_frame(files[image_id]) for image_id in expected}
 
 
-def _tabulate(scores: MaskScores) -> Table:
-    table = Table(title=f"{scores.images} images")
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    for name, value in (
-        ("IoU, all pixels pooled", scores.pooled_iou),
-        ("IoU, mean over images", scores.mean_iou),
-        ("Dice (F1)", scores.dice),
-        ("precision", scores.precision),
-        ("recall", scores.recall),
-    ):
-        table.add_row(name, f"{value:.4f}")
-    return table
+def compare_images(
+    predicted: Iterable[tuple[str, Picture]], truth: Callable[[str], Picture], source: Path
+) -> tuple[dict[str, Overlap], dict[str, Comparison]]:
+    """Compare each image's buildings with the true ones, one image at a time in memory.
 
+    Args:
+        predicted: ids and buildings.
+        truth: gives the true buildings of an id.
+        source: the file that is scored, for errors.
 
-def _divide(part: int, whole: int, of_nothing: float) -> float:
-    return part / whole if whole else of_nothing
+    Raises:
+        InputError: a size differs from the truth's.
+    """
+    overlaps, comparisons = {}, {}
+    for image_id, ours in predicted:
+        theirs = truth(image_id)
+        try:
+            overlaps[image_id] = count_overlap(theirs.mask, ours.mask)
+        except InputError as error:
+            raise InputError(f"{source}, image {image_id}: {error}") from None
+        comparisons[image_id] = compare_buildings(ours.outlines, theirs.outlines, float(overlaps[image_id].iou))
+    return overlaps, comparisons
 
 
 if __name__ == "__main__":

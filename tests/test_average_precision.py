@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,8 @@ Image = tuple[list[Polygon], list[Polygon], list[float]]
 def evaluate_by_coco(images: list[Image], drawn: list[int]) -> dict[str, float]:
     """The scores by COCOeval, of the images with these places; the same image may be there again and again."""
     size = {"height": SIZE[0], "width": SIZE[1]}
-    truths, results = [], []
+    truths: list[dict[str, Any]] = []
+    results: list[dict[str, Any]] = []
     for image_id, place in enumerate(drawn, 1):
         predicted, truth, confidences = images[place]
         for outline in truth:
@@ -104,14 +106,14 @@ pictures = st.tuples(st.lists(scored, max_size=6), st.lists(boxes | slants, max_
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=30)
 @given(st.lists(pictures, min_size=1, max_size=4))
 def test_scores_are_those_of_cocoeval(images: list[Image]) -> None:
     if any(predicted for predicted, _, _ in images):
         assert_as_coco(images, list(range(len(images))))
 
 
-@settings(deadline=None, max_examples=40)
+@settings(deadline=None, max_examples=20)
 @given(st.lists(pictures, min_size=1, max_size=3), st.data())
 def test_a_weight_is_as_many_images(images: list[Image], data: st.DataObject) -> None:
     """Where confidences differ between images: of equal ones COCOeval takes copies of an image in another order."""

@@ -76,7 +76,7 @@ def test_one_outline_takes_the_true_one_of_highest_iou_and_leaves_the_rest() -> 
     ]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(outlines, outlines, st.sampled_from([0.1, 0.5, 0.75]))
 def test_pairs_and_matches_are_those_of_the_double_loop(
     predicted: list[Polygon], truth: list[Polygon], least: float
@@ -88,7 +88,7 @@ def test_pairs_and_matches_are_those_of_the_double_loop(
     assert [pair[:2] for pair in list_pairs(match_pairs(pairs, least))] == match_by_loops(predicted, truth, least)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), unique=True), st.randoms(use_true_random=False))
 def test_order_does_not_matter_where_outlines_lie_apart(cells: list[tuple[int, int]], random: object) -> None:
     truth = [box(5 * x, 5 * y, 5 * x + 4, 5 * y + 4) for x, y in cells]
