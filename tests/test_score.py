@@ -256,7 +256,7 @@ def test_real_outlines_and_the_masks_drawn_from_them(shared_data: Path, tmp_path
     found = find_truth(shared_data / "hot_buildings").items()
     some = dict([(image_id, path) for image_id, path in found if image_id.startswith("banepa")][:120:20])
     (tmp_path / "images").mkdir()
-    for image_id, path in some.items():
+    for path in some.values():
         (tmp_path / "images" / path.name).symlink_to(path)
     write_submission(tmp_path / "s.csv", ((image_id, read_mask(path)) for image_id, path in some.items()), some)
     arguments = ["--truth", outlines, "--images", tmp_path / "images", "--json"]
