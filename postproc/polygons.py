@@ -1,14 +1,18 @@
 """OutlineRecipe: from a mask to its buildings, outlined: trace, split, simplify, regularise."""
 
 import numpy as np
+import shapely
 from pydantic import BaseModel, ConfigDict, Field
 from skimage.measure import label
 
 from members.errors import InputError
-from postproc.buildings import Building
+from postproc.buildings import Building, Status
+from postproc.regularisation import regularise_outlines
 from postproc.simplification import simplify_outlines
 from postproc.splitting import split_by_distance, split_by_map
 from postproc.tracing import check_mask, trace_components
+
+LEAST_OVERLAP = 0.5  # px area: less is rounding
 
 
 class OutlineRecipe(BaseModel):
@@ -27,6 +31,12 @@ class OutlineRecipe(BaseModel):
     )
     tolerance: float = Field(
         default=4.0, ge=0, description="smaller details, the square root of their area, are dropped [px]"
+    )
+    min_iou: float = Field(
+        default=0.8, ge=0, le=1, description="walls are squared where the IoU with the traced outline reaches this"
+    )
+    max_distance: float = Field(
+        default=12.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
     )
 
 
@@ -56,9 +66,41 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
     if recipe.split_depth > 0:
         labels = split_by_distance(labels, recipe.split_depth)
     components = label(labels, background=0, connectivity=1).astype(np.int32)
-    simplified = simplify_outlines(list(trace_components(components)), recipe.tolerance)
-    confidences = measure_confidence(components, blend)
-    return [Building(outline, "simplified", float(p)) for outline, p in zip(simplified, confidences, strict=True)]
+    traced = trace_components(components)
+    simplified = simplify_outlines(traced, recipe.tolerance)
+    regular, accepted = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
+    accepted = keep_apart(regular, simplified, accepted)
+    changed = ~shapely.equals_identical(simplified, traced)
+    outlines = np.where(accepted, regular, simplified)
+    statuses: list[Status] = [
+        "regularised" if squared else "simplified" if simpler else "traced"
+        for squared, simpler in zip(accepted, changed, strict=True)
+    ]
+    confidences = measure_confidence(components, blend).tolist()
+    return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
+
+
+def keep_apart(regular: np.ndarray, simplified: np.ndarray, accepted: np.ndarray) -> np.ndarray:
+    """Give up regularised outlines that overlap a neighbour's; simplified ones never overlap each other.
+
+    Args:
+        regular, simplified: Polygon (n,), both forms of each building.
+        accepted: bool (n,), which buildings would take the regularised form.
+
+    Returns:
+        bool (n,), which take it.
+    """
+    accepted = accepted.copy()
+    while accepted.any():
+        outlines = np.where(accepted, regular, simplified)
+        one, other = shapely.STRtree(outlines).query(outlines[accepted], predicate="intersects")
+        one = np.flatnonzero(accepted)[one]
+        one, other = one[one != other], other[one != other]
+        overlapping = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
+        if not overlapping.any():
+            break
+        accepted[one[overlapping]] = False
+    return accepted
 
 
 def measure_confidence(components: np.ndarray, blend: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ import shapely
 from shapely import Polygon
 
 
-def simplify_outlines(outlines: Sequence[Polygon], tolerance: float) -> list[Polygon]:
+def simplify_outlines(outlines: Sequence[Polygon] | np.ndarray, tolerance: float) -> np.ndarray:
     """Drop the vertices that matter least, the same ones on both sides of a shared wall.
 
     Visvalingam and Whyatt 1993, https://doi.org/10.1179/000870493786962263, as `shapely.coverage_simplify` does it:
@@ -20,11 +20,11 @@ def simplify_outlines(outlines: Sequence[Polygon], tolerance: float) -> list[Pol
             vertices on straight walls.
 
     Returns:
-        n valid polygons, in the same order; those that would lose their shape keep it.
+        Polygon (n,), valid, in the same order; those that would lose their shape keep it.
     """
-    if not outlines:
-        return []
     before = np.asarray(outlines, object)
+    if not len(before):
+        return before
     after = shapely.coverage_simplify(before, tolerance)
     kept = (shapely.get_type_id(after) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(after)
-    return list(np.where(kept, after, before))
+    return np.where(kept, after, before)
