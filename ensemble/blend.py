@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import typer
-from rich.table import Table
 
+from ensemble.blend_tables import print_calibration, print_correlation, print_judgements
 from ensemble.calibration import Calibration, CalibrationName, judge_calibration
+from ensemble.diversity import ErrorMoments
 from ensemble.greedy import build_library
 from ensemble.judge import Judgement, judge_blends, parse_weights, take_method
 from ensemble.maps import map_path, read_map
@@ -21,7 +22,6 @@ from members.run import Run
 
 BLEND = "blend.json"
 Method = Literal["auto", "mean", "single", "greedy"]
-TITLES = {"mean": "mean of all", "single": "best single", "greedy": "greedy", "given": "given"}
 
 
 def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray:
@@ -166,7 +166,8 @@ def blend(
     """Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.
 
     Judges the mean of all members, the best single member, and the greedy blend: members picked one by one,
-    with replacement, each the one that raises the IoU most. Writes RUN/blend.json, which tune takes up.
+    with replacement, each the one that raises the IoU most. Writes RUN/blend.json, which tune takes up. Also shows
+    how alike the members err: those that err differently are worth averaging.
 
     With --calibrate what is kept is judged once more, on maps whose values were replaced by how often they are right
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
@@ -177,13 +178,16 @@ def blend(
     members = list(manifests)
     given = None if weights is None else parse_weights(weights, members)
     pairs = track(read_members(place, members, tiles, sizes), "reading maps", len(tiles))
-    library = build_library(members, pairs, [tile.group for tile in tiles])
+    moments = ErrorMoments(len(members))
+    library = build_library(members, moments.watch(pairs), [tile.group for tile in tiles])
     judgements = judge_blends(library, bags, given)
     chosen = take_method(judgements, method if given is None else "given")
     calibration = calibrate and judge_calibration(library, chosen, calibrate, bags)
     place.log_command()
-    write_json(place.path / BLEND, describe_choice(chosen, judgements, calibration))
+    content = describe_choice(chosen, judgements, calibration)
+    write_json(place.path / BLEND, content | {"error_correlation": moments.describe()})
     print_judgements(judgements, chosen, len(tiles), len(set(library.groups)))
+    print_correlation(members, moments.correlate())
     if calibration:
         print_calibration(calibration)
     kept = calibration.judgement if calibration and calibration.pays else chosen
@@ -204,39 +208,6 @@ def describe_choice(
         blend = Blend(calibration.judgement.weights, calibration.tables) if calibration.pays else blend
     scores = {each.method: each.describe() for each in judgements}
     return {**blend.describe(), "method": chosen.method, "objective": "pooled_iou", "scores": scores, **judged}
-
-
-def print_judgements(judgements: Sequence[Judgement], chosen: Judgement, tiles: int, groups: int) -> None:
-    """Print the ways to blend as a table."""
-    table = Table(
-        "blend", "weights", "in sample", "cross-fitted", "90% interval", "over the mean", "90% interval", "",
-        title=f"pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
-    )  # fmt: skip
-    for each in judgements:
-        shown = ", ".join(f"{weight} x {member}" for member, weight in each.weights.items() if weight)
-        cross_fitted = "" if each.cross_fitted is None else f"{each.cross_fitted:.4f}"
-        interval = "" if each.interval is None else f"{each.interval[0]:.4f} .. {each.interval[1]:.4f}"
-        gain = (
-            ("", "")
-            if each.gain is None or each.method == "mean"
-            else (f"{each.gain[0]:+.4f}", "{1:+.4f} .. {2:+.4f}".format(*each.gain))
-        )
-        kept = "kept" if each is chosen else ""
-        table.add_row(TITLES[each.method], shown, f"{each.in_sample:.4f}", cross_fitted, interval, *gain, kept)
-    stdout.print(table)
-
-
-def print_calibration(calibration: Calibration) -> None:
-    """Print what calibration gains, and whether that is kept."""
-    each = calibration.judgement
-    what = f"{calibration.method} calibration, {TITLES[each.method]}: {each.in_sample:.4f} in sample"
-    if each.gain is None:
-        stdout.print(f"{what}; refused, as one group of tiles can't be cross-fitted")
-        return
-    stdout.print(
-        f"{what}, {each.cross_fitted:.4f} cross-fitted, {each.gain[0]:+.4f} over the same without it "
-        f"(90% interval {each.gain[1]:+.4f} .. {each.gain[2]:+.4f}): {'kept' if calibration.pays else 'refused'}"
-    )
 
 
 if __name__ == "__main__":

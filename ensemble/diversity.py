@@ -43,3 +43,7 @@ class ErrorMoments:
         deviations = np.sqrt(np.clip(np.diag(covariance), 0, None))
         scale = np.outer(deviations, deviations)
         return np.divide(covariance, scale, out=np.full_like(covariance, np.nan), where=scale > 0)
+
+    def describe(self) -> list[list[float | None]]:
+        """The correlations as they are written to JSON, which knows no nan."""
+        return [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in self.correlate()]

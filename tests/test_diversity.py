@@ -31,3 +31,4 @@ def test_equal_errors_but_for_a_constant_and_none() -> None:
     correlation = moments.correlate()
     assert correlation[:2, :2].tolist() == [[1, 1], [1, 1]]
     assert np.isnan(correlation[2]).all()
+    assert moments.describe() == [[1, 1, None], [1, 1, None], [None, None, None]]
