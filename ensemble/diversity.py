@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-Pair = tuple[np.ndarray, np.ndarray]
-
 
 class ErrorMoments:
     """Sums of all members' errors, map minus truth, and of their products, over the pixels that pass by.
