@@ -66,18 +66,30 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
     if recipe.split_depth > 0:
         labels = split_by_distance(labels, recipe.split_depth)
     components = label(labels, background=0, connectivity=1).astype(np.int32)
-    traced = trace_components(components)
+    outlines, statuses = reshape_outlines(trace_components(components), recipe)
+    confidences = measure_confidence(components, blend).tolist()
+    return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
+
+
+def reshape_outlines(traced: np.ndarray, recipe: OutlineRecipe) -> tuple[np.ndarray, list[Status]]:
+    """Simplify and regularise traced outlines, each as far as it stays close to what it was.
+
+    Args:
+        traced: Polygon (n,), as `trace_components` gives them.
+        recipe: the parameters.
+
+    Returns:
+        Polygon (n,), valid, and the status of each.
+    """
     simplified = simplify_outlines(traced, recipe.tolerance)
     regular, accepted = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
     accepted = keep_apart(regular, simplified, accepted)
     changed = ~shapely.equals_identical(simplified, traced)
-    outlines = np.where(accepted, regular, simplified)
     statuses: list[Status] = [
         "regularised" if squared else "simplified" if simpler else "traced"
         for squared, simpler in zip(accepted, changed, strict=True)
     ]
-    confidences = measure_confidence(components, blend).tolist()
-    return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
+    return np.where(accepted, regular, simplified), statuses
 
 
 def keep_apart(regular: np.ndarray, simplified: np.ndarray, accepted: np.ndarray) -> np.ndarray:

@@ -77,6 +77,8 @@ def pass_gate(outlines: np.ndarray, sources: np.ndarray, min_iou: float, max_dis
 
 def close_holes(outlines: np.ndarray, least_area: float) -> np.ndarray:
     """Return the outlines without holes of a smaller area, px area."""
+    if not len(outlines):
+        return outlines
     rings, owners = shapely.get_rings(outlines, return_index=True)
     outer = np.diff(owners, prepend=-1) > 0
     keep = outer | (shapely.area(shapely.polygons(rings)) >= least_area)
@@ -94,7 +96,10 @@ def are_round(outlines: np.ndarray) -> np.ndarray:
     counts = np.maximum(np.bincount(owners, minlength=len(outlines)), 1)
     means = np.bincount(owners, weights=radii, minlength=len(outlines)) / counts
     squares = np.bincount(owners, weights=(radii - means[owners]) ** 2, minlength=len(outlines)) / counts
-    return (np.sqrt(squares) < ROUNDNESS * means) & (means > ROUND_RADIUS)
+    filled = shapely.area(shapely.polygons(shapely.get_exterior_ring(outlines)))
+    # a rectangle's corners are as far from its centre as a circle's, but it fills less of that circle
+    full = np.abs(filled / (np.pi * means**2) - 1) < AREA_CHANGE
+    return full & (np.sqrt(squares) < ROUNDNESS * means) & (means > ROUND_RADIUS)
 
 
 def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarray, gap: float) -> np.ndarray:

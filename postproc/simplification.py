@@ -6,6 +6,8 @@ import numpy as np
 import shapely
 from shapely import Polygon
 
+AREA_CHANGE = 0.2  # an outline whose area would change more has lost its shape
+
 
 def simplify_outlines(outlines: Sequence[Polygon] | np.ndarray, tolerance: float) -> np.ndarray:
     """Drop the vertices that matter least, the same ones on both sides of a shared wall.
@@ -27,4 +29,11 @@ def simplify_outlines(outlines: Sequence[Polygon] | np.ndarray, tolerance: float
         return before
     after = shapely.coverage_simplify(before, tolerance)
     kept = (shapely.get_type_id(after) == shapely.GeometryType.POLYGON) & ~shapely.is_empty(after)
-    return np.where(kept, after, before)
+    after = np.where(kept, after, before)
+    lost = np.flatnonzero(np.abs(shapely.area(after) / shapely.area(before) - 1) > AREA_CHANGE)
+    if len(lost):
+        # an outline that touches none can stay as it was, where that is clear of the others' new forms
+        clashes = shapely.STRtree(after).query(before[lost], predicate="intersects")
+        alone = np.bincount(clashes[0], weights=clashes[1] != lost[clashes[0]], minlength=len(lost)) == 0
+        after[lost[alone]] = before[lost[alone]]
+    return after

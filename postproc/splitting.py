@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label
-from skimage.morphology import h_maxima
+from skimage.morphology import local_maxima, reconstruction
 from skimage.segmentation import find_boundaries, watershed
 
 
@@ -42,7 +42,8 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
     components = label(labels, background=0, connectivity=1).astype(np.int32)
     inside = (components > 0) & ~find_boundaries(components, connectivity=1, mode="inner")
     distance = distance_transform_edt(inside)
-    peaks = label(h_maxima(distance, depth), connectivity=2).astype(np.int32)
+    # h_maxima would mark two peaks of equal height however high the saddle between them
+    peaks = label(local_maxima(reconstruction(distance - depth, distance)) & inside, connectivity=2).astype(np.int32)
     return _flood(components, peaks, -distance)
 
 

@@ -1,0 +1,178 @@
+"""Outlines of buildings: ours, the library buildingregulariser, and plain Douglas-Peucker, beside drawn outlines.
+
+    python benchmarks/bench_polygons.py
+
+needs the real data in ../shared/data or $ROOFSTACK_DATA, and `pip install buildingregulariser`. Two masks of
+hot_scene, 2048 x 4096 pixels, are outlined: its truth mask with blurred corners and ragged edges, and the maps of
+hot_maps' lite0 over the same tiles, cut at 128; specks and pinholes below 64 pixels are removed from both. All
+methods start from the same traced outlines, one a component, on one core; the library has its defaults, and
+tolerances in pixels that suit it better. `buildings_per_second` counts the CPU seconds from the traced outlines on,
+in the best of several passes; `from_mask_per_second` has the labelling and tracing in it.
+
+`iou` is of the drawn masks over the scene. The rest is the mean over the components that cover a drawn outline with
+an IoU of 0.5 or more before anything is done to them: so each method is judged on the same buildings, and one
+that it loses counts as an IoU of 0. The last line is one JSON object.
+"""
+
+import json
+import os
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas as gpd
+import numpy as np
+import rasterio
+import shapely
+from scipy.ndimage import gaussian_filter
+
+from members.console import run_command, stdout
+from members.errors import InputError
+from postproc.buildings import rasterize_outlines
+from postproc.polygons import OutlineRecipe, outline_buildings, reshape_outlines
+from postproc.recipe import Recipe
+from postproc.shapes import (
+    count_vertices,
+    measure_c_iou,
+    measure_iou,
+    measure_n_ratio,
+    measure_polis,
+    measure_right_angles,
+)
+from postproc.tracing import trace_mask
+
+PASSES = 3
+CLEAN = Recipe(min_hole=64, min_object=64)
+OURS = OutlineRecipe()
+BLUR = 3.0  # px: about what rounds a network's corners
+RAGGED = {2: 0.08, 6: 0.12}  # noise by its scale, px: perimeters grow as lite0's do
+TILE = 256
+
+Method = Callable[[np.ndarray], np.ndarray]
+
+
+def read_scene(data: Path) -> tuple[np.ndarray, np.ndarray]:
+    """The truth mask, bool (4096, 2048), and the outlines that it was drawn from, Polygon (n,), px."""
+    with rasterio.open(data / "hot_scene/mask.tif") as source:
+        mask, inverse, crs = source.read(1) > 0, ~source.transform, source.crs
+    outlines = gpd.read_file(data / "hot_scene/buildings.geojson").to_crs(crs).geometry.to_numpy()
+    return mask, shapely.transform(outlines, lambda places: np.column_stack(inverse * places.T))
+
+
+def roughen(mask: np.ndarray) -> np.ndarray:
+    """Blur a mask and make it ragged, as a network's map: uint8 (height, width)."""
+    rng = np.random.default_rng(0)
+    picture = gaussian_filter(mask.astype(np.float32), BLUR)
+    for scale, strength in RAGGED.items():
+        noise = gaussian_filter(rng.standard_normal(mask.shape).astype(np.float32), scale)
+        picture += strength * noise / noise.std()
+    return np.rint(255 * picture.clip(0, 1)).astype(np.uint8)
+
+
+def join_maps(data: Path, size: tuple[int, int]) -> np.ndarray:
+    """The maps of lite0 over the scene, uint8 (height, width)."""
+    with rasterio.open(data / "hot_scene/mask.tif") as source:
+        inverse = ~source.transform
+    joined = np.zeros(size, np.uint8)
+    for path in sorted((data / "hot_maps/valid/lite0").glob("banepa_*.tif")):
+        with rasterio.open(path) as source:
+            x, y = (round(place) for place in inverse @ (source.transform.c, source.transform.f))
+            joined[y : y + TILE, x : x + TILE] = source.read(1)
+    return joined
+
+
+def square_with_library(**options: float) -> Method:
+    """The library as a method; an outline that it cut to pieces is its largest piece, one that it lost is empty."""
+    try:
+        from buildingregulariser import regularize_geodataframe
+    except ImportError:
+        raise InputError("buildingregulariser is compared with; pip install buildingregulariser") from None
+
+    def square(outlines: np.ndarray) -> np.ndarray:
+        frame = gpd.GeoDataFrame({"number": np.arange(len(outlines))}, geometry=outlines)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            made = regularize_geodataframe(frame, num_cores=1, **options)
+        squared = np.full(len(outlines), shapely.Polygon(), object)
+        pieces = made.explode(ignore_index=True)
+        order = np.argsort(pieces.geometry.area.to_numpy(), kind="stable")
+        squared[pieces["number"].to_numpy()[order]] = pieces.geometry.to_numpy()[order]
+        return squared
+
+    return square
+
+
+METHODS: dict[str, Method] = {
+    "ours": lambda outlines: reshape_outlines(outlines, OURS)[0],
+    "buildingregulariser_defaults": square_with_library(),
+    "buildingregulariser_2": square_with_library(simplify_tolerance=2.0),
+    "buildingregulariser_3": square_with_library(simplify_tolerance=3.0, parallel_threshold=3.0),
+    "douglas_peucker_2": lambda outlines: shapely.simplify(outlines, 2.0),
+    "douglas_peucker_3": lambda outlines: shapely.simplify(outlines, 3.0),
+}
+
+
+def pair_outlines(outlines: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the outlines and of what was drawn for the same building."""
+    one, other = shapely.STRtree(drawn).query(outlines, predicate="intersects")
+    same = measure_iou(outlines[one], drawn[other]) >= 0.5
+    return one[same], other[same]
+
+
+def score_outlines(
+    outlines: np.ndarray, drawn: np.ndarray, pairs: tuple[np.ndarray, np.ndarray], truth: np.ndarray
+) -> dict[str, float]:
+    """Score one method's outlines."""
+    mask = rasterize_outlines(outlines, truth.shape)
+    ours, theirs = outlines[pairs[0]], drawn[pairs[1]]
+    there = ~shapely.is_empty(ours)
+    counts, drawn_counts = count_vertices(ours), count_vertices(theirs)
+    iou = np.zeros(len(ours))
+    iou[there] = measure_iou(ours[there], theirs[there])
+    return {
+        "iou": np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth),
+        "building_iou": iou.mean(),
+        "c_iou": measure_c_iou(iou, counts, drawn_counts).mean(),
+        "polis": measure_polis(ours[there], theirs[there]).mean(),
+        "n_ratio": measure_n_ratio(counts, drawn_counts),
+        "right_angles": np.average(measure_right_angles(ours[there]), weights=counts[there]),
+    }
+
+
+def time_best(function: Callable[[], Any]) -> tuple[float, Any]:
+    """CPU seconds of the best of PASSES, and what it returned."""
+    seconds = []
+    for _ in range(PASSES):
+        begin = time.process_time()
+        value = function()
+        seconds.append(time.process_time() - begin)
+    return min(seconds), value
+
+
+def bench() -> None:
+    """Measure outlines and the time that they take."""
+    data = Path(os.environ.get("ROOFSTACK_DATA", Path(__file__).parents[2] / "shared/data"))
+    truth, drawn = read_scene(data)
+    METHODS["ours"](np.array(trace_mask(np.ones((9, 9), bool)), object))  # compiles, or loads what was compiled
+    figures: dict[str, Any] = {}
+    for name, blend in {"hot_scene": roughen(truth), "hot_maps": join_maps(data, truth.shape)}.items():
+        mask = CLEAN.apply(blend)
+        traced = np.array(trace_mask(mask), object)
+        pairs = pair_outlines(traced, drawn)
+        stdout.print(f"{name}: {len(traced)} components, {len(pairs[0])} of them a drawn building")
+        figures[name] = {}
+        for method, outline in METHODS.items():
+            seconds, outlines = time_best(lambda outline=outline, traced=traced: outline(traced))  # type: ignore[misc]
+            scores = score_outlines(outlines, drawn, pairs, truth)
+            scores["buildings_per_second"] = len(traced) / seconds
+            figures[name][method] = {key: round(float(value), 4) for key, value in scores.items()}
+            stdout.print(f"{method:30s}" + "".join(f" {key} {value:.3f}" for key, value in scores.items()))
+        seconds, _ = time_best(lambda mask=mask, blend=blend: outline_buildings(mask, blend, OURS))  # type: ignore[misc]
+        figures[name]["ours"]["from_mask_per_second"] = round(len(traced) / seconds, 1)
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    run_command(bench)
