@@ -1,5 +1,6 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
+import errno
 import functools
 import inspect
 import sys
@@ -22,6 +23,7 @@ from members.errors import InputError
 
 Item = TypeVar("Item")
 
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 
 # no markup: paths and messages have [brackets] and :colons: of their own
@@ -59,13 +61,25 @@ def run_app(app: typer.Typer) -> NoReturn:
         app()
     except InputError as error:
         message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
-        stderr.print(Text.assemble(("error:", "red"), " ", message))
-        sys.exit(2)
+        fail(message)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = f" at {error.filename}" if error.filename else ""
+        fail(
+            f"no room on the disk{place}: {error.strerror}; what was whole is whole still: free some, try again"
+        )
     except SystemExit as end:  # Typer ends every other run itself
         if end.code == INTERRUPTED:
             stderr.print("interrupted; the same command goes on where it stopped")
         raise
     sys.exit(0)
+
+
+def fail(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 2."""
+    stderr.print(Text.assemble(("error:", "red"), " ", message))
+    sys.exit(2)
 
 
 def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:

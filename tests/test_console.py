@@ -1,5 +1,7 @@
 """What the terminal shows: one line for each warning and error, and the exit code of each ending."""
 
+import errno
+import os
 import sys
 from collections.abc import Callable
 
@@ -91,3 +93,22 @@ def test_a_function_as_a_command_with_fixed_options(monkeypatch: pytest.MonkeyPa
 def test_track_yields_all_and_is_silent_without_a_terminal(capfd: Capture) -> None:
     assert list(track(iter("abc"), "letters", 3)) == ["a", "b", "c"]
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: Capture, number: int) -> None:
+    def fill() -> None:
+        raise OSError(number, os.strerror(number), "/runs/tuned.json")
+
+    code, out, err = end(monkeypatch, capfd, fill)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"error: no room on the disk at /runs/tuned.json: {os.strerror(number)}" in err
+
+
+def test_other_failures_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(OSError, match="Input/output"):
+        run_command(fail)
