@@ -13,7 +13,7 @@ from postproc.buildings import rasterize_outlines
 from postproc.frames import Frame
 from postproc.submission import read_submission
 from postproc.tracing import trace_mask
-from postproc.vector import read_outlines
+from postproc.vector import read_detections, read_outlines
 
 DEPTH = 3  # folders below a data set: training/masks/img
 TABLES = ("tiles.csv", "groups.csv")
@@ -26,10 +26,12 @@ class Picture:
     Attributes:
         mask: bool (height, width).
         outlines: valid polygons in pixels, as in `Building`.
+        confidences: one an outline; None where nothing is known of them.
     """
 
     mask: np.ndarray
     outlines: Sequence[Polygon]
+    confidences: Sequence[float] | None = None
 
     @classmethod
     def of_mask(cls, mask: np.ndarray) -> "Picture":
@@ -37,9 +39,11 @@ class Picture:
         return cls(mask, trace_mask(mask))
 
     @classmethod
-    def of_outlines(cls, outlines: Sequence[Polygon], size: tuple[int, int]) -> "Picture":
+    def of_outlines(
+        cls, outlines: Sequence[Polygon], size: tuple[int, int], confidences: Sequence[float] | None = None
+    ) -> "Picture":
         """A pixel is building where its centre lies inside an outline."""
-        return cls(rasterize_outlines(outlines, size), outlines)
+        return cls(rasterize_outlines(outlines, size), outlines, confidences)
 
 
 def find_truth(folder: Path) -> dict[str, Path]:
@@ -122,6 +126,6 @@ def read_masks(submission: Path) -> Iterator[tuple[str, Picture]]:
 
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Picture]]:
-    """Yield each image's id and buildings out of a vector file."""
-    for image_id, outlines in read_outlines(path, frames).items():
-        yield image_id, Picture.of_outlines(outlines, frames[image_id].size)
+    """Yield each image's id and buildings out of a vector file, with the confidences that it holds."""
+    for image_id, (outlines, confidences) in read_detections(path, frames).items():
+        yield image_id, Picture.of_outlines(outlines, frames[image_id].size, confidences)

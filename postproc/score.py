@@ -50,8 +50,8 @@ def score(
 
     Buildings of a mask are its 4-connected components, and the mask of outlines has the pixels whose centres they
     cover, so that either is scored in both ways. Intervals are of 2,000 bootstrap draws of whole groups out of
-    tiles.csv or groups.csv; without these each image is its own group. Buildings without confidences rank in the
-    images' order for COCO's AP.
+    tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
+    file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
     source = submission or vector
     if source is None or (submission and vector):
@@ -122,7 +122,8 @@ def compare_images(
             overlaps[image_id] = count_overlap(theirs.mask, ours.mask)
         except InputError as error:
             raise InputError(f"{source}, image {image_id}: {error}") from None
-        comparisons[image_id] = compare_buildings(ours.outlines, theirs.outlines, float(overlaps[image_id].iou))
+        iou = float(overlaps[image_id].iou)
+        comparisons[image_id] = compare_buildings(ours.outlines, theirs.outlines, iou, ours.confidences)
     return overlaps, comparisons
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pyogrio
 import shapely
+from pandas.api.types import is_numeric_dtype
 from pyogrio.errors import DataLayerError, DataSourceError
 from pyproj import CRS
 from shapely import Polygon
@@ -21,7 +22,7 @@ from postproc.footprints import WGS84, Footprint
 from postproc.frames import Frame, clip_outlines, draw_border, move_outlines
 from postproc.targets import check_target, write_target
 
-ID = "image_id"
+ID, CONFIDENCE = "image_id", "confidence"
 LAYER = "buildings"
 GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
 SUFFIXES = (".gpkg", ".geojson", ".parquet")
@@ -32,6 +33,15 @@ DIGITS = 8
 def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Polygon]]:
     """Read a vector file's polygons into the pixels of images, cut off at their borders.
 
+    As `read_detections` does, whatever the file says of confidence.
+    """
+    found = _read_images(path, _read_table(path), frames)
+    return {image_id: outlines for image_id, (outlines, _) in found.items()}
+
+
+def read_detections(path: Path, frames: Mapping[str, Frame]) -> dict[str, tuple[list[Polygon], list[float] | None]]:
+    """Read a vector file's polygons, with their confidences, into the pixels of images, cut off at their borders.
+
     Invalid rings are mended, parts of multipolygons come one by one, and another CRS is transformed. Outlines in map
     coordinates go to every image that they lie in. In a file without a CRS, and for images without georeferencing,
     the column image_id says which image an outline is of, and its coordinates are that image's pixels.
@@ -41,14 +51,32 @@ def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Pol
         frames: image id -> its frame.
 
     Returns:
-        image id -> polygons as in `Building.outline`, for every image of `frames`; none where there is no building.
+        image id -> polygons as in `Building.outline`, for every image of `frames`, no polygon where there is no
+        building; and the column confidence of each, or None where the file has no such column.
 
     Raises:
-        InputError: the file is missing or damaged, has several layers or no polygons, or it or an image has no
-            georeferencing and the file has no column image_id.
+        InputError: the file is missing or damaged, has several layers or no polygons, it or an image has no
+            georeferencing and the file has no column image_id, or confidences are missing or no numbers.
     """
     table = _read_table(path)
-    outlines = table.geometry.to_numpy()
+    found = _read_images(path, table, frames)
+    if CONFIDENCE not in table:
+        return {image_id: (outlines, None) for image_id, (outlines, _) in found.items()}
+    values = table[CONFIDENCE]
+    if len(table) and (not is_numeric_dtype(values) or values.isna().any()):
+        wrong = values.isna().sum() if is_numeric_dtype(values) else len(values)
+        raise InputError(
+            f"{path}: {wrong} of {len(values)} outlines have no number as their {CONFIDENCE}; fill it in, or leave the "
+            "column out"
+        )
+    confidences = values.to_numpy()
+    return {image_id: (outlines, confidences[rows].tolist()) for image_id, (outlines, rows) in found.items()}
+
+
+def _read_images(
+    path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]
+) -> dict[str, tuple[list[Polygon], np.ndarray]]:
+    """Each image's outlines in its pixels, and the row of the table that each is of, int (n,)."""
     if table.crs is None or not any(frame.crs for frame in frames.values()):
         found = _take_by_id(path, table, frames)
     else:
@@ -58,9 +86,16 @@ def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Pol
         for crs in {frame.crs for frame in frames.values()}:
             inside = {image_id: frame for image_id, frame in frames.items() if frame.crs == crs}
             found |= _take_by_place(table.to_crs(crs).geometry.to_numpy(), inside)
-    return {
-        image_id: clip_outlines(found.get(image_id, outlines[:0]), frame.size) for image_id, frame in frames.items()
-    }
+    nothing = np.array([], object), np.array([], np.intp)
+    clipped = {}
+    for image_id, frame in frames.items():
+        outlines, rows = found.get(image_id, nothing)
+        pieces = [clip_outlines(outlines[place : place + 1], frame.size) for place in range(len(outlines))]
+        clipped[image_id] = (
+            [piece for each in pieces for piece in each],
+            np.repeat(rows, [len(each) for each in pieces]),
+        )
+    return clipped
 
 
 def _read_table(path: Path) -> geopandas.GeoDataFrame:
@@ -92,8 +127,10 @@ def _load_table(path: Path) -> geopandas.GeoDataFrame:
     return pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)
 
 
-def _take_by_id(path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]) -> dict[str, np.ndarray]:
-    """Each image's outlines, by the column image_id; coordinates are pixels."""
+def _take_by_id(
+    path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]
+) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each image's outlines, by the column image_id, and their rows; coordinates are pixels."""
     if table.crs is not None and path.suffix.lower() not in GEOJSON:  # which cannot say that it has none
         raise InputError(f"{path}: outlines in {table.crs.name}, but the images have no georeferencing; add it to them")
     if ID not in table:
@@ -103,16 +140,18 @@ def _take_by_id(path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, 
         )
     ids = table[ID].astype(str).to_numpy()
     outlines = table.geometry.to_numpy()
-    return {image_id: outlines[ids == image_id] for image_id in frames}
+    rows = {image_id: np.flatnonzero(ids == image_id) for image_id in frames}
+    return {image_id: (outlines[mine], mine) for image_id, mine in rows.items()}
 
 
-def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[str, np.ndarray]:
-    """Each image's outlines in its pixels: those whose bounds meet its own; all in one CRS."""
+def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Each image's outlines in its pixels, those whose bounds meet its own, and their rows; all in one CRS."""
     tree = shapely.STRtree(outlines)
     found = {}
     for image_id, frame in frames.items():
         border = move_outlines(np.array([draw_border(frame.size)]), frame.transform)[0]
-        found[image_id] = move_outlines(outlines[np.sort(tree.query(border))], ~frame.transform)
+        rows = np.sort(tree.query(border))
+        found[image_id] = move_outlines(outlines[rows], ~frame.transform), rows
     return found
 
 
@@ -171,7 +210,7 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> geo
     columns = {
         ID: pd.array([each.image_id for each in footprints], dtype="str"),
         "status": pd.array([each.status for each in footprints], dtype="str"),
-        "confidence": np.array([each.confidence for each in footprints], np.float64),
+        CONFIDENCE: np.array([each.confidence for each in footprints], np.float64),
         "area_m2": np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
     }
     outlines = geopandas.GeoSeries([each.outline for each in footprints], crs=crs)

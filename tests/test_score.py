@@ -133,6 +133,18 @@ def test_one_image_and_outlines_in_pixels(tmp_path: Path, roofstack: Call) -> No
     assert scores["intervals"]["pooled_iou"] is None
 
 
+def test_confidences_rank_buildings(tmp_path: Path, roofstack: Call) -> None:
+    """The wrong one stands first: of equals that halves the precision at every recall."""
+    image, truth = write_raster(tmp_path / "a.png", np.zeros((*SIZE, 3), np.uint8)), tmp_path / "t.gpkg"
+    right, wrong = box(1, 1, 9, 9), box(20, 1, 28, 9)
+    geopandas.GeoDataFrame({"image_id": ["a"]}, geometry=[right]).to_file(truth)
+    for columns, ap50 in (({}, 0.5), ({"confidence": [0.2, 0.9]}, 1.0), ({"confidence": [0.9, 0.2]}, 0.5)):
+        ours = tmp_path / "p.gpkg"
+        geopandas.GeoDataFrame({"image_id": ["a"] * 2, **columns}, geometry=[wrong, right]).to_file(ours)
+        scores = json.loads(roofstack("score", "--truth", truth, "--vector", ours, "--images", image, "--json").out)
+        assert scores["ap50"] == pytest.approx(ap50), columns
+
+
 def test_truth_with_invalid_rings_in_another_crs(data: Path, tmp_path: Path, roofstack: Call) -> None:
     """A house drawn as a bow tie, one drawn twice over by a spike, and two in one multipolygon."""
     bow = Polygon([(2, 2), (12, 12), (12, 2), (2, 12)])

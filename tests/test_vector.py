@@ -21,7 +21,7 @@ from postproc.buildings import Building, rasterize_outlines
 from postproc.footprints import WGS84, Footprint, measure_areas, place_buildings, transform_outlines
 from postproc.frames import Frame, move_outlines, read_frame
 from postproc.mosaic import join_frames
-from postproc.vector import SUFFIXES, check_vector, read_outlines, write_buildings
+from postproc.vector import SUFFIXES, check_vector, read_detections, read_outlines, write_buildings
 
 UTM = "EPSG:32645"
 GRID = Affine(0.5, 0, 350_000, 0, -0.5, 3_050_000)
@@ -99,6 +99,40 @@ def test_without_georeferencing_image_id_says_which(tmp_path: Path, name: str) -
     assert same(found["bare"], [HOUSE])
     assert same(found["other"], [box(28, 1, 30, 4)])
     assert found["none"] == []
+
+
+@pytest.mark.parametrize("crs", [UTM, None])
+def test_confidences_stay_with_their_outlines(tmp_path: Path, crs: str | None) -> None:
+    """Also where one lies outside of the image, one is of two parts, and one reaches over the border."""
+    parts = MultiPolygon([box(1, 15, 3, 17), box(5, 15, 7, 17)])
+    pixels = [box(90, 1, 94, 4), parts, box(28, 1, 34, 4), HOUSE]
+    outlines, frame = (place(*pixels), FRAME) if crs else (pixels, BARE)
+    ids = [frame.image_id] * 4
+    path = write_layer(tmp_path / "a.gpkg", outlines, crs, confidence=[0.9, 0.25, 0.5, 0.75], image_id=ids)
+    found, confidences = read_detections(path, {frame.image_id: frame})[frame.image_id]
+    assert confidences is not None
+    assert {round(outline.area): value for outline, value in zip(found, confidences, strict=True)} == {
+        4: 0.25, 6: 0.5, round(HOUSE.area): 0.75
+    }  # fmt: skip
+    assert len(found) == 4
+    assert same(found, read_outlines(path, {frame.image_id: frame})[frame.image_id])
+
+
+def test_confidences_of_nothing_and_none_at_all(tmp_path: Path) -> None:
+    path = write_layer(tmp_path / "a.gpkg", [HOUSE], image_id=["bare"])
+    assert read_detections(path, {"bare": BARE})["bare"][1] is None
+    path = write_layer(tmp_path / "b.gpkg", [HOUSE], image_id=["other"], confidence=[0.5])
+    assert read_detections(path, {"bare": BARE}) == {"bare": ([], [])}
+    write_buildings(tmp_path / "c.gpkg", [], UTM)
+    assert read_detections(tmp_path / "c.gpkg", {"roof": FRAME}) == {"roof": ([], [])}
+
+
+@pytest.mark.parametrize(("values", "wrong"), [([0.5, None], 1), (["high", "low"], 2)])
+def test_confidences_that_are_no_numbers(tmp_path: Path, values: list[object], wrong: int) -> None:
+    path = write_layer(tmp_path / "a.gpkg", [HOUSE, HOUSE], image_id=["bare"] * 2, confidence=values)
+    with pytest.raises(InputError, match=f"a.gpkg: {wrong} of 2 outlines have no number as their confidence; fill"):
+        read_detections(path, {"bare": BARE})
+    assert len(read_outlines(path, {"bare": BARE})["bare"]) == 2  # the truth needs none
 
 
 def test_numbers_are_ids_too(tmp_path: Path) -> None:
