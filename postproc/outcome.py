@@ -7,17 +7,16 @@ import numpy as np
 from rich.table import Table
 
 from ensemble.blend import Blend
-from ensemble.evidence import Objective
 from members.console import stdout
 from postproc.audit import Audit
-from postproc.plots import NAMES
+from postproc.plots import NAMES, Goal
 from postproc.search import Choice
 from postproc.submit import describe_blend, describe_recipe
 from postproc.verdict import LEVEL, Step, Verdict, bound_score
 
 
 def describe_verdict(
-    verdict: Verdict, tables: Mapping[str, np.ndarray], audit: Audit, objective: Objective, study: str
+    verdict: Verdict, tables: Mapping[str, np.ndarray], audit: Audit, objective: Goal, study: str
 ) -> dict[str, Any]:
     """The content of tuned.json: scores in pooled IoU, by applying the recipes; those of steps as tuned for."""
     honest = audit.honest
@@ -42,6 +41,15 @@ def describe_outlines(choice: Choice) -> dict[str, Any] | None:
     return None if choice.outlines is None else choice.outlines.model_dump()
 
 
+def describe_choice(choice: Choice) -> str:
+    """A choice's recipe in words, and of its outlines what is not as by default."""
+    if choice.outlines is None:
+        return describe_recipe(choice.recipe)
+    changed = choice.outlines.model_dump(exclude_defaults=True)
+    outlines = ", ".join(f"{name} {value:g}" for name, value in changed.items()) or "as by default"
+    return f"{describe_recipe(choice.recipe)}, outlines {outlines}"
+
+
 def describe_step(step: Step, audit: Audit) -> dict[str, Any]:
     """A step's entry in tuned.json."""
     return {
@@ -59,7 +67,7 @@ def describe_step(step: Step, audit: Audit) -> dict[str, Any]:
     }
 
 
-def print_verdict(verdict: Verdict, audit: Audit, objective: Objective, tiles: int, groups: int) -> None:
+def print_verdict(verdict: Verdict, audit: Audit, objective: Goal, tiles: int, groups: int) -> None:
     """Print the nested steps as a table."""
     table = Table(
         title=f"{NAMES[objective]} on {tiles} validation tiles of {groups} groups; neutral: {verdict.neutral:.4f}"
@@ -68,9 +76,7 @@ def print_verdict(verdict: Verdict, audit: Audit, objective: Objective, tiles: i
         table.add_column(heading, no_wrap=True)
     table.add_column("what it chooses")
     for step in verdict.steps:
-        choice = describe_recipe(step.fit.whole.recipe)
-        if outlines := describe_outlines(step.fit.whole):
-            choice += ", outlines " + ", ".join(f"{name} {value:g}" for name, value in outlines.items() if value)
+        choice = describe_choice(step.fit.whole)
         if step.fit.weights != verdict.steps[0].fit.weights:
             choice = f"{describe_blend(step.fit.weights)}, {choice}"
         honest = ["", f"{step.in_sample_gain:+.4f}", ""]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import optuna
@@ -15,11 +16,13 @@ from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
 from postproc.search import Grid
 from postproc.verdict import DRAWS, LEVEL, SEED, Step
 
-NAMES: dict[Objective, str] = {
+Goal = Literal[Objective, "building_f1"]  # what tune maximises: a score of pixels, or of whole buildings
+NAMES: dict[Goal, str] = {
     "pooled_iou": "pooled IoU",
     "mean_iou": "mean IoU",
     "dice": "Dice",
     "boundary_iou": "boundary IoU",
+    "building_f1": "building F1",
 }
 GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
 POINTS = 100  # a hundredth of a score is a point
@@ -111,7 +114,7 @@ def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -
     save_figure(figure, path)
 
 
-def plot_gains(steps: Sequence[Step], objective: Objective, path: Path) -> None:
+def plot_gains(steps: Sequence[Step], objective: Goal, path: Path) -> None:
     """Plot what each step gains over the last kept one, in sample and cross-fitted."""
     figure, axes = start_figure(f"gain of each step over the last kept one, in points of {NAMES[objective]}")
     places = np.arange(len(steps))

@@ -1,8 +1,10 @@
 """The command that chooses threshold, morphology, areas and weights, and says how much of the gain is real."""
 
+import contextlib
+import functools
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,17 +21,18 @@ from members.errors import InputError
 from members.files import write_json
 from members.run import Run
 from postproc.audit import audit_verdict
+from postproc.building_steps import TRIALS, fit_thresholds, judge_buildings, open_last, read_counter
 from postproc.curve import trace_recipe
-from postproc.outcome import describe_verdict, print_verdict
+from postproc.outcome import describe_choice, describe_verdict, print_verdict
 from postproc.outline_search import fit_outlines
-from postproc.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
+from postproc.plots import Goal, plot_gains, plot_importance, plot_kernels, plot_thresholds
 from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
 from postproc.search import Choice, Grid, search_kernels
 from postproc.source import Source
 from postproc.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
 from postproc.storage import Address
 from postproc.study import DISTRIBUTIONS, Studies, record_grid
-from postproc.submit import describe_blend, describe_recipe
+from postproc.submit import describe_blend
 from postproc.verdict import Verdict, add_step, deal_folds, judge_steps
 from postproc.weights import Stack, list_ranges
 
@@ -40,7 +43,11 @@ def tune(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is tuned on.")],
     objective: Annotated[
-        Objective, typer.Option(help="What is maximised: IoU or Dice of all pixels, mean IoU of tiles, or of outlines.")
+        Goal,
+        typer.Option(
+            help="What is maximised: IoU or Dice of all pixels, mean IoU of tiles, IoU of boundaries, or F1 of whole "
+            "buildings, found at IoU 0.5."
+        ),
     ] = "pooled_iou",
     tune_weights: Annotated[
         bool,
@@ -52,8 +59,8 @@ def tune(
     trials: Annotated[
         int | None,
         typer.Option(
-            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}. Without: try only the N "
-            "simplest of the 225 kernel settings, default all.",
+            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}; with building_f1 {TRIALS}. With "
+            "neither: try only the N simplest of the 225 kernel settings, default all.",
             min=1,
             metavar="N",
         ),
@@ -81,10 +88,18 @@ def tune(
     is kept where the lower end of the 90 % bootstrap interval of that cross-fitted gain is above 0, and
     RUN/tuned.json holds the recipe of the kept steps. Plots go to RUN/report.
 
+    With --objective building_f1 the steps are others: threshold; and minimum areas; and splits of buildings that
+    touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
+    does, and it then draws the CSV from the outlines too, where touching buildings are one again.
+
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
     place = Run(run)
+    if tune_weights and objective == "building_f1":
+        raise InputError(
+            "--objective building_f1 searches no weights; leave --tune-weights out, RUN/blend.json's count"
+        )
     manifests, tiles, sizes = read_valid(place, data)
     given = read_weights(place, list(manifests))
     if tune_weights and len(manifests) < 2:
@@ -97,10 +112,49 @@ def tune(
     address.reach()
 
     keeps = list_keeps(len(names), folds)
-    grid = search_kernels(source.read(given, "exact search"), groups, objective)
-    kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
     maps = fingerprint_maps(manifests, given, groups)
-    studies = Studies(address, place.path.resolve().name, place.read_record().fingerprint, maps)
+    open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
+    plots = place.path / "report"
+    if objective == "building_f1":
+        verdict, study = tune_buildings(source, given, open_studies, keeps, folds, trials or TRIALS)
+        plot_gains(verdict.steps, objective, plots / "gains.png")
+    else:
+        verdict, study, kernels = tune_pixels(
+            source, given, open_studies, objective, keeps, folds, tune_weights, trials
+        )
+        draw_plots(source, kernels, verdict, study, objective, plots)
+    audit = audit_verdict(source, verdict, folds)
+    write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
+    place.log_command()
+    print_verdict(verdict, audit, objective, len(tiles), len(names))
+    kept = verdict.kept
+    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {address}")
+    stdout.print(f"plots: {plots}")
+    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_choice(kept.whole)}")
+
+
+def tune_pixels(
+    source: Source,
+    given: Mapping[str, int],
+    open_studies: Callable[[], Studies],
+    objective: Objective,
+    keeps: Sequence[np.ndarray],
+    folds: np.ndarray | None,
+    tune_weights: bool,
+    trials: int | None,
+) -> tuple[Verdict, optuna.Study, Grid]:
+    """Judge threshold, morphology, areas, weights and outlines by a score of pixels.
+
+    Args:
+        source: the tiles.
+        given: the blend as given.
+        open_studies: opens the storage, as soon as the tiles are known to be good.
+        objective, tune_weights, trials: as for `tune`.
+        keeps, folds: as by `list_keeps` and `deal_folds`.
+    """
+    grid = search_kernels(source.read(given, "exact search"), source.groups, objective)
+    kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
+    studies = open_studies()
     study = studies.open(objective, DISTRIBUTIONS)
     record_grid(studies, study, kernels, objective)
     fits = {
@@ -114,16 +168,24 @@ def tune(
         study = studies.open(f"{objective}-weights", list_ranges(given))
     verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, folds, objective)
     drawn = fit_outlines(source, verdict.kept, objective, keeps)
-    verdict = add_step(verdict, "outlines", drawn, folds, objective)
-    audit = audit_verdict(source, verdict, folds)
-    draw_plots(source, kernels, verdict, study, objective, place.path / "report")
-    write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
-    place.log_command()
-    print_verdict(verdict, audit, objective, len(tiles), len(names))
-    kept = verdict.kept
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {address}")
-    stdout.print(f"plots: {place.path / 'report'}")
-    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_recipe(kept.whole.recipe)}")
+    return add_step(verdict, "outlines", drawn, folds, objective), study, kernels
+
+
+def tune_buildings(
+    source: Source,
+    given: Mapping[str, int],
+    open_studies: Callable[[], Studies],
+    keeps: Sequence[np.ndarray],
+    folds: np.ndarray | None,
+    budget: int,
+) -> tuple[Verdict, optuna.Study]:
+    """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pixels`."""
+    counter = read_counter(source, given)
+    thresholds = fit_thresholds(counter, keeps)
+    studies = open_studies()
+    with show_trials(budget) as report:
+        verdict = judge_buildings(counter, given, thresholds, studies, keeps, folds, budget, report)
+    return verdict, open_last(studies)
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
@@ -152,6 +214,13 @@ def search_weights(
     """Find blend weights, behind a progress bar for each study."""
     maps = [source.read_maps(tile) for tile in track(source.tiles, "reading maps", len(source.tiles))]
     stack = Stack(maps, [source.read_truth(tile) for tile in source.tiles], source.groups, objective)
+    with show_trials(budget) as report:
+        return find_weights(given, stack, studies, kernels, keeps, budget, report)
+
+
+@contextlib.contextmanager
+def show_trials(budget: int) -> Iterator[Callable[[str, int], None]]:
+    """Show a progress bar for each study; what is given is told a study's kind and how many trials it has."""
     with make_progress() as progress:
         tasks: dict[str, Any] = {}
 
@@ -160,7 +229,7 @@ def search_weights(
                 tasks[kind] = progress.add_task(kind, total=budget, note="")
             progress.update(tasks[kind], completed=count)
 
-        return find_weights(given, stack, studies, kernels, keeps, budget, report)
+        yield report
 
 
 def draw_plots(
