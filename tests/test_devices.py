@@ -30,7 +30,7 @@ from members.training.spec import MemberSpec
 from tests.test_fit import draw_pairs
 from members.training.fit import train_fold
 spec = MemberSpec(name="tiny", backbone="lite0", encoder_weights="none", augment="none", learning_rate=1e-3,
-                  epochs=2, batch_size=4, crop=32, dropout=(0, 0, 0, 0, 0))
+                  epochs=2, batch_size=4, crop=32, dropout=(0, 0, 0, 0, 0), ema=0.5)
 with tempfile.TemporaryDirectory() as folder:
     # ten tiles to train on and five to validate on: neither is whole batches
     history = train_fold(spec, draw_pairs(10, 1), draw_pairs(5, 2), Path(folder), lambda row: None, list("abcdefghij"))

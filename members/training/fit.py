@@ -107,7 +107,7 @@ def train_fold(
             "iou": fitted["iou"][0],
             "val_loss": valid["loss"],
             "val_iou": valid["iou"],
-            "learning_rate": float(network.optimizer.learning_rate),
+            "learning_rate": float(keras.ops.convert_to_numpy(network.optimizer.learning_rate)),
             "seconds": time.monotonic() - began,
         }
         history.append(row)

@@ -87,11 +87,12 @@ LOSSES: dict[str, tuple[Callable[[KerasTensor, KerasTensor], KerasTensor], ...]]
 
 
 def build_loss(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
-    """The sum of a named loss's terms, computed in float32."""
+    """The sum of a named loss's terms, computed in float32; its result is of shape (1,)."""
 
     def loss(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         truth, prediction = ops.cast(truth, "float32"), ops.cast(prediction, "float32")
-        return sum(term(truth, prediction) for term in LOSSES[name])
+        # of a scalar Keras would not take each replica's share where tf.distribute has several
+        return ops.reshape(sum(term(truth, prediction) for term in LOSSES[name]), (1,))
 
     loss.__name__ = name
     return loss
