@@ -130,14 +130,14 @@ def run_building_trials(
         study.pruner = WilcoxonPruner(p_threshold=WORSE)
     tiles = np.flatnonzero(keep[counter.index])
     chunks = np.array_split(np.random.default_rng(SEED).permutation(tiles), -(-len(tiles) // CHUNK))
-    with studies.take_turn():
-        if name_setting(dict(first)) not in {name_setting(trial.params) for trial in list_complete(study)}:
-            setting = read_setting(first)
-            parts = {step: measure_f1(counter.count(setting, chunk)) for step, chunk in enumerate(chunks)}
-            value = measure_f1(counter.count(setting, tiles))
-            study.add_trial(
-                create_trial(params=dict(first), distributions=ranges, value=value, intermediate_values=parts)
-            )
+    if not holds_params(study, first):
+        setting = read_setting(first)
+        parts = {step: measure_f1(counter.count(setting, chunk)) for step, chunk in enumerate(chunks)}
+        value = measure_f1(counter.count(setting, tiles))
+        trial = create_trial(params=dict(first), distributions=ranges, value=value, intermediate_values=parts)
+        with studies.take_turn():
+            if not holds_params(study, first):  # another process may have been faster
+                study.add_trial(trial)
     while (count := count_finished(study)) < budget:
         yield count
         with studies.address.report_failure():
@@ -167,6 +167,11 @@ def score_trial(
     with studies.address.report_failure():
         trial.report(last, len(chunks) - 1)
         study.tell(trial, value)
+
+
+def holds_params(study: optuna.Study, params: Mapping[str, Any]) -> bool:
+    """Return whether a setting was scored on all tiles."""
+    return name_setting(params) in {name_setting(trial.params) for trial in list_complete(study)}
 
 
 def count_finished(study: optuna.Study) -> int:

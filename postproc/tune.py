@@ -97,9 +97,7 @@ def tune(
     """
     place = Run(run)
     if tune_weights and objective == "building_f1":
-        raise InputError(
-            "--objective building_f1 searches no weights; leave --tune-weights out, RUN/blend.json's count"
-        )
+        raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
     manifests, tiles, sizes = read_valid(place, data)
     given = read_weights(place, list(manifests))
     if tune_weights and len(manifests) < 2:
