@@ -134,10 +134,10 @@ def run_building_trials(
         setting = read_setting(first)
         parts = {step: measure_f1(counter.count(setting, chunk)) for step, chunk in enumerate(chunks)}
         value = measure_f1(counter.count(setting, tiles))
-        trial = create_trial(params=dict(first), distributions=ranges, value=value, intermediate_values=parts)
+        given = create_trial(params=dict(first), distributions=ranges, value=value, intermediate_values=parts)
         with studies.take_turn():
             if not holds_params(study, first):  # another process may have been faster
-                study.add_trial(trial)
+                study.add_trial(given)
     while (count := count_finished(study)) < budget:
         yield count
         with studies.address.report_failure():

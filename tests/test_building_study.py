@@ -148,7 +148,7 @@ def test_studies_find_full_marks_and_can_be_cross_fitted(tmp_path: Path) -> None
     counter = make_counter(list("abcdef"))
     folds = np.array([0, 0, 0, 1, 1, 1])
     chosen = [
-        find_setting(search(tmp_path / f"{n}", counter, 40, keep))
+        find_setting(search(tmp_path / f"{n}", counter, 20, keep))
         for n, keep in enumerate([np.ones(6, bool), folds != 0, folds != 1])
     ]
     whole, *others = [counter.collect(setting) for setting in chosen]
@@ -162,7 +162,7 @@ def test_studies_are_never_below_what_they_begin_with(tmp_path: Path) -> None:
     alone = search(tmp_path / "alone", counter, 1)
     assert [trial.params for trial in alone.trials] == [FIRST]
     assert find_setting(alone) == read_setting(FIRST)
-    study = search(tmp_path / "more", counter, 12)
+    study = search(tmp_path / "more", counter, 8)
     best = counter.choose(find_setting(study), np.ones(30, bool))
     assert best.score == study.best_value >= alone.best_value
 
@@ -174,9 +174,9 @@ def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None
         return [(trial.params, trial.value, trial.state, trial.intermediate_values) for trial in study.trials]
 
     search(tmp_path / "stopped", counter, 5)
-    again = search(tmp_path / "stopped", counter, 14)
-    assert describe(again) == describe(search(tmp_path / "whole", counter, 14))
-    assert count_finished(search(tmp_path / "stopped", counter, 3)) == 14  # has what is wanted
+    again = search(tmp_path / "stopped", counter, 9)
+    assert describe(again) == describe(search(tmp_path / "whole", counter, 9))
+    assert count_finished(search(tmp_path / "stopped", counter, 3)) == 9  # has what is wanted
 
 
 def test_trial_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
@@ -189,14 +189,14 @@ def test_trial_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
 
 def test_what_is_surely_worse_is_ended_early(tmp_path: Path) -> None:
     """With the best setting first, others cost fewer tiles than there are, and what was ended wins nothing."""
-    counter = make_counter([str(number) for number in range(120)])
+    counter = make_counter([str(number) for number in range(60)])
     best = FIRST | {"threshold": 144, "min_object": 16}
     study = search(tmp_path / "journal", counter, 12, first=best)
     ended = study.get_trials(states=(TrialState.PRUNED,))
     assert count_finished(study) == 12
     assert ended
-    assert all(len(trial.intermediate_values) < 10 for trial in ended)
-    assert all(len(trial.intermediate_values) == 10 for trial in list_complete(study))
+    assert all(len(trial.intermediate_values) < 5 for trial in ended)
+    assert all(len(trial.intermediate_values) == 5 for trial in list_complete(study))
     assert sum((counts[:, 0] < 0).sum() for counts in counter.counted.values()) > 0
     assert find_setting(study) == read_setting(best)
 
