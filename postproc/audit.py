@@ -14,8 +14,7 @@ from ensemble.evidence import Evidence, fix_iou, index_groups
 from members.console import track
 from members.dataset import Tile
 from postproc.counting import map_threads
-from postproc.outline_search import draw_outlines
-from postproc.polygons import OutlineRecipe
+from postproc.polygons import OutlineRecipe, draw_outlines
 from postproc.recipe import Recipe
 from postproc.search import Choice
 from postproc.source import Source

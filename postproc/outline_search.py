@@ -6,32 +6,20 @@ from itertools import product
 import numpy as np
 
 from ensemble.evidence import Evidence, Objective
-from postproc.buildings import rasterize_outlines
 from postproc.counting import Tile, collect_counts
 from postproc.curve import count_recipe
-from postproc.polygons import OutlineRecipe, outline_buildings
+from postproc.polygons import OutlineRecipe, draw_outlines
 from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
 from postproc.search import Choice
 from postproc.source import Source
 from postproc.steps import Fit, make_fit
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
-TOLERANCES = (4.0, 2.0, 3.0, 6.0)  # px, the default first
+TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
 SPLIT_LEVELS = (0, 192)
 SETTINGS = tuple(
     OutlineRecipe(tolerance=tolerance, split_level=level) for level, tolerance in product(SPLIT_LEVELS, TOLERANCES)
 )
-
-
-def draw_outlines(mask: np.ndarray, blend: np.ndarray, outlines: OutlineRecipe) -> np.ndarray:
-    """Return the mask, bool (height, width), that the outlines of a mask's buildings cover.
-
-    Args:
-        mask: bool (height, width).
-        blend: uint8 (height, width), the map that it was cut from.
-        outlines: how they are made.
-    """
-    return rasterize_outlines((b.outline for b in outline_buildings(mask, blend, outlines)), mask.shape)
 
 
 def list_settings(recipe: Recipe) -> list[tuple[Recipe, OutlineRecipe]]:

@@ -1,4 +1,4 @@
-"""OutlineRecipe: from a mask to its buildings, outlined: trace, split, simplify, regularise."""
+"""OutlineRecipe: from a mask to its buildings, outlined: trace, split, straighten, regularise."""
 
 import numpy as np
 import shapely
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skimage.measure import label
 
 from members.errors import InputError
-from postproc.buildings import Building, Status
+from postproc.buildings import Building, Status, rasterize_outlines
 from postproc.regularisation import regularise_outlines
 from postproc.simplification import simplify_outlines
 from postproc.splitting import split_by_distance, split_by_map
@@ -18,7 +18,7 @@ LEAST_OVERLAP = 0.5  # px area: less is rounding
 class OutlineRecipe(BaseModel):
     """How a mask becomes outlines.
 
-    The steps, in this order: split by the map, split at necks, trace, simplify, regularise.
+    The steps, in this order: split by the map, split at necks, trace, straighten, regularise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -29,15 +29,25 @@ class OutlineRecipe(BaseModel):
     split_depth: float = Field(
         default=0.0, ge=0, description="cut at necks narrower by more than this on each side; 0 = off [px]"
     )
-    tolerance: float = Field(
-        default=4.0, ge=0, description="smaller details, the square root of their area, are dropped [px]"
-    )
+    tolerance: float = Field(default=6.0, ge=0, description="details of about this size are dropped; 0 = none [px]")
     min_iou: float = Field(
-        default=0.8, ge=0, le=1, description="walls are squared where the IoU with the traced outline reaches this"
+        default=0.85, ge=0, le=1, description="walls are straight, or square, where the IoU with the mask reaches this"
     )
     max_distance: float = Field(
-        default=12.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
+        default=16.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
     )
+
+
+def draw_outlines(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> np.ndarray:
+    """Return the mask, bool (height, width), that the outlines of a mask's buildings cover.
+
+    Args:
+        mask, blend, recipe: as for `outline_buildings`.
+
+    Raises:
+        InputError: as `outline_buildings` does.
+    """
+    return rasterize_outlines((building.outline for building in outline_buildings(mask, blend, recipe)), mask.shape)
 
 
 def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> list[Building]:
@@ -66,53 +76,72 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
     if recipe.split_depth > 0:
         labels = split_by_distance(labels, recipe.split_depth)
     components = label(labels, background=0, connectivity=1).astype(np.int32)
-    outlines, statuses = reshape_outlines(trace_components(components), recipe)
+    touching = find_touching(components) if recipe.split_level > 0 or recipe.split_depth > 0 else None
+    outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
     confidences = measure_confidence(components, blend).tolist()
     return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
 
 
-def reshape_outlines(traced: np.ndarray, recipe: OutlineRecipe) -> tuple[np.ndarray, list[Status]]:
-    """Simplify and regularise traced outlines, each as far as it stays close to what it was.
+def reshape_outlines(
+    traced: np.ndarray, recipe: OutlineRecipe, touching: np.ndarray | None = None
+) -> tuple[np.ndarray, list[Status]]:
+    """Straighten and square traced outlines, each as far as it stays close to what it was.
+
+    Those that share a wall with a neighbour, and those that would come to overlap one, are simplified
+    instead: all of these together, so that shared walls stay shared and they remain a valid coverage.
 
     Args:
         traced: Polygon (n,), as `trace_components` gives them.
         recipe: the parameters.
+        touching: bool (n,), which share a wall; None where none do.
 
     Returns:
-        Polygon (n,), valid, and the status of each.
+        Polygon (n,), valid, which overlap by no more than `LEAST_OVERLAP`; and the status of each, where
+        straight walls count as simplified.
     """
-    simplified = simplify_outlines(traced, recipe.tolerance)
-    regular, accepted = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
-    accepted = keep_apart(regular, simplified, accepted)
-    changed = ~shapely.equals_identical(simplified, traced)
-    statuses: list[Status] = [
-        "regularised" if squared else "simplified" if simpler else "traced"
-        for squared, simpler in zip(accepted, changed, strict=True)
-    ]
-    return np.where(accepted, regular, simplified), statuses
-
-
-def keep_apart(regular: np.ndarray, simplified: np.ndarray, accepted: np.ndarray) -> np.ndarray:
-    """Give up regularised outlines that overlap a neighbour's; simplified ones never overlap each other.
-
-    Args:
-        regular, simplified: Polygon (n,), both forms of each building.
-        accepted: bool (n,), which buildings would take the regularised form.
-
-    Returns:
-        bool (n,), which take it.
-    """
-    accepted = accepted.copy()
-    while accepted.any():
-        outlines = np.where(accepted, regular, simplified)
-        one, other = shapely.STRtree(outlines).query(outlines[accepted], predicate="intersects")
-        one = np.flatnonzero(accepted)[one]
-        one, other = one[one != other], other[one != other]
-        overlapping = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
+    straight, squared, forms = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
+    if touching is not None:
+        forms[touching] = 0
+    while True:
+        outlines = np.choose(forms, [traced, straight, squared]) if len(traced) else traced
+        left = np.flatnonzero(forms == 0)
+        outlines[left] = simplify_outlines(traced[left], recipe.tolerance)
+        overlapping = find_overlapping(outlines) & (forms > 0)
         if not overlapping.any():
             break
-        accepted[one[overlapping]] = False
-    return accepted
+        forms[overlapping] -= 1
+    changed = ~shapely.equals_identical(outlines, traced)
+    statuses: list[Status] = [
+        "regularised" if form == 2 else "simplified" if simpler else "traced"
+        for form, simpler in zip(forms, changed, strict=True)
+    ]
+    return outlines, statuses
+
+
+def find_overlapping(outlines: np.ndarray) -> np.ndarray:
+    """Tell which outlines overlap another by more than `LEAST_OVERLAP`, bool (n,)."""
+    one, other = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    over = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
+    overlapping = np.zeros(len(outlines), bool)
+    overlapping[one[over]] = overlapping[other[over]] = True
+    return overlapping
+
+
+def find_touching(components: np.ndarray) -> np.ndarray:
+    """Tell which components share a wall with another.
+
+    Args:
+        components: int (height, width), 0 = background, 1..n = components.
+
+    Returns:
+        bool (n,).
+    """
+    touching = np.zeros(components.max(initial=0) + 1, bool)
+    for one, other in ((components[1:], components[:-1]), (components[:, 1:], components[:, :-1])):
+        walls = (one != other) & (one > 0) & (other > 0)
+        touching[one[walls]] = touching[other[walls]] = True
+    return touching[1:]
 
 
 def measure_confidence(components: np.ndarray, blend: np.ndarray) -> np.ndarray:
@@ -125,5 +154,6 @@ def measure_confidence(components: np.ndarray, blend: np.ndarray) -> np.ndarray:
     Returns:
         float (n,), 0..1.
     """
-    numbers = components.ravel()
-    return (np.bincount(numbers, weights=blend.ravel()) / np.bincount(numbers) / 255)[1:]
+    inside = components > 0
+    numbers = components[inside] - 1
+    return np.bincount(numbers, weights=blend[inside]) / np.bincount(numbers) / 255

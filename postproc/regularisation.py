@@ -10,82 +10,113 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from shapely import GeometryType, Polygon
 
-from postproc.shapes import measure_hausdorff, measure_iou
-from postproc.walls import find_direction, fold, square_ring, thin_ring
+from postproc.straightening import SPACING, join_lines, segment_rings
+from postproc.walls import find_direction, fold, square_ring
 
 LEAST_AREA = 4.0  # details of a smaller area are dropped, in units of the tolerance's square
 LEAST_DIAGONAL = 7.0  # shorter walls keep no direction of their own, in units of the tolerance
-STRAIGHT = 0.8  # Douglas and Peucker's tolerance, before the walls are turned, in units of the tolerance
-REFINEMENTS = 3
+REFINEMENTS = 2
+MOST_WALLS = 128  # a ring of more is no building's, and has no one direction
+LOOKOUT = 6  # walls before and after the last one, among which the nearest is looked for
 ROW_GAP = 2.0  # buildings that are this near may stand in a row, in units of the tolerance
 ROW_ANGLE = math.radians(5)  # and share the direction where theirs differ by no more
-MOST_POINTS = 20_000  # a longer ring is no building's, and its walls are not worth the time
 AREA_CHANGE = 0.2
+LEAST_TOLERANCE = 1.0  # px: finer walls would follow the pixels
 ROUNDNESS = 0.05  # of a circle: the standard deviation of its radius over the mean; a square has 0.11
+DECIMALS = 6  # of a vertex, px
 ROUND_RADIUS = 8.0  # smaller blobs look round whatever they were, px
 
 
 def regularise_outlines(
     outlines: Sequence[Polygon] | np.ndarray, tolerance: float, min_iou: float, max_distance: float
-) -> tuple[np.ndarray, np.ndarray]:
-    """Give outlines straight walls at right angles, as far as they stay close to what they were.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give outlines straight walls, at right angles where they stay close to what they were.
 
-    The walls follow the direction that the outline's edges have most, by length and modulo 90 degrees; neighbours
-    in a row share it. Long diagonal walls keep their direction. Courtyards stay, holes of less than four
-    times the tolerance's square are closed. Circles are left alone.
+    Straight walls are `segment_rings`'. To be squared they follow the direction that the outline's walls have most,
+    by length and modulo 90 degrees; neighbours in a row share it, long diagonal walls keep theirs. Courtyards
+    stay, holes of less than four times the tolerance's square are closed. Circles are not squared. Where
+    straight walls fail the gate, finer ones are tried, down to `LEAST_TOLERANCE`.
 
     Args:
         outlines: n valid polygons as `trace_mask` gives them, px.
-        tolerance: half the side of a square detail that is just kept, px, more than 0.
-        min_iou: an outline is accepted if it has at least this IoU with its source, 0..1.
-        max_distance: and at most this Hausdorff distance from it, px.
+        tolerance: a corner is set where it saves the tolerance's cube of squared distance along the walls, px,
+            more than 0; squared walls lose steps and bumps of less than four times its square.
+        min_iou: a form passes if its IoU with the source, 0..1, is at least this: estimated from below by the area
+            between the two outlines, small holes closed.
+        max_distance: and its Hausdorff distance from the source is at most this, px, to within `SPACING`.
 
     Returns:
-        Polygon (n,), and bool (n,), where they were accepted; the others are the sources.
+        straight: Polygon (n,), valid; the source where there is no such outline.
+        squared: Polygon (n,), valid; the source where there is none.
+        which: int64 (n,), the most regular form that passes: 2 squared, 1 straight, 0 the source.
     """
     sources = np.asarray(outlines, object)
+    which = np.zeros(len(sources), np.int64)
     if not len(sources) or tolerance <= 0:
-        return sources, np.zeros(len(sources), bool)
-    _, points, (rings, polygons) = shapely.to_ragged_array(sources)
-    angles, levers = find_directions(points, rings, polygons, tolerance)
-    angles = share_directions(sources, angles, levers, ROW_GAP * tolerance)
-    vertices, lengths, owners = square_outlines(points, rings, polygons, angles, tolerance)
+        return sources, sources, which
+    walls = cut_walls(sources, tolerance)
+    free = np.full(len(sources), np.nan)
+    straight, fine = draw_forms(sources, walls, free, tolerance, min_iou, max_distance)
+    which[fine] = 1
+    angles, levers = find_directions(*walls, tolerance)
+    angles = share_directions(straight, angles, levers, ROW_GAP * tolerance)
+    angles[are_round(sources)] = np.nan
+    squared, fine = draw_forms(sources, walls, angles, tolerance, min_iou, max_distance)
+    which[fine & ~np.isnan(angles)] = 2
+    left = np.flatnonzero(which == 0)
+    while len(left) and tolerance / 2 >= LEAST_TOLERANCE:
+        tolerance /= 2
+        walls = cut_walls(sources[left], tolerance)
+        straight[left], fine = draw_forms(sources[left], walls, free[left], tolerance, min_iou, max_distance)
+        which[left[fine]] = 1
+        left = left[~fine]
+    return straight, squared, which
+
+
+def cut_walls(outlines: np.ndarray, tolerance: float) -> tuple[np.ndarray, ...]:
+    """What `segment_rings` makes of outlines' rings, and int64 (n + 1,), where each outline's rings begin."""
+    _, points, (rings, polygons) = shapely.to_ragged_array(outlines)
+    return (*segment_rings(points, rings, tolerance), polygons)
+
+
+def draw_forms(
+    sources: np.ndarray,
+    walls: tuple[np.ndarray, ...],
+    angles: np.ndarray,
+    tolerance: float,
+    min_iou: float,
+    max_distance: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Draw the outlines along directions, loops cut off; the source where none can be drawn.
+
+    Args:
+        sources: Polygon (n,).
+        walls: samples, offsets, corners, places and polygons, as for `raise_outlines`.
+        angles, tolerance: as for `raise_outlines`.
+        min_iou, max_distance: as for `regularise_outlines`.
+
+    Returns:
+        Polygon (n,), valid, and bool (n,), which pass the gate.
+    """
+    vertices, lengths, owners, areas, between, reach = raise_outlines(*walls, angles, tolerance)
     counts = np.bincount(owners, minlength=len(sources))
     made = np.flatnonzero(counts)
-    squared = shapely.from_ragged_array(
-        GeometryType.POLYGON,
-        vertices,
-        (np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([[0], np.cumsum(counts[made])])),
-    )
-    fine = shapely.is_valid(squared) & ~are_round(sources[made])
-    made, squared = made[fine], squared[fine]
-    fine = pass_gate(squared, close_holes(sources[made], LEAST_AREA * tolerance**2), min_iou, max_distance)
-    accepted = np.zeros(len(sources), bool)
-    accepted[made[fine]] = True
-    regular = sources.copy()
-    regular[made[fine]] = squared[fine]
-    return regular, accepted
-
-
-def pass_gate(outlines: np.ndarray, sources: np.ndarray, min_iou: float, max_distance: float) -> np.ndarray:
-    """Tell which valid outlines are close to their sources, in area, IoU and Hausdorff distance; bool (n,)."""
-    close = np.abs(shapely.area(outlines) / shapely.area(sources) - 1) <= AREA_CHANGE
-    close[close] = measure_iou(outlines[close], sources[close]) >= min_iou
-    close[close] = measure_hausdorff(outlines[close], sources[close]) <= max_distance
-    return close
-
-
-def close_holes(outlines: np.ndarray, least_area: float) -> np.ndarray:
-    """Return the outlines without holes of a smaller area, px area."""
-    if not len(outlines):
-        return outlines
-    rings, owners = shapely.get_rings(outlines, return_index=True)
-    outer = np.diff(owners, prepend=-1) > 0
-    keep = outer | (shapely.area(shapely.polygons(rings)) >= least_area)
-    return np.array(
-        [shapely.Polygon(own[0], own[1:]) for own in np.split(rings[keep], np.flatnonzero(outer[keep])[1:])],
-        object,
-    )
+    offsets = np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([[0], np.cumsum(counts[made])])
+    vertices = np.round(vertices, DECIMALS) + 0.0  # so that what lies on the image's border doesn't leave it
+    drawn = shapely.from_ragged_array(GeometryType.POLYGON, vertices, offsets)
+    crossed = np.flatnonzero(~shapely.is_valid(drawn))
+    drawn[crossed] = [
+        max(shapely.get_parts(mended), key=shapely.area, default=Polygon())
+        for mended in shapely.make_valid(drawn[crossed], method="structure", keep_collapsed=False)
+    ]
+    fine = (shapely.get_type_id(drawn) == GeometryType.POLYGON) & ~shapely.is_empty(drawn)
+    made, drawn = made[fine], drawn[fine]
+    forms, passed = sources.copy(), np.zeros(len(sources), bool)
+    forms[made] = drawn
+    both, apart = areas[made] + shapely.area(drawn), between[made]
+    alike = np.abs(shapely.area(drawn) / areas[made] - 1) <= AREA_CHANGE
+    passed[made] = alike & (both - apart >= min_iou * (both + apart)) & (reach[made] <= max_distance)
+    return forms, passed
 
 
 def are_round(outlines: np.ndarray) -> np.ndarray:
@@ -116,7 +147,7 @@ def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarra
     """
     one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
     apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
-    alike = np.abs(apart) <= ROW_ANGLE
+    alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
     links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
     _, rows = connected_components(links, directed=False)
     weighted = levers * np.exp(4j * angles)
@@ -128,28 +159,34 @@ def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarra
 
 @njit(nogil=True, cache=True)
 def find_directions(
-    points: np.ndarray, rings: np.ndarray, polygons: np.ndarray, tolerance: float
+    samples: np.ndarray,
+    offsets: np.ndarray,
+    corners: np.ndarray,
+    places: np.ndarray,
+    polygons: np.ndarray,
+    tolerance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Find each polygon's dominant direction, from its outer ring.
 
     Args:
-        points: float (m, 2), rings: int (r + 1,), polygons: int (n + 1,), as `shapely.to_ragged_array` gives them.
-        tolerance: as for `regularise_outlines`.
+        samples, offsets, corners, places: as `segment_rings` gives them.
+        polygons: int (n + 1,), where each polygon's rings begin.
+        tolerance: as for `segment_rings`.
 
     Returns:
-        angles: float (n,), radians, modulo pi/2.
+        angles: float (n,), radians, modulo pi/2; NaN where there are too many walls for a building.
         levers: float (n,), the sum of squares that an angle rests on.
     """
     angles, levers = np.zeros(len(polygons) - 1), np.full(len(polygons) - 1, 1e-9)
     for k in range(len(angles)):
-        first = polygons[k]
-        ring = points[rings[first] : rings[first + 1] - 1]
-        if len(ring) > MOST_POINTS:
+        r = polygons[k]
+        ring, own = samples[offsets[r] : offsets[r + 1]], corners[places[r] : places[r + 1]]
+        if len(own) > MOST_WALLS:
+            angles[k] = np.nan
             continue
-        corners = thin_ring(ring, STRAIGHT * tolerance)
-        angle, _ = find_direction(ring, corners)
+        angle, _ = find_direction(ring, own)
         for _ in range(REFINEMENTS):
-            _, turn, lever = square_ring(ring, corners, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
+            _, turn, lever = square_ring(ring, own, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
             if lever <= 0:
                 break
             angle = fold(angle + math.atan2(turn, lever))
@@ -159,47 +196,95 @@ def find_directions(
 
 
 @njit(nogil=True, cache=True)
-def square_outlines(
-    points: np.ndarray, rings: np.ndarray, polygons: np.ndarray, angles: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Square the rings of each polygon along its direction.
+def raise_outlines(
+    samples: np.ndarray,
+    offsets: np.ndarray,
+    corners: np.ndarray,
+    places: np.ndarray,
+    polygons: np.ndarray,
+    angles: np.ndarray,
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Draw the rings of each polygon with straight walls, along its direction or each along its own.
 
     Args:
-        points, rings, polygons, tolerance: as for `find_directions`.
-        angles: float (n,), radians.
+        samples, offsets, corners, places, polygons, tolerance: as for `find_directions`.
+        angles: float (n,), radians; NaN leaves each wall its own direction.
 
     Returns:
         vertices: float (k, 2), rings one after the other, each closed by its first point.
         lengths: int64 (l,), the points of each ring.
-        owners: int64 (l,), the polygon of each; one that could not be squared has none.
+        owners: int64 (l,), the polygon of each; one that is too small for walls has none.
+        areas: float (n,), of the sampled polygons, without the holes that are closed, px area.
+        between: float (n,), the area between the samples and the drawn outline, px area.
+        reach: float (n,), their Hausdorff distance, px.
     """
-    vertices = np.empty((1024, 2))
-    lengths, owners = np.empty(len(rings) - 1, np.int64), np.empty(len(rings) - 1, np.int64)
+    vertices = np.empty((2 * len(corners) + 3 * len(offsets), 2))
+    lengths, owners = np.empty(len(offsets) - 1, np.int64), np.empty(len(offsets) - 1, np.int64)
+    areas, between, reach = np.zeros(len(angles)), np.zeros(len(angles)), np.zeros(len(angles))
     least = LEAST_AREA * tolerance**2
     used = count = 0
     for k in range(len(polygons) - 1):
-        for number in range(polygons[k], polygons[k + 1]):
-            outer = number == polygons[k]
-            ring = points[rings[number] : rings[number + 1] - 1]
-            if outer and len(ring) > MOST_POINTS:
-                break
-            if not outer and abs(measure_area(ring)) < least:
+        for r in range(polygons[k], polygons[k + 1]):
+            ring, own = samples[offsets[r] : offsets[r + 1]], corners[places[r] : places[r + 1]]
+            outer, area = r == polygons[k], abs(measure_area(ring))
+            if not outer and area < least:
                 continue
-            corners = thin_ring(ring, STRAIGHT * tolerance)
-            squared, _, _ = square_ring(ring, corners, angles[k], least, LEAST_DIAGONAL * tolerance)
-            if len(squared) < 3:
+            areas[k] += area if outer else -area
+            if math.isnan(angles[k]):
+                drawn = join_lines(ring, own, tolerance)
+            else:
+                drawn, _, _ = square_ring(ring, own, angles[k], least, LEAST_DIAGONAL * tolerance)
+            if len(drawn) < 3:
                 if outer:
                     break
-                squared = ring
-            size = len(squared) + 1
-            while used + size > len(vertices):
-                vertices = np.concatenate((vertices, np.empty_like(vertices)))
-            vertices[used : used + size - 1] = squared
-            vertices[used + size - 1] = squared[0]
+                between[k] += area
+                continue
+            gap, worst = measure_gap(ring, drawn)
+            between[k] += gap
+            reach[k] = max(reach[k], worst)
+            size = len(drawn) + 1
+            vertices[used : used + size - 1] = drawn
+            vertices[used + size - 1] = drawn[0]
             lengths[count], owners[count] = size, k
             used += size
             count += 1
-    return vertices[:used], lengths[:count], owners[:count]
+    return vertices[:used], lengths[:count], owners[:count], areas, between, reach
+
+
+@njit(nogil=True, cache=True)
+def measure_gap(samples: np.ndarray, ring: np.ndarray) -> tuple[float, float]:
+    """Measure how far a drawn ring is from the samples that it was drawn for, both in the same order.
+
+    Each sample looks for the nearest wall only near the one that the sample before it found; so a distance may
+    come out too large, never too small.
+
+    Returns:
+        gap: the area between the two: the sum of the samples' distances to the walls, each times `SPACING`.
+        reach: the largest distance of a sample to the walls, or of a vertex to the samples, px.
+    """
+    size = len(ring)
+    gap = reach = 0.0
+    place, width = 0, size
+    for i in range(len(samples)):
+        best, nearest = np.inf, place
+        for j in range(place - width, place + width + 1):
+            ax, ay = ring[(j - 1) % size]
+            dx, dy = ring[j % size, 0] - ax, ring[j % size, 1] - ay
+            px, py = samples[i, 0] - ax, samples[i, 1] - ay
+            share = min(max((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-12), 0.0), 1.0)
+            distance = (px - share * dx) ** 2 + (py - share * dy) ** 2
+            if distance < best:
+                best, nearest = distance, j % size
+        place, width = nearest, min(size // 2 + 1, LOOKOUT)
+        gap += math.sqrt(best) * SPACING
+        reach = max(reach, math.sqrt(best))
+    for j in range(size):
+        best = np.inf
+        for i in range(len(samples)):
+            best = min(best, (samples[i, 0] - ring[j, 0]) ** 2 + (samples[i, 1] - ring[j, 1]) ** 2)
+        reach = max(reach, math.sqrt(best))
+    return gap, reach
 
 
 @njit(nogil=True, cache=True)

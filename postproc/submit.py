@@ -16,11 +16,10 @@ from members.dataset import list_tiles
 from members.errors import InputError
 from members.files import read_json
 from members.run import Run
-from postproc.buildings import rasterize_outlines
 from postproc.exports import Exports, remember
 from postproc.frames import read_frame
 from postproc.mosaic import Reader
-from postproc.polygons import OutlineRecipe, outline_buildings
+from postproc.polygons import OutlineRecipe, draw_outlines, outline_buildings
 from postproc.recipe import Recipe
 from postproc.submission import check_ids, write_submission
 from postproc.targets import check_target, guard_target
@@ -156,11 +155,10 @@ def make_masks(
     sizes: Mapping[str, tuple[int, int]], read: Reader, outlines: OutlineRecipe | None
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Yield each image's id and mask, bool (h, w), in the order of `sizes`; of outlines where they are given."""
-    for image_id, size in sizes.items():
+    for image_id in sizes:
         mask, blend = read(image_id)
         if outlines is not None:
-            buildings = outline_buildings(mask, blend, outlines)
-            mask = rasterize_outlines([building.outline for building in buildings], size)
+            mask = draw_outlines(mask, blend, outlines)
         yield image_id, mask
 
 

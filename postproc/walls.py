@@ -1,4 +1,4 @@
-"""Walls of one ring, compiled: cut it into straight pieces, turn them to the axes, drop steps, fit, intersect.
+"""Walls of one ring, compiled: turn its straight pieces to the axes, drop steps, fit, intersect.
 
 A wall is a line with a direction in which the ring runs along it. Its place is the mean of the ring's pieces that
 belong to it, kept as sums, so that two walls become one by adding up; the last fit takes the median instead, which
@@ -17,54 +17,6 @@ DIAGONAL = math.radians(25)  # a long wall farther than this from both axes keep
 LOBE = math.radians(15)  # edges that are nearer than this to a direction support it
 CORNER = 0.12  # share of a wall at either end that the fit leaves out
 TINY = 1e-6
-
-
-@njit(nogil=True, cache=True)
-def thin_ring(points: np.ndarray, tolerance: float) -> np.ndarray:
-    """Pick the vertices that Douglas and Peucker 1973, https://doi.org/10.3138/FM57-6770-U75U-7727, keep.
-
-    Args:
-        points: float (m, 2), a closed ring without its last point.
-        tolerance: px.
-
-    Returns:
-        int64 (n,), increasing; 2 or more where m is.
-    """
-    count = len(points)
-    keep = np.zeros(count + 1, np.bool_)
-    first = _find_farthest(points, 0)
-    second = _find_farthest(points, first)
-    low, high = min(first, second), max(first, second)
-    keep[low] = keep[high] = True
-    stack = [(low, high), (high, low + count)]
-    while stack:
-        start, end = stack.pop()
-        ax, ay = points[start % count]
-        dx, dy = points[end % count, 0] - ax, points[end % count, 1] - ay
-        length = math.hypot(dx, dy)
-        worst, place = tolerance, -1
-        for i in range(start + 1, end):
-            px, py = points[i % count, 0] - ax, points[i % count, 1] - ay
-            along = min(max((px * dx + py * dy) / max(length, TINY), 0.0), length)
-            scale = along / max(length, TINY)
-            distance = math.hypot(px - scale * dx, py - scale * dy)
-            if distance > worst:
-                worst, place = distance, i
-        if place >= 0:
-            keep[place % count] = True
-            stack.append((start, place))
-            stack.append((place, end))
-    return np.flatnonzero(keep[:count])
-
-
-@njit(nogil=True, cache=True)
-def _find_farthest(points: np.ndarray, origin: int) -> int:
-    best, place = -1.0, origin
-    for i in range(len(points)):
-        distance = (points[i, 0] - points[origin, 0]) ** 2 + (points[i, 1] - points[origin, 1]) ** 2
-        if distance > best:
-            best, place = distance, i
-    return place
 
 
 @njit(nogil=True, cache=True)

@@ -7,8 +7,8 @@ import pytest
 
 from ensemble.evidence import Objective
 from postproc.bands import find_band
-from postproc.outline_search import count_outlines, draw_outlines, fit_outlines, list_settings
-from postproc.polygons import OutlineRecipe
+from postproc.outline_search import count_outlines, fit_outlines, list_settings
+from postproc.polygons import OutlineRecipe, draw_outlines
 from postproc.recipe import Recipe
 from postproc.search import Choice, search_kernels
 from postproc.steps import fit_grid, list_keeps, make_fit

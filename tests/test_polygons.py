@@ -1,6 +1,7 @@
 """From masks to buildings, on everything that a mask can be."""
 
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,11 +13,11 @@ from scipy.ndimage import gaussian_filter
 
 from members.errors import InputError
 from postproc.buildings import Building, rasterize_outlines
-from postproc.polygons import OutlineRecipe, outline_buildings
+from postproc.polygons import OutlineRecipe, draw_outlines, outline_buildings
 from postproc.shapes import count_vertices
 
 
-def outline(mask: np.ndarray, value: int = 204, **options: float) -> list[Building]:
+def outline(mask: np.ndarray, value: int = 204, **options: Any) -> list[Building]:
     return outline_buildings(mask, np.full(mask.shape, value, np.uint8), OutlineRecipe(**options))
 
 
@@ -95,6 +96,34 @@ def test_touching_buildings_are_split_by_the_map() -> None:
     assert sum(b.outline.area for b in buildings) == pytest.approx(mask.sum(), rel=0.02)
 
 
+def test_buildings_that_share_walls_stay_a_coverage() -> None:
+    mask = np.zeros((64, 130), bool)
+    mask[8:56, 5:125] = True
+    mask[8:14, 60:125] = False
+    blend = np.where(mask, 255, 0).astype(np.uint8)
+    rows = np.arange(64)
+    for column in (40, 80):
+        cut = column + np.rint(2 * np.sin(rows)).astype(int)
+        blend[rows, cut] = blend[rows, cut + 1] = 140
+    blend[~mask] = 0
+    buildings = outline_buildings(blend > 0, blend, OutlineRecipe(split_level=200))
+    outlines = np.array([building.outline for building in buildings], object)
+    assert len(outlines) == 3
+    assert shapely.coverage_is_valid(outlines)
+    shared = shapely.intersection(outlines[0], outlines[1]).length
+    assert shared > 30
+    assert shapely.union_all(outlines).area == pytest.approx(sum(shapely.area(outlines)))
+
+
+def test_drawn_outlines_of_a_ragged_house_are_nearer_to_it() -> None:
+    house = np.zeros((80, 80), bool)
+    house[20:60, 15:65] = True
+    noise = gaussian_filter(np.random.default_rng(1).standard_normal(house.shape), 2)
+    ragged = gaussian_filter(house.astype(float), 3) + 0.1 * noise / noise.std() > 0.5
+    drawn = draw_outlines(ragged, np.full(house.shape, 255, np.uint8), OutlineRecipe())
+    assert np.count_nonzero(drawn ^ house) < np.count_nonzero(ragged ^ house)
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 160]), st.floats(0, 6))
 def test_buildings_are_valid_and_apart(seed: int, level: int, tolerance: float) -> None:
@@ -126,6 +155,6 @@ def test_a_map_that_does_not_fit_is_refused(blend: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("options", [{"tolerance": -1.0}, {"min_iou": 1.1}, {"split_level": 256}, {"wall": 3}])
-def test_a_recipe_knows_its_ranges(options: dict[str, float]) -> None:
+def test_a_recipe_knows_its_ranges(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OutlineRecipe(**options)

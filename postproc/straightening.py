@@ -1,0 +1,164 @@
+"""Straight walls for ragged rings: the best cut of a ring into pieces, a line through each, their intersections.
+
+A simplification that picks vertices of the ring picks the noise with them; a line fitted to all points between two
+corners averages it out, so that the outline has fewer vertices and lies nearer to the true wall.
+"""
+
+import math
+
+import numpy as np
+from numba import njit
+
+SPACING = 2.0  # px between samples: finer ones only see the pixels' stairs
+REACH = 400  # samples: a longer wall is two
+HOPELESS = 30.0  # penalties: a piece whose misfit alone costs more is no wall, nor is any longer one
+FAR = 2.0  # tolerances: an intersection farther from where the pieces meet joins walls that are nearly parallel
+TINY = 1e-6
+
+
+@njit(nogil=True, cache=True)
+def segment_rings(
+    points: np.ndarray, rings: np.ndarray, tolerance: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sample each ring evenly, and find the corners that cut it into its walls.
+
+    The corners minimise, exactly, the sum of the squared distances between the samples and the lines fitted to the
+    pieces, times the spacing, plus `tolerance` cubed for each corner. Perez and Vidal 1994, Optimum polygonal
+    approximation of digitized curves, https://doi.org/10.1016/0167-8655(94)90002-7; the penalty in the place of a
+    number of corners is optimal partitioning, Jackson et al. 2005, https://doi.org/10.1109/LSP.2001.838216.
+
+    Args:
+        points: float (m, 2), rings one after the other, each closed by its first point, px.
+        rings: int (r + 1,), where each begins, as `shapely.to_ragged_array` gives it.
+        tolerance: px, more than 0.
+
+    Returns:
+        samples: float (s, 2), the rings' samples, not closed; each the mean of the stretch of ring around it.
+        offsets: int64 (r + 1,), where each ring's samples begin.
+        corners: int64 (c,), the first sample of each wall, counted from its ring's first one.
+        places: int64 (r + 1,), where each ring's corners begin.
+    """
+    count = len(rings) - 1
+    offsets, places = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    for k in range(count):
+        offsets[k + 1] = offsets[k] + _count_samples(points[rings[k] : rings[k + 1]])
+    samples, corners = np.empty((offsets[-1], 2)), np.empty(offsets[-1], np.int64)
+    for k in range(count):
+        ring = _sample_ring(points[rings[k] : rings[k + 1]])
+        found = _find_corners(ring, tolerance**3)
+        if len(found) > 2:  # the first sample need not be a corner: once more, from one that was found
+            middle = found[len(found) // 2]
+            ring = np.concatenate((ring[middle:], ring[:middle]))
+            found = _find_corners(ring, tolerance**3)
+        samples[offsets[k] : offsets[k + 1]] = ring
+        places[k + 1] = places[k] + len(found)
+        corners[places[k] : places[k + 1]] = found
+    return samples, offsets, corners[: places[-1]].copy(), places
+
+
+@njit(nogil=True, cache=True)
+def _measure_length(ring: np.ndarray) -> float:
+    length = 0.0
+    for i in range(1, len(ring)):
+        length += math.hypot(ring[i, 0] - ring[i - 1, 0], ring[i, 1] - ring[i - 1, 1])
+    return length
+
+
+@njit(nogil=True, cache=True)
+def _count_samples(ring: np.ndarray) -> int:
+    return max(int(_measure_length(ring) / SPACING), 4)
+
+
+@njit(nogil=True, cache=True)
+def _sample_ring(ring: np.ndarray) -> np.ndarray:
+    """The means of equal stretches of a closed ring, float (n, 2)."""
+    count = _count_samples(ring)
+    stretch = _measure_length(ring) / count
+    samples = np.zeros((count, 2))
+    k, room = 0, stretch
+    for i in range(len(ring) - 1):
+        x, y = ring[i]
+        left = math.hypot(ring[i + 1, 0] - x, ring[i + 1, 1] - y)
+        ux, uy = (ring[i + 1, 0] - x) / max(left, TINY), (ring[i + 1, 1] - y) / max(left, TINY)
+        while left > TINY and k < count:
+            part = min(left, room)
+            samples[k, 0] += part * (x + ux * part / 2)
+            samples[k, 1] += part * (y + uy * part / 2)
+            x, y, left, room = x + ux * part, y + uy * part, left - part, room - part
+            if room <= TINY:
+                k, room = k + 1, stretch
+    return samples / stretch
+
+
+@njit(nogil=True, cache=True)
+def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
+    """The first sample of each piece of the best cut of an open chain, int64 (n,); the first is 0."""
+    count = len(samples)
+    sums = np.zeros((count + 1, 5))  # of x, y, xx, xy, yy before each sample, so that any piece's are a difference
+    for i in range(count):
+        x, y = samples[i] - samples[0]
+        sums[i + 1] = sums[i]
+        sums[i + 1, 0] += x
+        sums[i + 1, 1] += y
+        sums[i + 1, 2] += x * x
+        sums[i + 1, 3] += x * y
+        sums[i + 1, 4] += y * y
+    best, before = np.full(count + 1, np.inf), np.zeros(count + 1, np.int64)
+    best[0] = 0.0
+    for end in range(1, count + 1):
+        for start in range(end - 1, max(end - REACH, 0) - 1, -1):
+            size = end - start
+            x, y = sums[end, 0] - sums[start, 0], sums[end, 1] - sums[start, 1]
+            xx = sums[end, 2] - sums[start, 2] - x * x / size
+            xy = sums[end, 3] - sums[start, 3] - x * y / size
+            yy = sums[end, 4] - sums[start, 4] - y * y / size
+            # the squared distances to the best line are the scatter's smaller eigenvalue
+            misfit = SPACING * (xx + yy - math.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2
+            if misfit > HOPELESS * penalty:
+                break
+            cost = best[start] + misfit + penalty
+            if cost < best[end]:
+                best[end], before[end] = cost, start
+    corners = np.empty(count, np.int64)
+    n, end = 0, count
+    while end > 0:
+        end = before[end]
+        corners[n] = end
+        n += 1
+    return corners[:n][::-1].copy()
+
+
+@njit(nogil=True, cache=True)
+def join_lines(samples: np.ndarray, corners: np.ndarray, tolerance: float) -> np.ndarray:
+    """Fit a line to each piece of a ring, and intersect it with the next.
+
+    Args:
+        samples: float (m, 2), one ring of `segment_rings`.
+        corners: int64 (n,), its corners; the first is 0.
+        tolerance: as for `segment_rings`.
+
+    Returns:
+        float (n, 2), the ring without its last point; empty where n < 3.
+    """
+    count = len(corners)
+    if count < 3:
+        return np.empty((0, 2))
+    lines, vertices = np.empty((count, 4)), np.empty((count, 2))
+    for k in range(count):
+        piece = samples[corners[k] : corners[k + 1] if k + 1 < count else len(samples)]
+        x, y = piece[:, 0].mean(), piece[:, 1].mean()
+        dx, dy = piece[:, 0] - x, piece[:, 1] - y
+        angle = math.atan2(2 * (dx * dy).sum(), (dx * dx).sum() - (dy * dy).sum()) / 2
+        lines[k] = x, y, math.cos(angle), math.sin(angle)
+    for k in range(count):
+        ax, ay, au, av = lines[k - 1]
+        bx, by, bu, bv = lines[k]
+        x, y = (samples[corners[k]] + samples[corners[k] - 1]) / 2
+        cross = au * bv - av * bu
+        along = ((bx - ax) * bv - (by - ay) * bu) / cross if abs(cross) > TINY else np.inf
+        if math.hypot(ax + along * au - x, ay + along * av - y) <= FAR * tolerance:
+            vertices[k] = ax + along * au, ay + along * av
+        else:  # halfway between the ends of the two
+            a, b = (x - ax) * au + (y - ay) * av, (x - bx) * bu + (y - by) * bv
+            vertices[k] = (ax + a * au + bx + b * bu) / 2, (ay + a * av + by + b * bv) / 2
+    return vertices
