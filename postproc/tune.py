@@ -90,7 +90,7 @@ def tune(
 
     With --objective building_f1 the steps are others: threshold; and minimum areas; and splits of buildings that
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
-    does, and it then draws the CSV from the outlines too, where touching buildings are one again.
+    does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
 
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
