@@ -10,8 +10,6 @@ import numpy as np
 from numba import njit
 
 SPACING = 2.0  # px between samples: finer ones only see the pixels' stairs
-REACH = 400  # samples: a longer wall is two
-HOPELESS = 30.0  # penalties: a piece whose misfit alone costs more is no wall, nor is any longer one
 FAR = 2.0  # tolerances: an intersection farther from where the pieces meet joins walls that are nearly parallel
 TINY = 1e-6
 
@@ -25,7 +23,8 @@ def segment_rings(
     The corners minimise, exactly, the sum of the squared distances between the samples and the lines fitted to the
     pieces, times the spacing, plus `tolerance` cubed for each corner. Perez and Vidal 1994, Optimum polygonal
     approximation of digitized curves, https://doi.org/10.1016/0167-8655(94)90002-7; the penalty in the place of a
-    number of corners is optimal partitioning, Jackson et al. 2005, https://doi.org/10.1109/LSP.2001.838216.
+    number of corners is optimal partitioning, Jackson et al. 2005, https://doi.org/10.1109/LSP.2001.838216,
+    pruned as by Killick et al. 2012, https://doi.org/10.1080/01621459.2012.737745.
 
     Args:
         points: float (m, 2), rings one after the other, each closed by its first point, px.
@@ -105,8 +104,13 @@ def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
         sums[i + 1, 4] += y * y
     best, before = np.full(count + 1, np.inf), np.zeros(count + 1, np.int64)
     best[0] = 0.0
+    starts, costs = np.empty(count, np.int64), np.empty(count)
+    n = 0
     for end in range(1, count + 1):
-        for start in range(end - 1, max(end - REACH, 0) - 1, -1):
+        starts[n] = end - 1
+        n += 1
+        for k in range(n):
+            start = starts[k]
             size = end - start
             x, y = sums[end, 0] - sums[start, 0], sums[end, 1] - sums[start, 1]
             xx = sums[end, 2] - sums[start, 2] - x * x / size
@@ -114,11 +118,15 @@ def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
             yy = sums[end, 4] - sums[start, 4] - y * y / size
             # the squared distances to the best line are the scatter's smaller eigenvalue
             misfit = SPACING * (xx + yy - math.sqrt((xx - yy) ** 2 + 4 * xy * xy)) / 2
-            if misfit > HOPELESS * penalty:
-                break
-            cost = best[start] + misfit + penalty
-            if cost < best[end]:
-                best[end], before[end] = cost, start
+            costs[k] = best[start] + misfit
+            if costs[k] + penalty < best[end]:
+                best[end], before[end] = costs[k] + penalty, start
+        kept = 0
+        for k in range(n):  # a start that would be no worse with a corner here is never better later
+            if costs[k] < best[end]:
+                starts[kept] = starts[k]
+                kept += 1
+        n = kept
     corners = np.empty(count, np.int64)
     n, end = 0, count
     while end > 0:
