@@ -105,10 +105,12 @@ def draw_forms(
     vertices = np.round(vertices, DECIMALS) + 0.0  # so that what lies on the image's border doesn't leave it
     drawn = shapely.from_ragged_array(GeometryType.POLYGON, vertices, offsets)
     crossed = np.flatnonzero(~shapely.is_valid(drawn))
-    drawn[crossed] = [
-        max(shapely.get_parts(mended), key=shapely.area, default=Polygon())
-        for mended in shapely.make_valid(drawn[crossed], method="structure", keep_collapsed=False)
-    ]
+    mended = shapely.make_valid(drawn[crossed], method="structure", keep_collapsed=False)
+    largest = np.array([max(shapely.get_parts(m), key=shapely.area, default=Polygon()) for m in mended], object)
+    # what is cut off counts, on top of what was measured with it
+    between[made[crossed]] += shapely.area(mended) - shapely.area(largest)
+    reach[made[crossed]] += shapely.hausdorff_distance(shapely.boundary(drawn[crossed]), shapely.boundary(largest))
+    drawn[crossed] = largest
     fine = (shapely.get_type_id(drawn) == GeometryType.POLYGON) & ~shapely.is_empty(drawn)
     made, drawn = made[fine], drawn[fine]
     forms, passed = sources.copy(), np.zeros(len(sources), bool)
