@@ -6,20 +6,14 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numba import njit
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from shapely import GeometryType, Polygon
 
+from postproc.directions import LEAST_AREA, LEAST_DIAGONAL, find_directions, share_directions
 from postproc.straightening import SPACING, join_lines, segment_rings
-from postproc.walls import find_direction, fold, square_ring
+from postproc.walls import square_ring
 
-LEAST_AREA = 4.0  # details of a smaller area are dropped, in units of the tolerance's square
-LEAST_DIAGONAL = 7.0  # shorter walls keep no direction of their own, in units of the tolerance
-REFINEMENTS = 2
-MOST_WALLS = 128  # a ring of more is no building's, and has no one direction
 LOOKOUT = 6  # walls before and after the last one, among which the nearest is looked for
 ROW_GAP = 2.0  # buildings that are this near may stand in a row, in units of the tolerance
-ROW_ANGLE = math.radians(5)  # and share the direction where theirs differ by no more
 AREA_CHANGE = 0.2
 LEAST_TOLERANCE = 1.0  # px: finer walls would follow the pixels
 ROUNDNESS = 0.05  # of a circle: the standard deviation of its radius over the mean; a square has 0.11
@@ -43,12 +37,11 @@ def regularise_outlines(
             more than 0; squared walls lose steps and bumps of less than four times its square.
         min_iou: a form passes if its IoU with the source, 0..1, is at least this: estimated from below by the area
             between the two outlines, small holes closed.
-        max_distance: and its Hausdorff distance from the source is at most this, px: on samples, so it may be
-            a few px more.
+        max_distance: and the Hausdorff distance of the outer rings, at their vertices, is at most this, px.
 
     Returns:
-        straight: Polygon (n,), valid; the source where there is no such outline.
-        squared: Polygon (n,), valid; the source where there is none.
+        straight: Polygon (n,), valid; the source where there is none that passes.
+        squared: Polygon (n,), valid; the source where there is none that passes.
         which: int64 (n,), the most regular form that passes: 2 squared, 1 straight, 0 the source.
     """
     sources = np.asarray(outlines, object)
@@ -88,7 +81,7 @@ def draw_forms(
     min_iou: float,
     max_distance: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Draw the outlines along directions, loops cut off; the source where none can be drawn.
+    """Draw the outlines along directions, loops cut off; the source where what is drawn fails the gate.
 
     Args:
         sources: Polygon (n,).
@@ -99,7 +92,7 @@ def draw_forms(
     Returns:
         Polygon (n,), valid, and bool (n,), which pass the gate.
     """
-    vertices, lengths, owners, areas, between, reach = raise_outlines(*walls, angles, tolerance)
+    vertices, lengths, owners, areas, between = raise_outlines(*walls, angles, tolerance)
     counts = np.bincount(owners, minlength=len(sources))
     made = np.flatnonzero(counts)
     offsets = np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([[0], np.cumsum(counts[made])])
@@ -108,9 +101,7 @@ def draw_forms(
     crossed = np.flatnonzero(~shapely.is_valid(drawn))
     mended = shapely.make_valid(drawn[crossed], method="structure", keep_collapsed=False)
     largest = np.array([max(shapely.get_parts(m), key=shapely.area, default=Polygon()) for m in mended], object)
-    # what is cut off counts, on top of what was measured with it
-    between[made[crossed]] += shapely.area(mended) - shapely.area(largest)
-    reach[made[crossed]] += shapely.hausdorff_distance(shapely.boundary(drawn[crossed]), shapely.boundary(largest))
+    between[made[crossed]] += shapely.area(mended) - shapely.area(largest)  # what is cut off counts too
     drawn[crossed] = largest
     fine = (shapely.get_type_id(drawn) == GeometryType.POLYGON) & ~shapely.is_empty(drawn)
     made, drawn = made[fine], drawn[fine]
@@ -118,8 +109,16 @@ def draw_forms(
     forms[made] = drawn
     both, apart = areas[made] + shapely.area(drawn), between[made]
     alike = np.abs(shapely.area(drawn) / areas[made] - 1) <= AREA_CHANGE
-    passed[made] = alike & (both - apart >= min_iou * (both + apart)) & (reach[made] <= max_distance)
-    return forms, passed
+    passed[made] = alike & (both - apart >= min_iou * (both + apart))
+    left = np.flatnonzero(passed)
+    passed[left] = are_near(*list_rings(sources[left]), *list_rings(forms[left]), max_distance)
+    return np.where(passed, forms, sources), passed
+
+
+def list_rings(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points of the outer rings, float (m, 2), each closed, and int64 (n + 1,), where each begins."""
+    points, owners = shapely.get_coordinates(shapely.get_exterior_ring(outlines), return_index=True)
+    return points, np.searchsorted(owners, np.arange(len(outlines) + 1))
 
 
 def are_round(outlines: np.ndarray) -> np.ndarray:
@@ -136,68 +135,6 @@ def are_round(outlines: np.ndarray) -> np.ndarray:
     return full & (np.sqrt(squares) < ROUNDNESS * means) & (means > ROUND_RADIUS)
 
 
-def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarray, gap: float) -> np.ndarray:
-    """Give neighbours that stand in a row one direction.
-
-    Args:
-        outlines: Polygon (n,).
-        angles: float (n,), radians modulo pi/2.
-        levers: float (n,), how much each angle weighs.
-        gap: how far apart neighbours may be, px.
-
-    Returns:
-        float (n,): the weighted mean of the row, or the own angle where that is far from it.
-    """
-    one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
-    apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
-    alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
-    links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
-    _, rows = connected_components(links, directed=False)
-    weighted = levers * np.exp(4j * angles)
-    sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)
-    shared = np.angle(sums)[rows] / 4
-    far = np.abs(np.angle(np.exp(4j * (angles - shared)))) / 4 > ROW_ANGLE
-    return np.where(far, angles, shared)
-
-
-@njit(nogil=True, cache=True)
-def find_directions(
-    samples: np.ndarray,
-    offsets: np.ndarray,
-    corners: np.ndarray,
-    places: np.ndarray,
-    polygons: np.ndarray,
-    tolerance: float,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Find each polygon's dominant direction, from its outer ring.
-
-    Args:
-        samples, offsets, corners, places: as `segment_rings` gives them.
-        polygons: int (n + 1,), where each polygon's rings begin.
-        tolerance: as for `segment_rings`.
-
-    Returns:
-        angles: float (n,), radians, modulo pi/2; NaN where there are too many walls for a building.
-        levers: float (n,), the sum of squares that an angle rests on.
-    """
-    angles, levers = np.zeros(len(polygons) - 1), np.full(len(polygons) - 1, 1e-9)
-    for k in range(len(angles)):
-        r = polygons[k]
-        ring, own = samples[offsets[r] : offsets[r + 1]], corners[places[r] : places[r + 1]]
-        if len(own) > MOST_WALLS:
-            angles[k] = np.nan
-            continue
-        angle, _ = find_direction(ring, own)
-        for _ in range(REFINEMENTS):
-            _, turn, lever = square_ring(ring, own, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
-            if lever <= 0:
-                break
-            angle = fold(angle + math.atan2(turn, lever))
-            levers[k] = lever
-        angles[k] = angle
-    return angles, levers
-
-
 @njit(nogil=True, cache=True)
 def raise_outlines(
     samples: np.ndarray,
@@ -207,7 +144,7 @@ def raise_outlines(
     polygons: np.ndarray,
     angles: np.ndarray,
     tolerance: float,
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Draw the rings of each polygon with straight walls, along its direction or each along its own.
 
     Args:
@@ -220,11 +157,10 @@ def raise_outlines(
         owners: int64 (l,), the polygon of each; one that is too small for walls has none.
         areas: float (n,), of the sampled polygons, without the holes that are closed, px area.
         between: float (n,), the area between the samples and the drawn outline, px area.
-        reach: float (n,), their Hausdorff distance, px.
     """
     vertices = np.empty((2 * len(corners) + 3 * len(offsets), 2))
     lengths, owners = np.empty(len(offsets) - 1, np.int64), np.empty(len(offsets) - 1, np.int64)
-    areas, between, reach = np.zeros(len(angles)), np.zeros(len(angles)), np.zeros(len(angles))
+    areas, between = np.zeros(len(angles)), np.zeros(len(angles))
     least = LEAST_AREA * tolerance**2
     used = count = 0
     for k in range(len(polygons) - 1):
@@ -243,51 +179,79 @@ def raise_outlines(
                     break
                 between[k] += area
                 continue
-            gap, worst = measure_gap(ring, drawn)
-            between[k] += gap
-            reach[k] = max(reach[k], worst)
+            between[k] += measure_gap(ring, drawn)
             size = len(drawn) + 1
             vertices[used : used + size - 1] = drawn
             vertices[used + size - 1] = drawn[0]
             lengths[count], owners[count] = size, k
             used += size
             count += 1
-    return vertices[:used], lengths[:count], owners[:count], areas, between, reach
+    return vertices[:used], lengths[:count], owners[:count], areas, between
 
 
 @njit(nogil=True, cache=True)
-def measure_gap(samples: np.ndarray, ring: np.ndarray) -> tuple[float, float]:
-    """Measure how far a drawn ring is from the samples that it was drawn for, both in the same order.
+def measure_gap(samples: np.ndarray, ring: np.ndarray) -> float:
+    """Measure the area between a drawn ring and the samples that it was drawn for, both in the same order, px area.
 
-    Each sample looks for the nearest wall only near the one that the sample before it found; so a distance may
-    come out too large, never too small.
-
-    Returns:
-        gap: the area between the two: the sum of the samples' distances to the walls, each times `SPACING`.
-        reach: the largest distance of a sample to the walls, or of a vertex to the samples, px.
+    It is the sum of the samples' distances to the walls, each times `SPACING`. Each sample looks for the nearest wall
+    only near the one that the sample before it found; so the area may come out too large, never too small.
     """
     size = len(ring)
-    gap = reach = 0.0
+    gap = 0.0
     place, width = 0, size
     for i in range(len(samples)):
         best, nearest = np.inf, place
         for j in range(place - width, place + width + 1):
-            ax, ay = ring[(j - 1) % size]
-            dx, dy = ring[j % size, 0] - ax, ring[j % size, 1] - ay
-            px, py = samples[i, 0] - ax, samples[i, 1] - ay
-            share = min(max((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-12), 0.0), 1.0)
-            distance = (px - share * dx) ** 2 + (py - share * dy) ** 2
+            distance = measure_square(samples[i], ring[(j - 1) % size], ring[j % size])
             if distance < best:
                 best, nearest = distance, j % size
         place, width = nearest, min(size // 2 + 1, LOOKOUT)
         gap += math.sqrt(best) * SPACING
-        reach = max(reach, math.sqrt(best))
-    for j in range(size):
-        best = np.inf
-        for i in range(len(samples)):
-            best = min(best, (samples[i, 0] - ring[j, 0]) ** 2 + (samples[i, 1] - ring[j, 1]) ** 2)
-        reach = max(reach, math.sqrt(best))
-    return gap, reach
+    return gap
+
+
+@njit(nogil=True, cache=True)
+def are_near(
+    points: np.ndarray, offsets: np.ndarray, others: np.ndarray, other_offsets: np.ndarray, distance: float
+) -> np.ndarray:
+    """Tell which pairs of rings have a Hausdorff distance, at their vertices, of at most `distance`, bool (n,).
+
+    Args:
+        points, others: float (m, 2) and (k, 2), rings one after the other, each closed, px.
+        offsets, other_offsets: int64 (n + 1,), where each ring begins.
+        distance: px.
+    """
+    near = np.empty(len(offsets) - 1, np.bool_)
+    for k in range(len(near)):
+        one = points[offsets[k] : offsets[k + 1]]
+        other = others[other_offsets[k] : other_offsets[k + 1]]
+        near[k] = lies_near(one, other, distance) and lies_near(other, one, distance)
+    return near
+
+
+@njit(nogil=True, cache=True)
+def lies_near(points: np.ndarray, ring: np.ndarray, distance: float) -> bool:
+    """Tell whether each point is within a distance of a closed ring; each looks first where the one before found it."""
+    size, place = len(ring) - 1, 0
+    for i in range(len(points)):
+        found = False
+        for step in range(size):
+            j = (place + step) % size
+            if measure_square(points[i], ring[j], ring[j + 1]) <= distance * distance:
+                place, found = j, True
+                break
+        if not found:
+            return False
+    return True
+
+
+@njit(nogil=True, cache=True)
+def measure_square(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
+    """The squared distance of a point from a segment."""
+    dx, dy = end[0] - start[0], end[1] - start[1]
+    px, py = point[0] - start[0], point[1] - start[1]
+    share = min(max((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-12), 0.0), 1.0)
+    return (px - share * dx) ** 2 + (py - share * dy) ** 2
 
 
 @njit(nogil=True, cache=True)

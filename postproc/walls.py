@@ -14,52 +14,8 @@ from numba import njit
 UX, UY, SX, SY, WEIGHT = range(5)  # columns of `walls`: direction; weighted sums of x and y, and of the weights
 PARALLEL = math.sin(math.radians(12))
 DIAGONAL = math.radians(25)  # a long wall farther than this from both axes keeps its own direction
-LOBE = math.radians(15)  # edges that are nearer than this to a direction support it
 CORNER = 0.12  # share of a wall at either end that the fit leaves out
 TINY = 1e-6
-
-
-@njit(nogil=True, cache=True)
-def find_direction(points: np.ndarray, corners: np.ndarray) -> tuple[float, float]:
-    """Find the direction that most edge length follows, modulo 90 degrees.
-
-    Args:
-        points: float (m, 2), a ring.
-        corners: int64 (n,), which of its points are corners.
-
-    Returns:
-        angle: radians, -pi/4..pi/4.
-        support: length of the edges along it or across, px.
-    """
-    count = len(corners)
-    angles, lengths = np.empty(count), np.empty(count)
-    for i in range(count):
-        start, end = points[corners[i]], points[corners[(i + 1) % count]]
-        angles[i] = math.atan2(end[1] - start[1], end[0] - start[0])
-        lengths[i] = math.hypot(end[1] - start[1], end[0] - start[0])
-    best, support = 0.0, -1.0
-    for i in range(count):
-        total = shift = 0.0
-        for j in range(count):
-            apart = fold(angles[j] - angles[i])
-            if abs(apart) < LOBE:
-                weight = lengths[j] * (1 - (apart / LOBE) ** 2)
-                total += weight
-                shift += weight * lengths[j] * apart
-        if total > support:
-            weights = 0.0
-            for j in range(count):
-                apart = fold(angles[j] - angles[i])
-                if abs(apart) < LOBE:
-                    weights += lengths[j] ** 2 * (1 - (apart / LOBE) ** 2)
-            best, support = angles[i] + shift / max(weights, TINY), total
-    return fold(best), support
-
-
-@njit(nogil=True, cache=True)
-def fold(angle: float) -> float:
-    """Return the angle modulo 90 degrees, -pi/4..pi/4."""
-    return angle - math.pi / 2 * math.floor(angle / (math.pi / 2) + 0.5)
 
 
 @njit(nogil=True, cache=True)
@@ -122,6 +78,12 @@ def raise_walls(ring: np.ndarray, corners: np.ndarray, least_wall: float) -> tup
     if n > 1 and _is_parallel(walls[n - 1, UX], walls[n - 1, UY], walls[0, UX], walls[0, UY]):
         n = _add_step(walls, spans, n, walls[0, UX], walls[0, UY], ring[corners[0]], corners[0])
     return walls[:n].copy(), spans[:n].copy()
+
+
+@njit(nogil=True, cache=True)
+def fold(angle: float) -> float:
+    """Return the angle modulo 90 degrees, -pi/4..pi/4."""
+    return angle - math.pi / 2 * math.floor(angle / (math.pi / 2) + 0.5)
 
 
 @njit(nogil=True, cache=True)
