@@ -202,7 +202,7 @@ def measure_gap(samples: np.ndarray, ring: np.ndarray) -> float:
     for i in range(len(samples)):
         best, nearest = np.inf, place
         for j in range(place - width, place + width + 1):
-            distance = measure_square(samples[i], ring[(j - 1) % size], ring[j % size])
+            distance = measure_square(samples, i, ring, (j - 1) % size, j % size)
             if distance < best:
                 best, nearest = distance, j % size
         place, width = nearest, min(size // 2 + 1, LOOKOUT)
@@ -231,13 +231,16 @@ def are_near(
 
 @njit(nogil=True, cache=True)
 def lies_near(points: np.ndarray, ring: np.ndarray, distance: float) -> bool:
-    """Tell whether each point is within a distance of a closed ring; each looks first where the one before found it."""
-    size, place = len(ring) - 1, 0
+    """Tell whether each point is within a distance of a closed ring.
+
+    Each looks first where the one before found it, then farther along to either side.
+    """
+    size, place, square = len(ring) - 1, 0, distance * distance
     for i in range(len(points)):
         found = False
         for step in range(size):
-            j = (place + step) % size
-            if measure_square(points[i], ring[j], ring[j + 1]) <= distance * distance:
+            j = (place + (step + 1) // 2 * (1 if step % 2 else -1)) % size
+            if measure_square(points, i, ring, j, j + 1) <= square:
                 place, found = j, True
                 break
         if not found:
@@ -246,10 +249,10 @@ def lies_near(points: np.ndarray, ring: np.ndarray, distance: float) -> bool:
 
 
 @njit(nogil=True, cache=True)
-def measure_square(point: np.ndarray, start: np.ndarray, end: np.ndarray) -> float:
-    """The squared distance of a point from a segment."""
-    dx, dy = end[0] - start[0], end[1] - start[1]
-    px, py = point[0] - start[0], point[1] - start[1]
+def measure_square(points: np.ndarray, i: int, ring: np.ndarray, start: int, end: int) -> float:
+    """The squared distance of a point from the segment between two points of a ring."""
+    dx, dy = ring[end, 0] - ring[start, 0], ring[end, 1] - ring[start, 1]
+    px, py = points[i, 0] - ring[start, 0], points[i, 1] - ring[start, 1]
     share = min(max((px * dx + py * dy) / max(dx * dx + dy * dy, 1e-12), 0.0), 1.0)
     return (px - share * dx) ** 2 + (py - share * dy) ** 2
 
