@@ -14,7 +14,7 @@ from ensemble.evidence import Evidence, fix_iou, index_groups
 from members.console import track
 from members.dataset import Tile
 from postproc.counting import map_threads
-from postproc.polygons import OutlineRecipe, draw_outlines
+from postproc.polygons import OutlineRecipe, cut_mask
 from postproc.recipe import Recipe
 from postproc.search import Choice
 from postproc.source import Source
@@ -105,7 +105,5 @@ def make_mask(source: Source, tile: Tile, setting: Setting, masks: dict[Setting,
     """Return the tile's mask, bool (height, width), from `masks` if it is there."""
     if setting not in masks:
         weights, recipe, outlines = setting
-        blend = source.read_blend(tile, dict(weights))
-        mask = recipe.apply(blend)
-        masks[setting] = mask if outlines is None else draw_outlines(mask, blend, outlines)
+        masks[setting] = cut_mask(source.read_blend(tile, dict(weights)), recipe, outlines)
     return masks[setting]

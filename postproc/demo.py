@@ -23,9 +23,10 @@ from members.training.backend import choose_backend
 from members.training.train import train
 from postproc.overlaps import count_overlap, pool_overlaps
 from postproc.pictures import find_truth
+from postproc.polygons import OutlineRecipe, cut_mask
 from postproc.recipe import Recipe
 from postproc.report import draw_sheet
-from postproc.submit import submit
+from postproc.submit import choose_outlines, choose_recipe, submit
 from postproc.tune import tune
 
 MEMBERS = ("lite0_unet", "lite2_unet")
@@ -33,6 +34,7 @@ TILES, TEST_SHARE, VALID_SHARE = 108, 0.15, 0.2
 EPOCHS, BATCH_SIZE, CROP = 9, 4, 128
 PICTURED = 4
 ORIGIN = "origin.json"
+CleanUp = tuple[Recipe, OutlineRecipe | None]
 
 
 def demo(
@@ -60,7 +62,7 @@ def demo(
     tune(own, run)
     submit(run, "test", own)
     truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
-    tuned = Recipe.parse(read_json(place.tuned_file)["recipe"], str(place.tuned_file))
+    tuned = choose_recipe(place, "test", "tuned")[0], choose_outlines(place, "tuned")
     stdout.print(tabulate_stages(place, truths, tuned))
     picture = run / "demo.png"
     draw_sheet(picture_tiles(place, truths, tuned), picture)
@@ -119,22 +121,23 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
     )
 
 
-def score_stage(part: Path, weights: Mapping[str, int], recipe: Recipe, truths: Mapping[str, np.ndarray]) -> float:
-    """Pooled IoU of a blend and recipe over the tiles set aside."""
+def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
+    """Pooled IoU of a blend and its clean-up over the tiles set aside."""
     overlaps = (
-        count_overlap(truth, recipe.apply(read_blend(part, weights, image_id, truth.shape)))
+        count_overlap(truth, cut_mask(read_blend(part, weights, image_id, truth.shape), *clean_up))
         for image_id, truth in truths.items()
     )
     return float(pool_overlaps(overlaps).iou)
 
 
-def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Recipe) -> Table:
+def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: CleanUp) -> Table:
     """The table of what each stage brings."""
     single, averaged = run.path / "maps/test_without_tta", run.path / "maps/test"
     blend = dict.fromkeys(MEMBERS, 1)
-    stages = {f"member {name}": (single, {name: 1}, Recipe()) for name in MEMBERS}
-    stages["blend of both"] = (single, blend, Recipe())
-    stages["blend with TTA (d4)"] = (averaged, blend, Recipe())
+    neutral: CleanUp = Recipe(), None
+    stages = {f"member {name}": (single, {name: 1}, neutral) for name in MEMBERS}
+    stages["blend of both"] = (single, blend, neutral)
+    stages["blend with TTA (d4)"] = (averaged, blend, neutral)
     stages["blend with TTA, tuned"] = (averaged, blend, tuned)
     table = Table("stage", "pooled IoU", title=f"{len(truths)} tiles that nothing was trained or tuned on")
     for name, stage in stages.items():
@@ -143,7 +146,7 @@ def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Recipe) -
 
 
 def picture_tiles(
-    run: Run, truths: Mapping[str, np.ndarray], recipe: Recipe
+    run: Run, truths: Mapping[str, np.ndarray], clean_up: CleanUp
 ) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Panels of a few tiles with buildings, evenly spread over the ids."""
     built = [image_id for image_id, truth in truths.items() if truth.any()]
@@ -153,7 +156,7 @@ def picture_tiles(
     for image_id in shown:
         truth = truths[image_id]
         blend = read_blend(run.path / "maps/test", dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
-        mask = recipe.apply(blend)
+        mask = cut_mask(blend, *clean_up)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
         panels.append((caption, read_image(images[image_id]), truth, blend, mask))
     return panels

@@ -7,6 +7,7 @@ from skimage.measure import label
 
 from members.errors import InputError
 from postproc.buildings import Building, Status, rasterize_outlines
+from postproc.recipe import Recipe
 from postproc.regularisation import regularise_outlines
 from postproc.simplification import simplify_outlines
 from postproc.splitting import split_by_distance, split_by_map
@@ -48,6 +49,12 @@ def draw_outlines(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) ->
         InputError: as `outline_buildings` does.
     """
     return rasterize_outlines((building.outline for building in outline_buildings(mask, blend, recipe)), mask.shape)
+
+
+def cut_mask(blend: np.ndarray, recipe: Recipe, outlines: OutlineRecipe | None) -> np.ndarray:
+    """Return the mask, bool (height, width), of a map, uint8 (height, width): as cut, or as its outlines cover it."""
+    mask = recipe.apply(blend)
+    return mask if outlines is None else draw_outlines(mask, blend, outlines)
 
 
 def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> list[Building]:
