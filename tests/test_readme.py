@@ -44,7 +44,7 @@ def test_options_named_in_the_text_exist() -> None:
 def test_scripts_and_files_that_it_names_exist() -> None:
     for module in re.findall(r"python -m ([a-z0-9_.]+)", TEXT):
         assert (REPOSITORY / (module.replace(".", "/") + ".py")).is_file(), module
-    for path in re.findall(r"`((?:members|ensemble|postproc)/[a-z_]+\.py)`", TEXT):
+    for path in re.findall(r"`(?:python )?((?:members|ensemble|postproc|benchmarks)/[a-z_]+\.py)", TEXT):
         assert (REPOSITORY / path).is_file(), path
 
 
