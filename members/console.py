@@ -66,9 +66,7 @@ def run_app(app: typer.Typer) -> NoReturn:
         if error.errno not in FULL:
             raise
         place = f" at {error.filename}" if error.filename else ""
-        fail(
-            f"no room on the disk{place}: {error.strerror}; what was whole is whole still: free some, try again"
-        )
+        fail(f"no room on the disk{place}: {error.strerror}; what was whole is whole still: free some, try again")
     except SystemExit as end:  # Typer ends every other run itself
         if end.code == INTERRUPTED:
             stderr.print("interrupted; the same command goes on where it stopped")
