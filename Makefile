@@ -7,7 +7,7 @@ demo: .venv/installed  ## train, predict, tune and submit on drawn scenes, in a 
 	$(BIN)/roofstack demo
 
 test: .venv/installed lint  ## everything that CI checks
-	$(BIN)/pytest -m "not slow" -n auto --dist loadfile
+	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow
