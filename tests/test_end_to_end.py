@@ -15,7 +15,7 @@ import rasterio
 from postproc.buildings import rasterize_outlines
 from postproc.polygons import OutlineRecipe, outline_buildings
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 REPOSITORY = Path(__file__).parents[1]
 GROUPS = ("banepa_193345_110120", "kampala_154806_130816", "zanzibar_159646_135480")
 TILES_PER_GROUP, TEST_TILES = 3, 3
