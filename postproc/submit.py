@@ -21,7 +21,7 @@ from postproc.frames import read_frame
 from postproc.mosaic import Reader
 from postproc.polygons import OutlineRecipe, draw_outlines, outline_buildings
 from postproc.recipe import Recipe
-from postproc.submission import check_ids, write_submission
+from postproc.submission import check_ids, read_ids, write_submission
 from postproc.targets import check_target, guard_target
 
 
@@ -29,6 +29,10 @@ def submit(
     run: Annotated[Path, typer.Option(help="The run whose maps are used.")],
     part: Annotated[str, typer.Option(help="Whose maps: test, valid, or a name that predict --images made.")] = "test",
     data: Annotated[Path | None, typer.Option(help="Check the ids against this data set's test folder.")] = None,
+    sample: Annotated[
+        Path | None,
+        typer.Option(metavar="CSV", help="Check the ids against this sample submission, and keep its order."),
+    ] = None,
     recipe: Annotated[
         str, typer.Option(help="tuned (RUN/tuned.json), default (threshold 128 alone), or a JSON file.")
     ] = "tuned",
@@ -70,6 +74,10 @@ def submit(
     if data is not None and part == "test":
         expected = [tile.image_id for tile in list_tiles(data, "test")]
         check_ids(folders[0], list(sizes), expected)
+    if sample is not None:
+        expected = read_ids(sample)
+        check_ids(folders[0], list(sizes), expected)
+        sizes = {image_id: sizes[image_id] for image_id in expected}
     check_target(path, (".csv",))
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
     exports = Exports(vector, coco, masks, min_area_m2)

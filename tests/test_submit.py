@@ -244,3 +244,18 @@ def test_full_disk_keeps_the_former_files(
     assert {name: value for name, value in after.items() if name != log} == {
         name: value for name, value in before.items() if name != log
     }
+
+
+def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: Path) -> None:
+    run, sample = make_run(tmp_path), tmp_path / "sample.csv"
+    sample.write_text("ImageId,EncodedPixels\nright,1 1\nleft,1 1\n")
+    outcome = roofstack("submit", "--run", run.path, "--sample", sample)
+    assert outcome.code == 0, outcome.err
+    assert [name for name, _ in read_submission(run.path / "submission.csv")] == ["right", "left"]
+    for text, message in (
+        ("ImageId\nright\n", "1 surplus .left."),
+        ("ImageId\nright\nleft\nmiddle\n", "1 missing .middle."),
+        ("Id\nright\n", "no column ImageId"),
+    ):
+        sample.write_text(text)
+        refuse(roofstack, tmp_path, message, "submit", "--run", run.path, "--sample", sample)
