@@ -2,11 +2,11 @@
 
 import typer
 
-from ensemble import exchange
+from ensemble import maps as exchange
 from ensemble.blend import blend
 from ensemble.predict import predict
 from ensemble.tta_gain import tta_gain
-from members.console import run_app
+from members.common.console import run_app
 from members.training.overview import augment, show_members
 from members.training.train import train
 from postproc.demo import demo

@@ -23,10 +23,10 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ensemble.blend import blend_maps
-from ensemble.evidence import count_thresholds, draw_groups
-from ensemble.greedy import ROUNDS, build_library, collect_blend, select_members
-from members.console import run_command, stdout
+from ensemble.selection.blend import blend_maps
+from ensemble.selection.greedy import ROUNDS, build_library, collect_blend, select_members
+from ensemble.statistics.counts import count_thresholds, draw_groups
+from members.common.console import run_command, stdout
 
 COPIES, BAGS = 10, 50
 Tiles = list[tuple[list[np.ndarray], np.ndarray]]

@@ -34,12 +34,13 @@ import rasterio
 import shapely
 from scipy.ndimage import gaussian_filter
 
-from members.console import run_command, stdout
-from members.errors import InputError
-from postproc.buildings import rasterize_outlines
-from postproc.polygons import OutlineRecipe, outline_buildings, reshape_outlines
-from postproc.recipe import Recipe
-from postproc.shapes import (
+from members.common.console import run_command, stdout
+from members.common.errors import InputError
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings, reshape_outlines
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import rasterize_outlines
+from postproc.polygons.tracing import trace_mask
+from postproc.scoring.shapes import (
     count_vertices,
     measure_c_iou,
     measure_iou,
@@ -47,7 +48,6 @@ from postproc.shapes import (
     measure_polis,
     measure_right_angles,
 )
-from postproc.tracing import trace_mask
 
 PASSES = 2
 METRES = 0.14  # a pixel's side on the ground

@@ -22,14 +22,14 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ensemble.claims import Claims
-from ensemble.jobs import BATCH, Job, make_maps
-from ensemble.maps import map_path
-from ensemble.tta import VIEW_SETS, Predict
-from members.catalog import find_spec
-from members.console import run_command, stdout
-from members.dataset import Tile, list_tiles
-from members.training.backend import choose_backend
+from ensemble.inference.jobs import BATCH, Job, make_maps
+from ensemble.inference.locks import Claims
+from ensemble.inference.views import VIEW_SETS, Predict
+from ensemble.mapfolder.maps import map_path
+from members.common.console import run_command, stdout
+from members.data.tiles import Tile, list_tiles
+from members.training.catalog import find_spec
+from members.training.networks.backend import choose_backend
 
 TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
     (
@@ -92,7 +92,7 @@ def bench(
 ) -> None:
     """Time both; the last line is one JSON object."""
     choose_backend()
-    from members.training.network import build_network
+    from members.training.networks.network import build_network
 
     spec = find_spec(member)
     network = build_network(spec).predict_on_batch

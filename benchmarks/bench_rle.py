@@ -22,11 +22,11 @@ from typing import Any
 
 import numpy as np
 
-from members.console import run_command, stdout
-from members.dataset import list_files, read_mask
-from members.errors import InputError
-from postproc.rle import decode_rle, encode_rle
-from postproc.submission import read_submission, write_submission
+from members.common.console import run_command, stdout
+from members.common.errors import InputError
+from members.data.tiles import list_files, read_mask
+from postproc.formats.rle import decode_rle, encode_rle
+from postproc.formats.submission import read_submission, write_submission
 
 PASSES = 7
 CSV_TILES = 10_000

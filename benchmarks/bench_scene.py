@@ -22,12 +22,12 @@ from rasterio.windows import Window
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ensemble.jobs import Job, write_scene
-from ensemble.maps import map_path
-from ensemble.scenes import open_scene
-from ensemble.tta import VIEW_SETS
-from members.console import run_command, stdout
-from members.dataset import Tile
+from ensemble.inference.jobs import Job, write_scene
+from ensemble.inference.scenes import open_scene
+from ensemble.inference.views import VIEW_SETS
+from ensemble.mapfolder.maps import map_path
+from members.common.console import run_command, stdout
+from members.data.tiles import Tile
 
 SIZES = (2048, 8192, 20000)
 BLOCK = 512

@@ -31,13 +31,13 @@ from skimage.morphology import closing, opening
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ensemble.evidence import THRESHOLDS
-from members.console import run_command, stdout
-from postproc.recipe import Recipe, draw_kernel
-from postproc.search import Choice, Grid, Tile, search_kernels
-from postproc.storage import Address
-from postproc.study import Studies, read_recipe, run_trials
-from postproc.weights import Stack, list_given, list_ranges, read_weights
+from ensemble.statistics.counts import THRESHOLDS
+from members.common.console import run_command, stdout
+from postproc.pipeline.recipe import Recipe, draw_kernel
+from postproc.search.exact import Choice, Grid, Tile, search_kernels
+from postproc.study.storage import Address
+from postproc.study.trials import Studies, read_recipe, run_trials
+from postproc.study.weights import Stack, list_given, list_ranges, read_weights
 
 Counts = tuple[int, int]
 Trial = tuple[Recipe, int]

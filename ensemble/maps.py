@@ -1,180 +1,193 @@
-"""The probability-map folder: one uint8 GeoTIFF an image, probability = value / 255, and a manifest."""
+"""The commands that check folders of maps, and take in maps of other programs."""
 
-import contextlib
 import hashlib
-import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
-import rasterio
-from pydantic import BaseModel, ConfigDict, ValidationError
+import typer
 from rasterio.errors import RasterioError
 
-from members.dataset import open_raster, read_bands
-from members.errors import InputError
-from members.files import read_json, write_json, write_whole
+from ensemble.mapfolder.maps import (
+    MANIFEST,
+    Manifest,
+    claim_folder,
+    hash_file,
+    list_missing,
+    map_path,
+    quantise,
+    read_manifest,
+    read_map,
+    write_map,
+)
+from members.common.console import stdout, track
+from members.common.errors import InputError
+from members.data.run import Run, RunRecord
+from members.data.tiles import list_files, list_tiles, open_raster, read_bands
 
-MANIFEST = "manifest.json"
-BLOCK = 512
-"""Side of the blocks that maps larger than that are stored in, px."""
+IMPORTED = "imported"
+SUFFIXES = (".npy", ".png", ".tif", ".tiff")
+Sources = dict[str, tuple[Path, tuple[int, int]]]
 
-
-class Manifest(BaseModel):
-    """What the maps of a folder are of, and what they were made with."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    member: str
-    spec: dict[str, Any]
-    tta: str
-    merge: str = "mean"
-    weights: dict[str, str]
-    """fold -> hash of its weights file"""
-    split: dict[str, Any]
-    images: dict[str, tuple[int, int]]
-    """image id -> (height, width) in px"""
-
-
-def quantise(probability: np.ndarray) -> np.ndarray:
-    """Probabilities, float in 0..1, as uint8: 0.0 is 0, 1.0 is 255, rounded half to even between."""
-    return np.rint(probability * 255).astype(np.uint8)
+app = typer.Typer(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
 
 
-def map_path(folder: Path, image_id: str) -> Path:
-    """Where the map of an image is."""
-    return folder / f"{image_id}.tif"
+@app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="One member's maps, or a part's folder of several.")],
+) -> None:
+    """Read every map and say what is missing, damaged, foreign, or not what its manifest says.
 
-
-@contextlib.contextmanager
-def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[rasterio.io.DatasetWriter]:
-    """Open a map to write it in blocks, with the CRS and transform of its source image; whole or absent.
-
-    Raises:
-        InputError: the disk is full, or refuses for another reason.
+    Exit code 1 if anything is.
     """
-    with rasterio.open(source) as image:
-        crs, transform = image.crs, image.transform
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
-    if max(size) > BLOCK:
-        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
-    try:
-        with write_whole(path) as temporary:
-            with rasterio.open(
-                temporary, "w", height=size[0], width=size[1], crs=crs, transform=transform, **profile
-            ) as raster:
-                yield raster
-            with rasterio.open(temporary) as written:  # GDAL says nothing where the disk fills up as it closes
-                for _, block in written.block_windows():
-                    written.read(window=block)
-    except (OSError, RasterioError) as error:
-        raise refuse_disk(path, error) from None
-
-
-def refuse_disk(path: Path, error: Exception) -> InputError:
-    """What to raise where a file cannot be written."""
-    reason = " ".join(str(error.__cause__ or error).split())
-    return InputError(
-        f"{path}: cannot be written ({reason}); make room and run the same command again, it goes on from here"
-    )
-
-
-def write_map(path: Path, values: np.ndarray, source: Path) -> None:
-    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
-    height, width = values.shape
-    with open_map(path, source, (height, width)) as raster:
-        raster.write(values, 1)
-
-
-def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a map as uint8 (h, w).
-
-    Raises:
-        InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
-    """
-    with open_raster(path) as raster:
-        if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
-            raise InputError(
-                f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its "
-                f"manifest says one of uint8, {size[1]}x{size[0]} px; predict it again"
-            )
-        return read_bands(raster)[0]
-
-
-def read_manifest(folder: Path) -> Manifest:
-    """Read a map folder's manifest.
-
-    Raises:
-        InputError: there is none, or it is damaged.
-    """
-    if not (folder / MANIFEST).is_file():
-        raise InputError(f"{folder}: no maps here (no {MANIFEST}); run roofstack predict")
-    try:
-        return Manifest.model_validate(read_json(folder / MANIFEST))
-    except ValidationError as error:
-        raise InputError(
-            f"{folder / MANIFEST}: {error.errors()[0]['msg']}; remove the folder and predict again"
-        ) from None
-
-
-def write_manifest(folder: Path, manifest: Manifest) -> None:
-    """Write a map folder's manifest, before the first map."""
-    write_json(folder / MANIFEST, manifest.model_dump())
-
-
-def list_missing(folder: Path, image_ids: Iterable[str]) -> list[str]:
-    """The images whose map is not there yet, in their order."""
-    return [image_id for image_id in image_ids if not map_path(folder, image_id).is_file()]
-
-
-def plan_maps(folder: Path, manifest: Manifest) -> list[str]:
-    """The images whose map is still to be made: all, where the maps there are of another manifest.
-
-    Raises:
-        InputError: there are maps without a manifest, or it is damaged.
-    """
-    if (folder / MANIFEST).is_file():
-        return list_missing(folder, manifest.images) if read_manifest(folder) == manifest else list(manifest.images)
-    if any(folder.glob("*.tif")):
-        raise InputError(f"{folder}: maps without a {MANIFEST}, so of unknown origin; move them elsewhere")
-    return list(manifest.images)
-
-
-def claim_folder(folder: Path, manifest: Manifest) -> bool:
-    """Prepare a folder for the maps of a manifest; True if maps of another one had to be dropped for it."""
-    if stale := (folder / MANIFEST).is_file() and read_manifest(folder) != manifest:
-        shutil.rmtree(folder)
-    if not (folder / MANIFEST).is_file():
-        write_manifest(folder, manifest)
-    return stale
-
-
-def read_maps(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, tuple[int, int]]]:
-    """The manifests of several members' folders, by member, and the images that all of them cover.
-
-    Raises:
-        InputError: a manifest is missing, maps are missing, or the members' images, sizes or splits differ.
-    """
+    folders = [folder] if (folder / MANIFEST).is_file() else sorted(folder.glob("*/"))
+    if not folders:
+        raise InputError(f"{folder}: no maps here (no {MANIFEST}, nor folders that have one); run roofstack predict")
     manifests: dict[str, Manifest] = {}
-    first: Manifest | None = None
-    for folder in folders:
-        manifest = manifests[folder.name] = read_manifest(folder)
-        first = first or manifest
-        if missing := list_missing(folder, manifest.images):
-            raise InputError(
-                f"{folder}: {len(missing)} of {len(manifest.images)} maps are missing ({missing[0]}, ...); "
-                "run the same roofstack predict again, it goes on where it stopped"
-            )
-        if manifest.images != first.images or manifest.split != first.split:
-            what = "images" if manifest.images != first.images else "split"
-            raise InputError(f"{folder}: not the {what} of {first.member}'s maps; predict both again in one run")
-    if first is None:
-        raise InputError("no member has maps of this part; run roofstack predict")
-    return manifests, first.images
+    problems: list[str] = []
+    for each in folders:
+        try:
+            manifests[each.name] = read_manifest(each)
+        except InputError as error:
+            problems.append(str(error))
+        else:
+            problems += find_problems(each, manifests[each.name])
+    problems += compare_manifests(folder, manifests)
+    for problem in problems:
+        stdout.print(problem)
+    maps = sum(len(manifest.images) for manifest in manifests.values())
+    stdout.print(f"{maps} maps of {', '.join(manifests) or 'no member'}: {len(problems) or 'no'} problem(s)")
+    if problems:
+        raise typer.Exit(1)
 
 
-def hash_file(path: Path) -> str:
-    """BLAKE2b of a file's bytes, 32 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def find_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
+    """Yield what is wrong with one member's maps, a line each."""
+    missing = list_missing(folder, manifest.images)
+    if missing:
+        yield f"{folder}: missing: {', '.join(missing)}; run the same roofstack predict again"
+    expected = {map_path(folder, image_id) for image_id in manifest.images} | {folder / MANIFEST}
+    visible = [path for path in folder.iterdir() if not path.name.startswith(".")]  # others are at work, or were killed
+    if foreign := sorted(path.name for path in visible if path not in expected):
+        yield f"{folder}: foreign: {', '.join(foreign)}; not in {MANIFEST}, so move them elsewhere"
+    for image_id, size in manifest.images.items():
+        if image_id not in missing:
+            try:
+                read_map(map_path(folder, image_id), size)
+            except InputError as error:
+                yield str(error)
+    trained = folder.resolve().parents[2] / "members" / folder.resolve().name
+    for fold, expected_hash in manifest.weights.items():
+        weights = trained / f"fold{fold}" / "best.weights.h5"
+        if weights.is_file() and hash_file(weights) != expected_hash:
+            yield f"{folder}: made with other weights than {weights}; run roofstack predict again"
+
+
+def compare_manifests(folder: Path, manifests: Mapping[str, Manifest]) -> Iterator[str]:
+    """Yield which members' maps can't be blended with the first one's."""
+    members = list(manifests.items())
+    for name, manifest in members[1:]:
+        first, other = members[0]
+        for what in ("images", "split"):
+            if getattr(manifest, what) != getattr(other, what):
+                yield f"{folder / name}: not the {what} of {first}'s maps; predict or import both again in one run"
+
+
+@app.command("import")
+def import_maps(
+    run: Annotated[Path, typer.Option(help="The run that takes the maps in.")],
+    part: Annotated[str, typer.Option(help="What they are of: valid, test, or a part that a member has maps of.")],
+    member: Annotated[str, typer.Option(help="The name to give to what made them.")],
+    source: Annotated[
+        Path, typer.Option("--from", help="Folder of IMAGE_ID.npy (float 0..1, or uint8), .png or .tif.")
+    ],
+) -> None:
+    """Take in another program's probability maps as those of one more member.
+
+    There must be one file an image of the part, of the image's size. Floats are probabilities from 0 to 1;
+    of 8-bit values 255 is the probability 1. Maps of the part valid must be by models that did not see the tile.
+    """
+    place = Run(run)
+    record = place.read_record()
+    target = place.map_folder(part, member)
+    if not member.replace("_", "").isalnum() or member in place.list_members():
+        raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")
+    if target.is_dir() and IMPORTED not in read_manifest(target).weights:
+        raise InputError(f"{target}: maps that were not imported; give another --member, or move them elsewhere")
+    sources = list_sources(place, record, part, member)
+    files = list_files(source, SUFFIXES)
+    if missing := [image_id for image_id in sources if image_id not in files]:
+        raise InputError(f"{source}: no map of {', '.join(missing[:3])} ({len(missing)} missing); each image needs one")
+    if foreign := [image_id for image_id in files if image_id not in sources]:
+        raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
+    digest = hashlib.blake2b(digest_size=16)
+    for image_id, (_, size) in sources.items():  # everything is checked before anything is written
+        digest.update(read_foreign(files[image_id], size).tobytes())
+    manifest = Manifest(
+        member=member,
+        spec={},
+        tta=IMPORTED,
+        weights={IMPORTED: digest.hexdigest()},
+        split=record.split.model_dump(mode="json"),
+        images={image_id: size for image_id, (_, size) in sources.items()},
+    )
+    claim_folder(target, manifest)  # earlier imports go, so that a stop half-way leaves no mixture
+    for image_id, (image, size) in track(sources.items(), "import", len(sources)):
+        write_map(map_path(target, image_id), read_foreign(files[image_id], size), image)
+    place.log_command()
+    stdout.print(f"{len(sources)} maps of {part} imported: {target}")
+
+
+def list_sources(run: Run, record: RunRecord, part: str, member: str) -> Sources:
+    """Each image of a part with a file that has its place on earth, and its (height, width).
+
+    Raises:
+        InputError: the part is unknown, or the run's data are not where they were.
+    """
+    others = [folder for folder in sorted(run.map_folder(part, "").glob("*/")) if folder.name != member]
+    if others:
+        return {i: (map_path(others[0], i), size) for i, size in read_manifest(others[0]).images.items()}
+    if part == "test":
+        tiles = list_tiles(Path(record.data), "test")
+    elif part == "valid":
+        tiles = list_tiles(Path(record.data), group_by=record.split.group_by)
+        run.check_tiles(tiles)
+        tiles = [tile for tile in tiles if tile.group in record.split.valid_groups]
+    else:
+        raise InputError(f"--part {part}: no member has maps of it; valid, test, or a part that was predicted")
+    sources: Sources = {}
+    for tile in tiles:
+        with open_raster(tile.image) as raster:
+            sources[tile.image_id] = tile.image, raster.shape
+    return sources
+
+
+def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read another program's map as uint8 (h, w).
+
+    Raises:
+        InputError: it is unreadable, of another size, not floats in 0..1 nor uint8, or holds NaN.
+    """
+    try:
+        if path.suffix == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            with open_raster(path) as raster:
+                values = read_bands(raster)
+    except (ValueError, OSError, EOFError, RasterioError) as error:
+        raise InputError(f"{path}: not a readable array ({error}); export it again") from None
+    shape = values.shape
+    values = values.reshape([side for side in shape if side != 1]) if values.ndim > 2 else values
+    if values.shape != tuple(size):
+        raise InputError(
+            f"{path}: shape {shape}; the image is {size[0]} high and {size[1]} wide, and a map has one band"
+        )
+    if values.dtype == np.uint8:
+        return values
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(f"{path}: {values.dtype} values; a map has floats from 0 to 1, or uint8")
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        wrong = values[~((values >= 0) & (values <= 1))]
+        raise InputError(f"{path}: {wrong.size} values such as {wrong[0]}; floats are probabilities from 0 to 1")
+    return quantise(values.astype(np.float64))

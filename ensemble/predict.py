@@ -10,19 +10,19 @@ from typing import Annotated, Literal
 import typer
 from rich.table import Table
 
-from ensemble.claims import Claims
-from ensemble.cluster import spread_work
-from ensemble.jobs import Job, make_maps
-from ensemble.maps import claim_folder
-from ensemble.networks import Load, load_network, load_networks
-from ensemble.parts import choose_members, list_part, read_size
-from ensemble.plans import Plan, cut_chunks, plan_member
-from ensemble.tta import parse_views
-from ensemble.uncertainty import combine_spread
-from members.console import make_progress, run_command, stderr, stdout
-from members.dataset import Tile
-from members.run import Run
-from members.training.backend import choose_backend
+from ensemble.inference.cluster import spread_work
+from ensemble.inference.inputs import choose_members, list_part, read_size
+from ensemble.inference.jobs import Job, make_maps
+from ensemble.inference.locks import Claims
+from ensemble.inference.networks import Load, load_network, load_networks
+from ensemble.inference.std import combine_spread
+from ensemble.inference.tasks import Plan, cut_chunks, plan_member
+from ensemble.inference.views import parse_views
+from ensemble.mapfolder.maps import claim_folder
+from members.common.console import make_progress, run_command, stderr, stdout
+from members.data.run import Run
+from members.data.tiles import Tile
+from members.training.networks.backend import choose_backend
 
 WAIT = 0.2
 """Seconds between looks at images that another process has claimed."""

@@ -10,7 +10,14 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from ensemble.evidence import (
+from ensemble.inference.inputs import choose_members
+from ensemble.inference.jobs import BATCH
+from ensemble.inference.networks import load_network
+from ensemble.inference.views import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
+from ensemble.mapfolder.maps import quantise
+from ensemble.mapfolder.valid import list_valid
+from ensemble.selection.methods import find_threshold
+from ensemble.statistics.counts import (
     THRESHOLDS,
     Evidence,
     compare_evidence,
@@ -19,17 +26,10 @@ from ensemble.evidence import (
     fix_iou,
     index_groups,
 )
-from ensemble.jobs import BATCH
-from ensemble.judge import find_threshold
-from ensemble.maps import quantise
-from ensemble.networks import load_network
-from ensemble.parts import choose_members
-from ensemble.tta import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
-from ensemble.valid import list_valid
-from members.console import run_command, stdout, track
-from members.dataset import Tile, read_pair
-from members.run import Run, RunRecord
-from members.training.backend import choose_backend
+from members.common.console import run_command, stdout, track
+from members.data.run import Run, RunRecord
+from members.data.tiles import Tile, read_pair
+from members.training.networks.backend import choose_backend
 from members.training.spec import read_spec
 
 SEED = 42

@@ -10,22 +10,22 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from ensemble.blend import read_blend
 from ensemble.predict import predict
-from members.console import stderr, stdout
-from members.dataset import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
-from members.errors import InputError
-from members.files import read_json, write_json
-from members.run import Run
-from members.scenes import write_scenes
-from members.split import NEVER_VALID, Split, draw_split
-from members.training.backend import choose_backend
+from ensemble.selection.blend import read_blend
+from members.common.console import stderr, stdout
+from members.common.errors import InputError
+from members.common.files import read_json, write_json
+from members.data.run import Run
+from members.data.split import NEVER_VALID, Split, draw_split
+from members.data.tiles import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
+from members.synthetic.scenes import write_scenes
+from members.training.networks.backend import choose_backend
 from members.training.train import train
-from postproc.overlaps import count_overlap, pool_overlaps
-from postproc.pictures import find_truth
-from postproc.polygons import OutlineRecipe, cut_mask
-from postproc.recipe import Recipe
-from postproc.report import draw_sheet
+from postproc.pipeline.outlines import OutlineRecipe, cut_mask
+from postproc.pipeline.recipe import Recipe
+from postproc.reporting.report import draw_sheet
+from postproc.scoring.inputs import find_truth
+from postproc.scoring.pixels import count_overlap, pool_overlaps
 from postproc.submit import choose_outlines, choose_recipe, submit
 from postproc.tune import tune
 

@@ -7,15 +7,15 @@ from typing import Annotated
 
 import typer
 
-from members.console import run_command, stdout, track, warn
-from members.dataset import read_groups
-from members.errors import InputError
-from postproc.building_scores import Comparison, compare_buildings, make_building_scorer
-from postproc.frames import Frame, read_frame
-from postproc.overlaps import Overlap, count_overlap, make_mask_scorer, pool_overlaps
-from postproc.pictures import Picture, find_images, find_table, find_truth, read_masks, read_truth, read_vector
-from postproc.scoreboard import describe_rows, list_rows, tabulate_regions, tabulate_scores, write_rows
-from postproc.submission import check_ids, read_ids
+from members.common.console import run_command, stdout, track, warn
+from members.common.errors import InputError
+from members.data.tiles import read_groups
+from postproc.formats.submission import check_ids, read_ids
+from postproc.geo.frames import Frame, read_frame
+from postproc.scoring.buildings import Comparison, compare_buildings, make_building_scorer
+from postproc.scoring.inputs import Picture, find_images, find_table, find_truth, read_masks, read_truth, read_vector
+from postproc.scoring.pixels import Overlap, count_overlap, make_mask_scorer, pool_overlaps
+from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, tabulate_scores, write_rows
 
 
 def score(

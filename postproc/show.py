@@ -14,17 +14,17 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ensemble.blend import read_blend
-from ensemble.maps import read_maps
-from members.console import run_command, stdout
-from members.dataset import list_tiles, read_image, read_mask
-from members.errors import InputError
-from members.run import Run
-from postproc.buildings import Building, rasterize_outlines
-from postproc.overlaps import count_overlap
-from postproc.polygons import OutlineRecipe, outline_buildings
+from ensemble.mapfolder.maps import read_maps
+from ensemble.selection.blend import read_blend
+from members.common.console import run_command, stdout
+from members.common.errors import InputError
+from members.data.run import Run
+from members.data.tiles import list_tiles, read_image, read_mask
+from postproc.formats.targets import check_target, write_target
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.polygons.buildings import Building, rasterize_outlines
+from postproc.scoring.pixels import count_overlap
 from postproc.submit import choose_outlines, choose_recipe, describe_blend, describe_recipe
-from postproc.targets import check_target, write_target
 
 ERRORS = {  # Okabe and Ito's colours, told apart by the colour-blind
     "true positive": "#ffffff",

@@ -9,20 +9,20 @@ import numpy as np
 import typer
 from pydantic import ValidationError
 
-from ensemble.blend import Blend, read_blend
-from ensemble.maps import map_path, read_maps
-from members.console import run_command, stdout, track
-from members.dataset import list_tiles
-from members.errors import InputError
-from members.files import read_json
-from members.run import Run
-from postproc.exports import Exports, remember
-from postproc.frames import read_frame
-from postproc.mosaic import Reader
-from postproc.polygons import OutlineRecipe, draw_outlines, outline_buildings
-from postproc.recipe import Recipe
-from postproc.submission import check_ids, read_ids, write_submission
-from postproc.targets import check_target, guard_target
+from ensemble.mapfolder.maps import map_path, read_maps
+from ensemble.selection.blend import Blend, read_blend
+from members.common.console import run_command, stdout, track
+from members.common.errors import InputError
+from members.common.files import read_json
+from members.data.run import Run
+from members.data.tiles import list_tiles
+from postproc.formats.exports import Exports, remember
+from postproc.formats.submission import check_ids, read_ids, write_submission
+from postproc.formats.targets import check_target, guard_target
+from postproc.geo.frames import read_frame
+from postproc.geo.mosaic import Reader
+from postproc.pipeline.outlines import OutlineRecipe, draw_outlines, outline_buildings
+from postproc.pipeline.recipe import Recipe
 
 
 def submit(

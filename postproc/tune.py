@@ -12,29 +12,29 @@ import numpy as np
 import optuna
 import typer
 
-from ensemble.blend import Blend, read_weights
-from ensemble.evidence import Objective, index_groups, pool_groups
-from ensemble.maps import Manifest
-from ensemble.valid import read_valid
-from members.console import make_progress, run_command, stdout, track
-from members.errors import InputError
-from members.files import write_json
-from members.run import Run
-from postproc.audit import audit_verdict
-from postproc.building_steps import TRIALS, fit_thresholds, judge_buildings, open_last, read_counter
-from postproc.curve import trace_recipe
-from postproc.outcome import describe_choice, describe_verdict, print_verdict
-from postproc.outline_search import fit_outlines
-from postproc.plots import Goal, plot_gains, plot_importance, plot_kernels, plot_thresholds
-from postproc.recipe import NEUTRAL_THRESHOLD, Recipe
-from postproc.search import Choice, Grid, search_kernels
-from postproc.source import Source
-from postproc.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
-from postproc.storage import Address
-from postproc.study import DISTRIBUTIONS, Studies, record_grid
+from ensemble.mapfolder.maps import Manifest
+from ensemble.mapfolder.valid import read_valid
+from ensemble.selection.blend import Blend, read_weights
+from ensemble.statistics.counts import Objective, index_groups, pool_groups
+from members.common.console import make_progress, run_command, stdout, track
+from members.common.errors import InputError
+from members.common.files import write_json
+from members.data.run import Run
+from postproc.pipeline.recipe import NEUTRAL_THRESHOLD, Recipe
+from postproc.reporting.plots import Goal, plot_gains, plot_importance, plot_kernels, plot_thresholds
+from postproc.search.curve import trace_recipe
+from postproc.search.exact import Choice, Grid, search_kernels
+from postproc.study.audit import audit_verdict
+from postproc.study.building_steps import TRIALS, fit_thresholds, judge_buildings, open_last, read_counter
+from postproc.study.outcome import describe_choice, describe_verdict, print_verdict
+from postproc.study.outline_search import fit_outlines
+from postproc.study.source import Source
+from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
+from postproc.study.storage import Address
+from postproc.study.trials import DISTRIBUTIONS, Studies, record_grid
+from postproc.study.verdict import Verdict, add_step, deal_folds, judge_steps
+from postproc.study.weights import Stack, list_ranges
 from postproc.submit import describe_blend
-from postproc.verdict import Verdict, add_step, deal_folds, judge_steps
-from postproc.weights import Stack, list_ranges
 
 WEIGHT_TRIALS = 200
 

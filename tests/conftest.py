@@ -73,11 +73,11 @@ def hash_folder(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.catalog import find_spec
-    from members.training.backend import choose_backend
+    from members.training.catalog import find_spec
+    from members.training.networks.backend import choose_backend
 
     choose_backend()
-    from members.training.network import build_network
+    from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))
 

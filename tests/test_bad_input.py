@@ -14,11 +14,11 @@ import numpy as np
 import pytest
 from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
 
-from members.catalog import find_spec
-from members.dataset import list_tiles
-from members.files import write_json
-from members.run import Run
-from members.split import Split
+from members.common.files import write_json
+from members.data.run import Run
+from members.data.split import Split
+from members.data.tiles import list_tiles
+from members.training.catalog import find_spec
 
 RoofStack = Callable[..., Outcome]
 
@@ -404,7 +404,7 @@ def test_damaged_weights_cost_no_map(
     """Maps of the whole weights are there; the weights are no file of weights, cut short, or another network's."""
     import keras
 
-    monkeypatch.setattr("members.training.network.build_network", lambda spec: lite0_network)
+    monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
     weights = run.member_folder("lite0_unet", 0) / "best.weights.h5"
     lite0_network.save_weights(weights)
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")

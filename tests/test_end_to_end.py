@@ -11,12 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import rasterio
+from conftest import ROOT as REPOSITORY
 
-from postproc.buildings import rasterize_outlines
-from postproc.polygons import OutlineRecipe, outline_buildings
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.polygons.buildings import rasterize_outlines
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-REPOSITORY = Path(__file__).parents[1]
+
 GROUPS = ("banepa_193345_110120", "kampala_154806_130816", "zanzibar_159646_135480")
 TILES_PER_GROUP, TEST_TILES = 3, 3
 

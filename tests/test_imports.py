@@ -43,7 +43,13 @@ def test_imports_go_one_way(module: str) -> None:
 
 
 def test_there_are_modules() -> None:
-    assert {"roofstack", "members.dataset", "members.training.fit", "ensemble.maps", "postproc.recipe"} <= set(MODULES)
+    assert {
+        "roofstack",
+        "members.data.tiles",
+        "members.training.fit",
+        "ensemble.mapfolder.maps",
+        "postproc.pipeline.recipe",
+    } <= set(MODULES)
     assert "keras" in set(list_imports(MODULES["members.training.fit"]))
 
 

@@ -2,16 +2,15 @@
 
 import re
 import shlex
-from pathlib import Path
 
 import click
 import pytest
 import typer
+from conftest import ROOT as REPOSITORY
 
-from members.catalog import list_specs
+from members.training.catalog import list_specs
 from roofstack import app
 
-REPOSITORY = Path(__file__).parents[1]
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
 LINES = re.findall(r"^(roofstack .*)$", TEXT, re.MULTILINE)

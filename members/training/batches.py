@@ -6,7 +6,7 @@ from itertools import cycle, islice
 import keras
 import numpy as np
 
-from members.errors import InputError
+from members.common.errors import InputError
 from members.training.augment import Pair, augment_tile, pad_tile
 from members.training.spec import MemberSpec
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from members.errors import InputError
-from members.files import write_whole
+from members.common.errors import InputError
+from members.common.files import write_whole
 from members.training.spec import MemberSpec, read_spec
 
 Row = dict[str, float]

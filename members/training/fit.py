@@ -9,10 +9,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from members.console import make_progress
-from members.errors import InputError
-from members.files import write_json, write_whole
-from members.training.backend import list_accelerators, seed_backend, spread_devices
+from members.common.console import make_progress
+from members.common.errors import InputError
+from members.common.files import write_json, write_whole
 from members.training.batches import Pair, TrainingBatches, ValidationBatches
 from members.training.checkpoint import (
     HISTORY,
@@ -27,7 +26,8 @@ from members.training.checkpoint import (
 )
 from members.training.logs import log_epoch
 from members.training.losses import build_loss
-from members.training.network import build_network
+from members.training.networks.backend import list_accelerators, seed_backend, spread_devices
+from members.training.networks.network import build_network
 from members.training.schedule import best_epoch, is_finished, plateau_rate
 from members.training.spec import MemberSpec
 

@@ -9,13 +9,13 @@ import numpy as np
 import typer
 from rich.table import Table
 
-from members.catalog import find_spec, list_specs
-from members.console import stdout, track
-from members.dataset import list_tiles, read_pair
-from members.errors import InputError
-from members.files import write_whole
+from members.common.console import stdout, track
+from members.common.errors import InputError
+from members.common.files import write_whole
+from members.data.tiles import list_tiles, read_pair
 from members.training.augment import Pair, augment_tile
-from members.training.backend import choose_backend
+from members.training.catalog import find_spec, list_specs
+from members.training.networks.backend import choose_backend
 from members.training.spec import MemberSpec
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ GAP = 4
 def show_members() -> None:
     """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here."""
     choose_backend()
-    from members.training.backbones import find_weights
-    from members.training.network import build_network
+    from members.training.networks.backbones import find_weights
+    from members.training.networks.network import build_network
 
     specs = list_specs()
     table = Table("member", "network", "augment", "loss", "parameters", "multiply-adds", "encoder weights")

@@ -5,8 +5,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from members.errors import InputError
-from members.files import read_json
+from members.common.errors import InputError
+from members.common.files import read_json
 
 STRIDE = 32
 """Encoders halve their input five times, so sides are padded to a multiple of 2**5."""

@@ -12,13 +12,13 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from members.catalog import find_spec
-from members.console import run_command, stderr, stdout
-from members.dataset import Tile, check_tiles, list_tiles, read_groups, read_pair
-from members.errors import InputError
-from members.run import Run
-from members.split import Split, draw_split, leave_out_split, plan_split, split_training
-from members.training.backend import choose_backend, describe_devices
+from members.common.console import run_command, stderr, stdout
+from members.common.errors import InputError
+from members.data.run import Run
+from members.data.split import Split, draw_split, leave_out_split, plan_split, split_training
+from members.data.tiles import Tile, check_tiles, list_tiles, read_groups, read_pair
+from members.training.catalog import find_spec
+from members.training.networks.backend import choose_backend, describe_devices
 from members.training.spec import MemberSpec, Precision, revise_spec
 
 
@@ -169,7 +169,7 @@ def fit_members(
     """Train folds of every member, one after the other, and print a table of them."""
     from members.training.checkpoint import STATE, read_progress
     from members.training.fit import train_fold
-    from members.training.network import build_network
+    from members.training.networks.network import build_network
 
     jobs = [(spec, fold, run.member_folder(spec.name, fold)) for spec in specs for fold in folds]
     plans = [f"on {describe_devices()}"]

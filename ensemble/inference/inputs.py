@@ -1,0 +1,91 @@
+"""What is predicted, and by whom: the images of a part, and the members of a run that are ready."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from rasterio.windows import Window
+
+from members.common.console import warn
+from members.common.errors import InputError
+from members.data.run import Run, RunRecord
+from members.data.tiles import Tile, check_tiles, list_files, list_tiles, open_raster, read_bands
+
+
+def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
+    """The images of a part: the validation tiles of the run, the data set's test tiles, or any images.
+
+    Raises:
+        InputError: the options don't name one part, there are no such images, one can't be read to its end, or the
+            data are not the run's.
+    """
+    tiles = find_tiles(record, part, data, images)
+    check_tiles(tiles)
+    check_ends(tiles)
+    if part != "valid":
+        return tiles
+    run.check_tiles(tiles)
+    return [tile for tile in tiles if tile.group in record.split.valid_groups]
+
+
+def find_tiles(record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
+    """The tiles that a part is among: the training tiles for valid, the test folder, or any images.
+
+    Raises:
+        InputError: the options don't name one part, or there are no such images.
+    """
+    ours = part in ("valid", "test")
+    if not re.fullmatch(r"\w[\w.-]*", part):
+        raise InputError(f"--part {part}: it names a folder, by letters, digits, '.', '-' and '_' alone")
+    if images is not None and data is None and not ours:
+        files = {images.stem: images} if images.is_file() else list_files(images)
+        return [Tile(image_id, path, None, image_id) for image_id, path in files.items()]
+    if data is None or images is not None or not ours:
+        raise InputError("give --data with --part valid or test, or --images with a --part name of your own")
+    return list_tiles(data, "test") if part == "test" else list_tiles(data, group_by=record.split.group_by)
+
+
+def check_ends(tiles: Sequence[Tile]) -> None:
+    """Read the last pixel of every image: a truncated file is said before an hour of predicting, not in its midst.
+
+    Raises:
+        InputError: one cannot be read.
+    """
+    for tile in tiles:
+        with open_raster(tile.image) as raster:
+            read_bands(raster, indexes=1, window=Window(raster.width - 1, raster.height - 1, 1, 1))
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Height and width of an image, px."""
+    with open_raster(path) as raster:
+        return raster.height, raster.width
+
+
+def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> list[str]:
+    """The members to predict with: those named, or all that are trained.
+
+    Args:
+        run: the run.
+        record: its record.
+        texts: names, several in one text parted by commas.
+
+    Raises:
+        InputError: one is not in the run, or not all of its folds are trained.
+    """
+    trained = run.list_members()
+    names = [name for text in texts or () for name in text.split(",")]
+    for name in names:
+        if name not in trained:
+            raise InputError(f"{run.path}: no trained member {name}; there are {', '.join(trained) or 'none'}")
+    chosen = list(dict.fromkeys(names or trained))
+    for name in chosen:
+        for fold in range(record.split.folds):
+            folder = run.member_folder(name, fold)
+            if not (folder / "best.weights.h5").is_file():
+                raise InputError(f"{folder}: not trained yet; run roofstack train {name} first")
+            if (folder / "last").is_dir():
+                warn(f"{folder}: training is not finished; predicting with the best weights so far")
+    if not chosen:
+        raise InputError(f"{run.path}: no trained members; run roofstack train first")
+    return chosen

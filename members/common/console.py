@@ -1,0 +1,95 @@
+"""How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
+
+import errno
+import functools
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
+
+from members.common.errors import InputError
+
+Item = TypeVar("Item")
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
+
+# no markup: paths and messages have [brackets] and :colons: of their own
+PIPE_WIDTH = 120  # of tables that go to a file or a pipe
+stdout = Console(soft_wrap=True, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
+
+
+def warn(message: str) -> None:
+    """Print one warning line to stderr."""
+    stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+
+
+def make_progress() -> Progress:
+    """A progress display with count, elapsed and remaining time, on stderr; silent where it is no terminal."""
+    return Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
+        TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+        console=stderr, disable=not stderr.is_terminal,
+    )  # fmt: skip
+
+
+def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
+    """Yield `items` behind a progress bar of `total` steps."""
+    with make_progress() as progress:
+        task = progress.add_task(description, total=total, note="")
+        for item in items:
+            yield item
+            progress.advance(task)
+
+
+def run_app(app: typer.Typer) -> NoReturn:
+    """Run a command line; bad input becomes one line on stderr and exit code 2."""
+    try:
+        app()
+    except InputError as error:
+        message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
+        fail(message)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        place = f" at {error.filename}" if error.filename else ""
+        fail(f"no room on the disk{place}: {error.strerror}; what was whole is whole still: free some, try again")
+    except SystemExit as end:  # Typer ends every other run itself
+        if end.code == INTERRUPTED:
+            stderr.print("interrupted; the same command goes on where it stopped")
+        raise
+    sys.exit(0)
+
+
+def fail(message: str) -> NoReturn:
+    """End with one line on stderr and exit code 2."""
+    stderr.print(Text.assemble(("error:", "red"), " ", message))
+    sys.exit(2)
+
+
+def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:
+    """Run one function as a whole command line, for `python -m package.module`; `fixed` are no options then."""
+
+    @functools.wraps(command)
+    def bound(**options: Any) -> Any:
+        return command(**fixed, **options)
+
+    signature = inspect.signature(command)
+    free = [parameter for name, parameter in signature.parameters.items() if name not in fixed]
+    bound.__signature__ = signature.replace(parameters=free)  # type: ignore[attr-defined]
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(bound)
+    run_app(app)

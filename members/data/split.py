@@ -1,0 +1,131 @@
+"""Splits into training and validation tiles that never tear a group apart."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from members.common.errors import InputError
+
+NEVER_VALID = -1
+DRAWS = 200
+
+
+class Split(BaseModel):
+    """Which fold validates each group.
+
+    With `folds` = 1 (hold-out) the groups of fold 0 validate and those of fold -1 always train; with K folds
+    each group validates in exactly one of the folds 0..K-1 and trains in the others.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    seed: int = 42
+    folds: Annotated[int, Field(ge=1, description="1 = a hold-out of valid_fraction")] = 1
+    valid_fraction: Annotated[float, Field(gt=0, lt=1, description="share of tiles held out; without folds")] = 0.15
+    group_by: Annotated[str | None, Field(description="column of tiles.csv or groups.csv; None: `group`")] = None
+    leave_out: Annotated[str | None, Field(description="COLUMN=VALUE: the hold-out is the groups of these tiles")] = (
+        None
+    )
+    inner_valid: Annotated[bool, Field(description="early stopping looks at a share of the training groups")] = False
+    fold_of_group: dict[str, int] = {}
+
+    def validates(self, group: str, fold: int) -> bool:
+        """Whether the member trained for `fold` has never seen this group."""
+        return self.fold_of_group[group] == fold
+
+    @property
+    def valid_groups(self) -> frozenset[str]:
+        """The groups that some fold's member has never seen."""
+        return frozenset(group for group, fold in self.fold_of_group.items() if fold != NEVER_VALID)
+
+
+def plan_split(**options: object) -> Split:
+    """A split yet to be drawn, with the options that are not None.
+
+    Raises:
+        InputError: an option is outside its range.
+    """
+    try:
+        return Split.model_validate({name: value for name, value in options.items() if value is not None})
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise InputError(f"split: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}") from None
+
+
+def leave_out_split(groups: Sequence[str], left_out: Sequence[bool], plan: Split) -> Split:
+    """Hold out exactly the tiles marked.
+
+    Args:
+        groups: the group of each tile.
+        left_out: whether each tile is held out.
+        plan: whose `leave_out` says which those are.
+
+    Returns:
+        The plan with `fold_of_group` filled in.
+
+    Raises:
+        InputError: no tile is marked, or all are, or a group would be torn apart.
+    """
+    if all(left_out) or not any(left_out):
+        raise InputError(
+            f"--leave-out {plan.leave_out}: {'all' if any(left_out) else 'none'} of the tiles; name another"
+        )
+    fold_of_group: dict[str, int] = {}
+    for group, out in zip(groups, left_out, strict=True):
+        fold = 0 if out else NEVER_VALID
+        if fold_of_group.setdefault(group, fold) != fold:
+            raise InputError(
+                f"--leave-out {plan.leave_out}: tears group {group} apart; give --group-by a coarser column"
+            )
+    return plan.model_copy(update={"fold_of_group": dict(sorted(fold_of_group.items()))})
+
+
+def split_training(groups: Sequence[str], areas: Sequence[int], seed: int) -> list[bool]:
+    """Which training tiles early stopping looks at instead of the held-out ones: whole groups, about 15 %."""
+    inner = draw_split(groups, areas, Split(seed=seed))
+    return [inner.validates(group, 0) for group in groups]
+
+
+def draw_split(groups: Sequence[str], areas: Sequence[int], plan: Split) -> Split:
+    """Deal whole groups to folds whose shares of tiles and of building area are close to their targets.
+
+    Of 200 random orders, each dealt greedily to the fold that lacks most of its target, the one whose shares
+    of tiles and of building area are nearest to the targets is taken. The tiles' order does not matter.
+
+    Args:
+        groups: the group of each tile.
+        areas: building pixels of each tile.
+        plan: seed, number of folds, and the hold-out's share of tiles; its `fold_of_group` is not looked at.
+
+    Returns:
+        The plan with `fold_of_group` filled in.
+
+    Raises:
+        InputError: fewer groups than folds.
+    """
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    held_out = plan.valid_fraction
+    targets = np.full(plan.folds, 1 / plan.folds) if plan.folds > 1 else np.array([held_out, 1 - held_out])
+    if len(names) < len(targets):
+        raise InputError(
+            f"{len(names)} group(s) cannot be split into {len(targets)} parts; fewer --folds, or finer groups"
+        )
+    shares = np.stack([np.bincount(index), np.bincount(index, weights=areas)], axis=1).astype(float)
+    shares /= np.maximum(shares.sum(axis=0), 1)
+    rng = np.random.default_rng(plan.seed)
+    best_cost, best_fold = np.inf, np.zeros(len(names), int)
+    for _ in range(DRAWS):
+        fold_of, held = np.empty(len(names), int), np.zeros(len(targets))
+        for group in rng.permutation(len(names)):
+            fold_of[group] = np.argmin(held / targets)
+            held[fold_of[group]] += shares[group, 0]
+        dealt = np.stack([np.bincount(fold_of, shares[:, kind], len(targets)) for kind in (0, 1)])
+        cost = np.abs(dealt - targets).sum()
+        if cost < best_cost:
+            best_cost, best_fold = cost, fold_of
+    if plan.folds == 1:
+        best_fold = np.where(best_fold == 0, 0, NEVER_VALID)
+    fold_of_group = {str(name): int(fold) for name, fold in zip(names, best_fold, strict=True)}
+    return plan.model_copy(update={"fold_of_group": fold_of_group})

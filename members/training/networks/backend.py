@@ -1,0 +1,104 @@
+"""The one place that decides which framework Keras computes with."""
+
+import contextlib
+import ctypes
+import importlib
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+
+from members.common.errors import InputError
+
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # as in glibc's malloc.h
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+def choose_backend() -> str:
+    """Load Keras on KERAS_BACKEND or, where that is not set, on the first framework installed.
+
+    Raises:
+        InputError: no framework, or not the one asked for, is installed.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    chosen = os.environ.get("KERAS_BACKEND")
+    installed = [name for name in BACKENDS if importlib.util.find_spec(name)]
+    if chosen is None and installed:
+        chosen = os.environ["KERAS_BACKEND"] = installed[0]
+    if chosen not in installed:
+        missing = f"KERAS_BACKEND={chosen} is not installed" if chosen else "no Keras backend is installed"
+        raise InputError(f"{missing}; networks need one of: pip install 'roofstack[cpu]', [gpu] or [jax]")
+    keep_freed_memory()
+    with silence_stderr():
+        importlib.import_module("keras")
+    return chosen
+
+
+def keep_freed_memory() -> None:
+    """Have glibc keep what tensors free for the next ones, in place of returning it at every step."""
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        for parameter, size in ((M_MMAP_THRESHOLD, 2**30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):
+            mallopt(parameter, size)
+
+
+@contextlib.contextmanager
+def silence_stderr() -> Iterator[None]:
+    """Send file descriptor 2 to nowhere: TensorFlow's C++ start-up chatter obeys no log level."""
+    saved, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(nowhere)
+
+
+def seed_backend(seed: int) -> None:
+    """Seed Python, NumPy and the framework, and ask TensorFlow for deterministic operations."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+
+
+def list_accelerators() -> list[str]:
+    """The GPUs that Keras computes on, as its backend names them."""
+    import keras
+
+    return keras.distribution.list_devices("gpu") if keras.backend.backend() != "torch" else []
+
+
+@contextlib.contextmanager
+def spread_devices() -> Iterator[None]:
+    """Within it a network is built for all GPUs, each batch shared out among them; with one or none as ever."""
+    import keras
+
+    devices = list_accelerators()
+    if len(devices) < 2:
+        yield
+    elif keras.backend.backend() == "tensorflow":
+        import tensorflow
+
+        with tensorflow.distribute.MirroredStrategy([device.upper() for device in devices]).scope():
+            yield
+    else:
+        keras.distribution.set_distribution(keras.distribution.DataParallel(devices=devices))
+        yield
+
+
+def describe_devices() -> str:
+    """The devices that training runs on, with their memory: "2 CPU cores, 24 GiB" or "NVIDIA H200, 143771 MiB"."""
+    if list_accelerators() and shutil.which("nvidia-smi"):
+        query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
+        return "; ".join(subprocess.run(query, capture_output=True, text=True, check=False).stdout.split("\n")).strip(
+            "; "
+        )
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{len(os.sched_getaffinity(0))} CPU cores, {memory:.0f} GiB"

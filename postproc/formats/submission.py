@@ -1,0 +1,144 @@
+"""Submission files: one CSV row an image, its mask run-length encoded.
+
+The header is `ImageId,EncodedPixels,Width,Height`; `postproc.formats.rle` says how runs are written. Both ways the
+file is streamed: a submission of any length needs the memory of one mask, and its list of ids.
+"""
+
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from members.common.errors import InputError
+from members.common.files import write_whole
+from postproc.formats.rle import decode_rle, encode_rle
+
+COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
+MAX_PIXELS = 2**31 - 1  # so that a damaged number is an error, not a computer out of memory
+MAX_FIELD = 2**31 - 1  # the most that the csv module takes on every platform
+
+
+def write_submission(path: Path, rows: Iterable[tuple[str, np.ndarray]], expected_ids: Iterable[str]) -> None:
+    """Write masks as a submission, decode the file and compare, and only then move it into place.
+
+    Args:
+        path: the CSV; what was there before stays as it was unless all goes well.
+        rows: image id and mask, (height, width) bool or integer with 0 = background; drawn one at a time.
+        expected_ids: the ids that the rows must have, each once, in any order.
+
+    Raises:
+        InputError: an expected id is missing, or there is a surplus id or one that came twice.
+        OSError: the file does not decode to the masks, as when a disk fails.
+    """
+    written: list[tuple[str, bytes]] = []
+    with write_whole(path) as temporary:
+        with temporary.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(COLUMNS)
+            for image_id, mask in rows:
+                writer.writerow((image_id, encode_rle(mask), mask.shape[1], mask.shape[0]))
+                written.append((image_id, _hash_mask(mask)))
+        check_ids(path, [image_id for image_id, _ in written], expected_ids)
+        if [(image_id, _hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
+            raise OSError(f"{path}: what was written does not decode to the masks; check the disk, write again")
+
+
+def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each row's image id and mask, bool (height, width), in the order of the file.
+
+    Columns may stand in any order, further ones are ignored, and a byte order mark is skipped.
+
+    Raises:
+        InputError: no such file, empty, not UTF-8, no CSV, a missing column, an id that comes twice, a bad
+            width or height, or runs that `decode_rle` refuses. The message names the line and the image.
+    """
+    for line, row in _read_rows(path, COLUMNS):
+        try:
+            width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
+            if width * height > MAX_PIXELS:
+                raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
+            mask = decode_rle(row["EncodedPixels"], height, width)
+        except InputError as error:
+            raise InputError(f"{path}, line {line}, image {row['ImageId']}: {error}") from None
+        yield row["ImageId"], mask
+
+
+def read_ids(path: Path) -> list[str]:
+    """Read the image ids alone, as of a sample submission whose other columns are placeholders.
+
+    Raises:
+        InputError: as `read_submission`, but for the columns other than ImageId.
+    """
+    return [row["ImageId"] for _, row in _read_rows(path, COLUMNS[:1])]
+
+
+def check_ids(path: Path, ids: Iterable[str], expected_ids: Iterable[str]) -> None:
+    """Check that a submission has each expected id once and no other.
+
+    Raises:
+        InputError: it does not; the first few ids of each kind are named, with the file at `path`.
+    """
+    counts, expected = Counter(ids), dict.fromkeys(expected_ids)
+    kinds = {
+        "missing": [image_id for image_id in expected if image_id not in counts],
+        "surplus": [image_id for image_id in counts if image_id not in expected],
+        "twice": [image_id for image_id, count in counts.items() if count > 1],
+    }
+    found = [
+        f"{len(wrong)} {kind} ({', '.join(wrong[:3])}{', ...' if len(wrong) > 3 else ''})"
+        for kind, wrong in kinds.items()
+        if wrong
+    ]
+    if found:
+        raise InputError(
+            f"{path}: of {len(expected)} expected image ids {'; '.join(found)}; "
+            "each expected image needs exactly one row, and an id is a file name without its ending"
+        )
+
+
+def _read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
+    """Yield line number and fields of each row; `columns` must be there, and ids be unique."""
+    csv.field_size_limit(MAX_FIELD)  # 128 KiB by default: less than one mask's runs can take
+    lines: dict[str, int] = {}
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.DictReader(file, strict=True)
+            if reader.fieldnames is None:
+                raise InputError(f"{path}: empty file; a submission begins with the line {','.join(COLUMNS)}")
+            for column in columns:
+                if column not in reader.fieldnames:
+                    raise InputError(f"{path}: no column {column} among {', '.join(reader.fieldnames)}; add it")
+            for row in reader:
+                if None in row or None in row.values():
+                    count = len(reader.fieldnames)
+                    raise InputError(f"{path}, line {reader.line_num}: a row has {count} fields, as the header")
+                first = lines.setdefault(row["ImageId"], reader.line_num)
+                if first != reader.line_num:
+                    raise InputError(
+                        f"{path}, line {reader.line_num}: image {row['ImageId']} was on line {first}; "
+                        "an image has one row, so remove one"
+                    )
+                yield reader.line_num, row
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{path}: not UTF-8 text; save it with that encoding") from None
+    except (csv.Error, OSError) as error:
+        raise InputError(f"{path}: not a readable CSV ({error}); restore the file or write it again") from None
+
+
+def _parse_side(row: dict[str, str], column: str) -> int:
+    text = row[column].strip()
+    # isdecimal alone admits other scripts' digits; ten digits are beyond MAX_PIXELS, and int() refuses 5,000
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) > 0):
+        raise InputError(f"{column} is {row[column]!r:.40}; it is a whole number of pixels, 1 or more")
+    return int(text)
+
+
+def _hash_mask(mask: np.ndarray) -> bytes:
+    digest = hashlib.blake2b(str(mask.shape).encode(), digest_size=16)
+    digest.update(np.packbits(mask).tobytes())
+    return digest.digest()

@@ -1,0 +1,166 @@
+"""OutlineRecipe: from a mask to its buildings, outlined: trace, split, straighten, regularise."""
+
+import numpy as np
+import shapely
+from pydantic import BaseModel, ConfigDict, Field
+from skimage.measure import label
+
+from members.common.errors import InputError
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import Building, Status, rasterize_outlines
+from postproc.polygons.regularisation import regularise_outlines
+from postproc.polygons.simplification import simplify_outlines
+from postproc.polygons.splitting import split_by_distance, split_by_map
+from postproc.polygons.tracing import check_mask, trace_components
+
+LEAST_OVERLAP = 0.5  # px area: less is rounding
+
+
+class OutlineRecipe(BaseModel):
+    """How a mask becomes outlines.
+
+    The steps, in this order: split by the map, split at necks, trace, straighten, regularise.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    split_level: int = Field(
+        default=0, ge=0, le=255, description="each core where map >= split_level is a building; 0 = off [1/255]"
+    )
+    split_depth: float = Field(
+        default=0.0, ge=0, description="cut at necks narrower by more than this on each side; 0 = off [px]"
+    )
+    tolerance: float = Field(default=6.0, ge=0, description="details of about this size are dropped; 0 = none [px]")
+    min_iou: float = Field(
+        default=0.85, ge=0, le=1, description="walls are straight, or square, where the IoU with the mask reaches this"
+    )
+    max_distance: float = Field(
+        default=16.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
+    )
+
+
+def draw_outlines(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> np.ndarray:
+    """Return the mask, bool (height, width), that the outlines of a mask's buildings cover.
+
+    Args:
+        mask, blend, recipe: as for `outline_buildings`.
+
+    Raises:
+        InputError: as `outline_buildings` does.
+    """
+    return rasterize_outlines((building.outline for building in outline_buildings(mask, blend, recipe)), mask.shape)
+
+
+def cut_mask(blend: np.ndarray, recipe: Recipe, outlines: OutlineRecipe | None) -> np.ndarray:
+    """Return the mask, bool (height, width), of a map, uint8 (height, width): as cut, or as its outlines cover it."""
+    mask = recipe.apply(blend)
+    return mask if outlines is None else draw_outlines(mask, blend, outlines)
+
+
+def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> list[Building]:
+    """Outline each building of a mask.
+
+    Args:
+        mask: bool (height, width), True = building.
+        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by.
+        recipe: the parameters.
+
+    Returns:
+        The buildings from top to bottom; empty for an empty mask.
+
+    Raises:
+        InputError: `mask` is not a bool array of two dimensions, or `blend` not a uint8 array of the same size.
+    """
+    check_mask(mask)
+    if blend.dtype != np.uint8 or blend.shape != mask.shape:
+        raise InputError(
+            f"a mask {mask.shape} is outlined with the uint8 map that it was cut from, got {blend.dtype} "
+            f"{blend.shape}; store probabilities as round(255 * p)"
+        )
+    labels = mask.astype(np.int32)
+    if recipe.split_level > 0:
+        labels = split_by_map(mask, blend, recipe.split_level)
+    if recipe.split_depth > 0:
+        labels = split_by_distance(labels, recipe.split_depth)
+    components = label(labels, background=0, connectivity=1).astype(np.int32)
+    touching = find_touching(components) if recipe.split_level > 0 or recipe.split_depth > 0 else None
+    outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
+    confidences = measure_confidence(components, blend).tolist()
+    return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
+
+
+def reshape_outlines(
+    traced: np.ndarray, recipe: OutlineRecipe, touching: np.ndarray | None = None
+) -> tuple[np.ndarray, list[Status]]:
+    """Straighten and square traced outlines, each as far as it stays close to what it was.
+
+    Those that share a wall with a neighbour, and those that would come to overlap one, are simplified
+    instead: all of these together, so that shared walls stay shared and they remain a valid coverage.
+
+    Args:
+        traced: Polygon (n,), as `trace_components` gives them.
+        recipe: the parameters.
+        touching: bool (n,), which share a wall; None where none do.
+
+    Returns:
+        Polygon (n,), valid, which overlap by no more than `LEAST_OVERLAP`; and the status of each, where
+        straight walls count as simplified.
+    """
+    straight, squared, forms = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
+    if touching is not None:
+        forms[touching] = 0
+    while True:
+        outlines = np.choose(forms, [traced, straight, squared]) if len(traced) else traced
+        left = np.flatnonzero(forms == 0)
+        outlines[left] = simplify_outlines(traced[left], recipe.tolerance)
+        overlapping = find_overlapping(outlines) & (forms > 0)
+        if not overlapping.any():
+            break
+        forms[overlapping] -= 1
+    changed = ~shapely.equals_identical(outlines, traced)
+    statuses: list[Status] = [
+        "regularised" if form == 2 else "simplified" if simpler else "traced"
+        for form, simpler in zip(forms, changed, strict=True)
+    ]
+    return outlines, statuses
+
+
+def find_overlapping(outlines: np.ndarray) -> np.ndarray:
+    """Tell which outlines overlap another by more than `LEAST_OVERLAP`, bool (n,)."""
+    one, other = shapely.STRtree(outlines).query(outlines, predicate="intersects")
+    one, other = one[one < other], other[one < other]
+    over = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
+    overlapping = np.zeros(len(outlines), bool)
+    overlapping[one[over]] = overlapping[other[over]] = True
+    return overlapping
+
+
+def find_touching(components: np.ndarray) -> np.ndarray:
+    """Tell which components share a wall with another.
+
+    Args:
+        components: int (height, width), 0 = background, 1..n = components.
+
+    Returns:
+        bool (n,).
+    """
+    touching = np.zeros(components.max(initial=0) + 1, bool)
+    for one, other in ((components[1:], components[:-1]), (components[:, 1:], components[:, :-1])):
+        walls = (one != other) & (one > 0) & (other > 0)
+        touching[one[walls]] = touching[other[walls]] = True
+    return touching[1:]
+
+
+def measure_confidence(components: np.ndarray, blend: np.ndarray) -> np.ndarray:
+    """Measure the mean probability of each component's pixels.
+
+    Args:
+        components: int (height, width), 0 = background, 1..n = components.
+        blend: uint8 (height, width), probability = value / 255.
+
+    Returns:
+        float (n,), 0..1.
+    """
+    inside = components > 0
+    numbers = components[inside] - 1
+    return np.bincount(numbers, weights=blend[inside]) / np.bincount(numbers) / 255

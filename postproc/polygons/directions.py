@@ -1,0 +1,117 @@
+"""Dominant directions: the one that a building's walls follow, and the one that a row of buildings shares."""
+
+import math
+
+import numpy as np
+import shapely
+from numba import njit
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from postproc.polygons.walls import TINY, fold, square_ring
+
+LEAST_AREA = 4.0  # details of a smaller area are dropped, in units of the tolerance's square
+LEAST_DIAGONAL = 7.0  # shorter walls keep no direction of their own, in units of the tolerance
+REFINEMENTS = 2
+MOST_WALLS = 128  # a ring of more is no building's, and has no one direction
+LOBE = math.radians(15)  # edges that are nearer than this to a direction support it
+ROW_ANGLE = math.radians(5)  # neighbours in a row share the direction where theirs differ by no more
+
+
+@njit(nogil=True, cache=True)
+def find_directions(
+    samples: np.ndarray,
+    offsets: np.ndarray,
+    corners: np.ndarray,
+    places: np.ndarray,
+    polygons: np.ndarray,
+    tolerance: float,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Find each polygon's dominant direction, from its outer ring.
+
+    Args:
+        samples, offsets, corners, places: as `segment_rings` gives them.
+        polygons: int (n + 1,), where each polygon's rings begin.
+        tolerance: as for `segment_rings`.
+
+    Returns:
+        angles: float (n,), radians, modulo pi/2; NaN where there are too many walls for a building.
+        levers: float (n,), the sum of squares that an angle rests on.
+    """
+    angles, levers = np.zeros(len(polygons) - 1), np.full(len(polygons) - 1, 1e-9)
+    for k in range(len(angles)):
+        r = polygons[k]
+        ring, own = samples[offsets[r] : offsets[r + 1]], corners[places[r] : places[r + 1]]
+        if len(own) > MOST_WALLS:
+            angles[k] = np.nan
+            continue
+        angle, _ = find_direction(ring, own)
+        for _ in range(REFINEMENTS):
+            _, turn, lever = square_ring(ring, own, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
+            if lever <= 0:
+                break
+            angle = fold(angle + math.atan2(turn, lever))
+            levers[k] = lever
+        angles[k] = angle
+    return angles, levers
+
+
+@njit(nogil=True, cache=True)
+def find_direction(points: np.ndarray, corners: np.ndarray) -> tuple[float, float]:
+    """Find the direction that most edge length follows, modulo 90 degrees.
+
+    Args:
+        points: float (m, 2), a ring.
+        corners: int64 (n,), which of its points are corners.
+
+    Returns:
+        angle: radians, -pi/4..pi/4.
+        support: length of the edges along it or across, px.
+    """
+    count = len(corners)
+    angles, lengths = np.empty(count), np.empty(count)
+    for i in range(count):
+        start, end = points[corners[i]], points[corners[(i + 1) % count]]
+        angles[i] = math.atan2(end[1] - start[1], end[0] - start[0])
+        lengths[i] = math.hypot(end[1] - start[1], end[0] - start[0])
+    best, support = 0.0, -1.0
+    for i in range(count):
+        total = shift = 0.0
+        for j in range(count):
+            apart = fold(angles[j] - angles[i])
+            if abs(apart) < LOBE:
+                weight = lengths[j] * (1 - (apart / LOBE) ** 2)
+                total += weight
+                shift += weight * lengths[j] * apart
+        if total > support:
+            weights = 0.0
+            for j in range(count):
+                apart = fold(angles[j] - angles[i])
+                if abs(apart) < LOBE:
+                    weights += lengths[j] ** 2 * (1 - (apart / LOBE) ** 2)
+            best, support = angles[i] + shift / max(weights, TINY), total
+    return fold(best), support
+
+
+def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarray, gap: float) -> np.ndarray:
+    """Give neighbours that stand in a row one direction.
+
+    Args:
+        outlines: Polygon (n,).
+        angles: float (n,), radians modulo pi/2.
+        levers: float (n,), how much each angle weighs.
+        gap: how far apart neighbours may be, px.
+
+    Returns:
+        float (n,): the weighted mean of the row, or the own angle where that is far from it.
+    """
+    one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
+    apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
+    alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
+    links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
+    _, rows = connected_components(links, directed=False)
+    weighted = levers * np.exp(4j * angles)
+    sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)
+    shared = np.angle(sums)[rows] / 4
+    far = np.abs(np.angle(np.exp(4j * (angles - shared)))) / 4 > ROW_ANGLE
+    return np.where(far, angles, shared)

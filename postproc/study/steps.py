@@ -1,0 +1,121 @@
+"""The nested steps: what each of them chooses, on all groups, and on all but a fold's for each fold."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ensemble.statistics.counts import Objective
+from postproc.search.exact import Choice, Grid, find_kernels, search_areas, search_kernels
+from postproc.study.source import Source
+from postproc.study.trials import Studies, list_complete, read_recipe, run_trials
+from postproc.study.weights import Stack, find_best, list_given, list_ranges, read_weights
+
+BEST = 10  # kernel settings that areas are searched on
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one step chooses.
+
+    Attributes:
+        whole: the choice on all groups; its evidence is of all groups too, as is that of the others.
+        weights: member -> integer weight of the blend that `whole` is of.
+        others: others[k] is chosen on all groups but those of fold k; empty without cross-fitting.
+        other_weights: the blends that they are of.
+    """
+
+    whole: Choice
+    weights: Mapping[str, int]
+    others: tuple[Choice, ...]
+    other_weights: tuple[Mapping[str, int], ...]
+
+
+def list_keeps(groups: int, folds: np.ndarray | None) -> list[np.ndarray]:
+    """Return what counts, bool (groups,): first every group, then all but fold 0's, all but fold 1's, .."""
+    others = [] if folds is None else [folds != fold for fold in range(folds.max() + 1)]
+    return [np.ones(groups, bool), *others]
+
+
+def make_fit(choices: Sequence[Choice], blends: Sequence[Mapping[str, int]]) -> Fit:
+    """Return the fit of a choice, with its blend, for each of `list_keeps`."""
+    return Fit(choices[0], blends[0], tuple(choices[1:]), tuple(blends[1:]))
+
+
+def fit_grid(grid: Grid, weights: Mapping[str, int], objective: Objective, keeps: Sequence[np.ndarray]) -> Fit:
+    """Choose from one grid."""
+    return make_fit([grid.choose(objective, keep) for keep in keeps], [weights] * len(keeps))
+
+
+def fit_areas(
+    source: Source, weights: Mapping[str, int], kernels: Grid, objective: Objective, keeps: Sequence[np.ndarray]
+) -> list[Choice]:
+    """Choose minimum areas on top of the best ten kernel settings, which each choice ranks for itself.
+
+    Returns:
+        A choice for each of `keeps`.
+    """
+    tops = [[kernels.recipes[place] for place in kernels.rank(objective, keep)[:BEST]] for keep in keeps]
+    wanted = sorted(set().union(*tops), key=lambda recipe: recipe.complexity)
+    candidates: list[list[Choice]] = [[] for _ in keeps]
+    passes = range(0, len(wanted), BEST)  # bounds the memory
+    for number, start in enumerate(passes):
+        tiles = source.read(weights, f"areas, pass {number + 1} of {len(passes)}")
+        grid = search_areas(tiles, source.groups, wanted[start : start + BEST], objective)
+        for top, keep, found in zip(tops, keeps, candidates, strict=True):
+            if places := find_kernels(grid, top):
+                found.append(grid.take(places).choose(objective, keep))
+    return [min(found, key=lambda choice: (-choice.score, choice.recipe.complexity)) for found in candidates]
+
+
+def find_weights(
+    given: Mapping[str, int],
+    stack: Stack,
+    studies: Studies,
+    kernels: Grid,
+    keeps: Sequence[np.ndarray],
+    budget: int,
+    report: Callable[[str, int], None],
+) -> list[tuple[int, ...]]:
+    """Find blend weights by a study for each of `keeps`.
+
+    Args:
+        given: weights of the given blend, by member as in the stack.
+        stack: the maps.
+        studies: where the studies go.
+        kernels: the grid of the given blend.
+        keeps: as by `list_keeps`.
+        budget: trials of each study.
+        report: is told a study's kind and how many trials it has.
+    """
+    members, ranges, found = tuple(given), list_ranges(given), []
+    for number, keep in enumerate(keeps):
+        kind = f"{stack.objective}-weights" + (f"-without-fold{number - 1}" if number else "")
+
+        def score(params: Mapping[str, Any], keep: np.ndarray = keep) -> Choice | None:
+            weights = read_weights(params, members)
+            return stack.choose(weights, read_recipe(params), keep) if any(weights) else None
+
+        study = studies.open(kind, ranges)
+        first = list_given(given, kernels.choose(stack.objective, keep).recipe)
+        for count in run_trials(studies, study, ranges, first, budget, score):
+            report(kind, count)
+        found.append(find_best(list_complete(study), members))
+    return found
+
+
+def fit_blends(
+    source: Source, found: Sequence[tuple[int, ...]], objective: Objective, keeps: Sequence[np.ndarray]
+) -> Fit:
+    """Choose all but the weights exactly, on the blend that each of `keeps` has found."""
+    choices: dict[int, Choice] = {}
+    for distinct in dict.fromkeys(found):
+        weights = dict(zip(source.members, distinct, strict=True))
+        places = [place for place, each in enumerate(found) if each == distinct]
+        purpose = "exact search, blend " + ":".join(map(str, distinct))
+        grid = search_kernels(source.read(weights, purpose), source.groups, objective)
+        fitted = fit_areas(source, weights, grid, objective, [keeps[place] for place in places])
+        choices |= dict(zip(places, fitted, strict=True))
+    blends = [dict(zip(source.members, weights, strict=True)) for weights in found]
+    return make_fit([choices[place] for place in range(len(keeps))], blends)

@@ -1,0 +1,146 @@
+"""Several predicts on one folder share the work; a crashed one's images are redone; Dask's workers do the same."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from conftest import ROOT, Outcome, write_tiles
+from test_views import Standin
+
+from ensemble import predict
+from ensemble.inference.networks import load_networks
+from ensemble.mapfolder.maps import map_path, read_map
+from members.common.errors import InputError
+from members.common.files import write_json
+from members.data.run import Run
+from members.data.split import Split
+from members.data.tiles import list_tiles, read_image
+from members.training.catalog import find_spec
+
+TILES = 24
+# A predict of its own process, whose network notes every image that it sees and takes its time.
+PROGRAM = """
+import os, sys, time
+from pathlib import Path
+import numpy as np
+from ensemble import predict
+log, run, data, dies = sys.argv[1:]
+
+def see_slowly(batch):
+    with open(log, "a") as file:
+        file.writelines(f"{int(image.sum())}\\n" for image in batch)
+    if dies == "dies":
+        os._exit(9)
+    time.sleep(0.2)
+    return batch[..., :1] / np.float32(255)
+
+predict.choose_backend = lambda: None
+predict.load_network = lambda folder: see_slowly
+predict.predict(Path(run), "valid", Path(data), tta="none")
+"""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    data = write_tiles(tmp_path / "data", TILES, (32, 32))
+    tiles = list_tiles(data)
+    run = Run(tmp_path / "run")
+    run.write_record(data, tiles, Split(fold_of_group={tile.group: 0 for tile in tiles}))
+    write_json(run.member_folder("lite0_unet", 0) / "spec.json", find_spec("lite0_unet").model_dump())
+    (run.member_folder("lite0_unet", 0) / "best.weights.h5").write_bytes(b"weights")
+    return run
+
+
+def start(run: Run, log: Path, dies: str = "lives") -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", PROGRAM, str(log), str(run.path), str(run.path.parent / "data"), dies]
+    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def check_maps(run: Run) -> None:
+    for tile in list_tiles(run.path.parent / "data"):
+        values = read_map(map_path(run.map_folder("valid", "lite0_unet"), tile.image_id), (32, 32))
+        np.testing.assert_array_equal(values, read_image(tile.image)[..., 0])
+    left = {path.name for path in run.map_folder("valid", "lite0_unet").iterdir()}
+    assert left == {f"tile{n}.tif" for n in range(TILES)} | {"manifest.json"}
+
+
+def test_two_predicts_share_the_work_and_a_third_crashes(run: Run, tmp_path: Path) -> None:
+    crashed = start(run, tmp_path / "crashed.log", "dies")
+    assert crashed.wait() == 9
+    both = [start(run, tmp_path / f"{n}.log") for n in range(2)]
+    for process in both:
+        _, err = process.communicate()
+        assert process.returncode == 0, err
+    seen = [(tmp_path / f"{n}.log").read_text().split() for n in range(2) if (tmp_path / f"{n}.log").is_file()]
+    together = [image for images in seen for image in images]
+    assert len(together) == len(set(together)) == TILES  # each image once, those of the crashed one too
+    assert set((tmp_path / "crashed.log").read_text().split()) <= set(together)
+    check_maps(run)
+
+
+@pytest.fixture
+def cluster() -> Iterator[Any]:
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster
+
+
+def test_workers_of_a_cluster(
+    roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(folder: Path) -> Any:  # a local function goes to the workers by value
+        return lambda batch: batch[..., :1] / np.float32(255)
+
+    monkeypatch.setattr(predict, "load_network", load)
+    monkeypatch.setattr(predict, "choose_backend", lambda: None)
+    command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
+    outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
+    assert outcome.code == 0, outcome.err
+    assert f"{TILES} new of {TILES}" in outcome.out
+    check_maps(run)
+
+
+def test_a_worker_that_dies(
+    roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One worker dies in the middle of a chunk, whose images it has claimed; they are redone, and none is missing."""
+    flag = run.path / "died"
+
+    def load(folder: Path) -> Any:
+        def see(batch: np.ndarray) -> np.ndarray:
+            if not flag.exists():
+                flag.touch()
+                os._exit(9)
+            return batch[..., :1] / np.float32(255)
+
+        return see
+
+    monkeypatch.setattr(predict, "load_network", load)
+    command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
+    outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
+    assert outcome.code == 0, outcome.err
+    assert flag.exists()
+    check_maps(run)
+
+
+def test_no_scheduler(roofstack: Callable[..., Outcome], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    monkeypatch.setattr("ensemble.inference.cluster.PATIENCE", 0.5)
+    command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid")
+    outcome = roofstack(*command, "--scheduler", "tcp://127.0.0.1:9")
+    assert outcome.code == 2
+    assert outcome.err.startswith("error: --scheduler tcp://127.0.0.1:9: no Dask scheduler answers there")
+
+
+def test_weights_that_are_not_the_manifests(run: Run) -> None:
+    with pytest.raises(
+        InputError, match=r"best.weights.h5: hash \w+, but the manifest of the maps says 0f; the member"
+    ):
+        load_networks((run.member_folder("lite0_unet", 0),), ("0f",), lambda folder: Standin().predict_on_batch)

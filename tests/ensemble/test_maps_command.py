@@ -1,0 +1,157 @@
+"""Checking folders of maps, and importing those of other programs."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
+
+from ensemble import maps as exchange
+from ensemble.mapfolder.maps import map_path, read_manifest, read_map, read_maps, write_map
+from ensemble.maps import read_foreign
+from ensemble.selection.blend import read_blend
+from members.common.errors import InputError
+from members.data.run import Run
+from members.data.split import Split
+from members.data.tiles import list_tiles
+
+RoofStack = Callable[..., Outcome]
+VALUES = np.random.default_rng(0).random((64, 48), np.float32)
+VALUES[0, :3] = 0, 1, 0.5
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    data = write_tiles(tmp_path / "data", 6, (64, 48))
+    run = Run(tmp_path / "run")
+    run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": 0, "g2": -1}))
+    return run
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """Maps of the four validation tiles, each in another form."""
+    folder = tmp_path / "foreign"
+    folder.mkdir()
+    np.save(folder / "tile0.npy", VALUES)
+    np.save(folder / "tile1.npy", np.rint(VALUES * 255).astype(np.uint8)[None])
+    write_raster(folder / "tile2.png", np.rint(VALUES * 255).astype(np.uint8))
+    write_raster(folder / "tile3.tif", VALUES)
+    return folder
+
+
+def take_in(roofstack: RoofStack, run: Run, foreign: Path, member: str = "theirs", part: str = "valid") -> Outcome:
+    return roofstack("maps", "import", "--run", run.path, "--part", part, "--member", member, "--from", foreign)
+
+
+def test_maps_of_every_kind_are_taken_in(roofstack: RoofStack, run: Run, foreign: Path) -> None:
+    outcome = take_in(roofstack, run, foreign)
+    assert (outcome.code, outcome.err) == (0, "")
+    folder = run.map_folder("valid", "theirs")
+    manifest = read_manifest(folder)
+    assert manifest.images == {f"tile{n}": (64, 48) for n in range(4)}
+    for image_id in manifest.images:
+        values = read_map(map_path(folder, image_id), (64, 48))
+        np.testing.assert_array_equal(values, np.rint(VALUES.astype(float) * 255))
+        assert values[0, 0] == 0
+        assert values[0, 1] == 255
+        with rasterio.open(map_path(folder, image_id)) as raster:
+            assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
+    np.testing.assert_array_equal(read_blend(folder.parent, {"theirs": 1}, "tile0", (64, 48)), values)
+    checked = roofstack("maps", "check", folder)
+    assert (checked.code, checked.out) == (0, "4 maps of theirs: no problem(s)\n")
+    assert take_in(roofstack, run, foreign, "also").code == 0
+    assert take_in(roofstack, run, foreign).code == 0  # again, in place of what was imported
+    assert roofstack("maps", "check", folder.parent).out == "8 maps of also, theirs: no problem(s)\n"
+
+
+def test_an_import_that_was_stopped_is_no_mixture(
+    roofstack: RoofStack, run: Run, foreign: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The maps imported earlier are not taken for those of the import that a full disk ended."""
+    assert take_in(roofstack, run, foreign).code == 0
+    np.save(foreign / "tile0.npy", VALUES[::-1])
+    written: list[Path] = []
+
+    def write(path: Path, values: np.ndarray, source: Path) -> None:
+        if written:
+            raise InputError("full")
+        written.append(path)
+        write_map(path, values, source)
+
+    monkeypatch.setattr(exchange, "write_map", write)
+    assert take_in(roofstack, run, foreign).code == 2
+    with pytest.raises(InputError, match="theirs: 3 of 4 maps are missing"):
+        read_maps([run.map_folder("valid", "theirs")])
+    monkeypatch.undo()
+    assert take_in(roofstack, run, foreign).code == 0
+    assert len(read_maps([run.map_folder("valid", "theirs")])[1]) == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "message"),
+    [
+        ("tile0.npy", np.where(VALUES > 0.9, np.nan, VALUES), r"tile0.npy: \d+ values such as nan; floats are"),
+        ("tile0.npy", VALUES + 0.1, r"tile0.npy: \d+ values such as 1\.\d+; floats are probabilities from 0 to 1"),
+        ("tile0.npy", -VALUES, r"tile0.npy: \d+ values such as -\d\.\d+"),
+        ("tile0.npy", VALUES[:9], r"tile0.npy: shape \(9, 48\); the image is 64 high and 48 wide, and a map has one"),
+        ("tile0.npy", np.stack([VALUES] * 2), r"tile0.npy: shape \(2, 64, 48\)"),
+        (
+            "tile0.npy",
+            np.ones((64, 48), np.uint16),
+            r"tile0.npy: uint16 values; a map has floats from 0 to 1, or uint8",
+        ),
+        ("tile5.npy", VALUES, r"foreign: tile5 is no image of valid \(1 foreign\); move them elsewhere"),
+    ],
+)
+def test_what_is_no_map_is_refused(
+    roofstack: RoofStack, run: Run, foreign: Path, name: str, values: np.ndarray, message: str
+) -> None:
+    np.save(foreign / name, values)
+    before = hash_folder(run.path)
+    outcome = take_in(roofstack, run, foreign)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert re.search(message, outcome.err)
+    assert hash_folder(run.path) == before
+
+
+def test_files_that_are_missing_or_damaged(roofstack: RoofStack, run: Run, foreign: Path) -> None:
+    before = hash_folder(run.path)
+    whole = (foreign / "tile0.npy").read_bytes()
+    (foreign / "tile0.npy").write_bytes(whole[:200])
+    assert "tile0.npy: not a readable array" in take_in(roofstack, run, foreign).err
+    (foreign / "tile0.npy").unlink()
+    assert "foreign: no map of tile0 (1 missing); each image needs one" in take_in(roofstack, run, foreign).err
+    (foreign / "tile0.npy").write_bytes(whole)
+    assert "--part town: no member has maps of it" in take_in(roofstack, run, foreign, part="town").err
+    assert "--member a/b: " in take_in(roofstack, run, foreign, "a/b").err
+    assert hash_folder(run.path) == before
+
+
+def test_pickles_are_not_opened(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(InputError, match=r"a.npy: not a readable array \(.*allow_pickle=False"):
+        read_foreign(tmp_path / "a.npy", (64, 48))
+
+
+def test_checking_finds_what_is_wrong(roofstack: RoofStack, run: Run, foreign: Path) -> None:
+    take_in(roofstack, run, foreign)
+    take_in(roofstack, run, foreign, "other")
+    folder = run.map_folder("valid", "theirs")
+    (folder / "tile0.tif").unlink()
+    (folder / "tile1.tif").write_bytes((folder / "tile1.tif").read_bytes()[:900])
+    (folder / "tile9.tif").write_bytes(b"?")
+    (folder / "manifest.json").write_text((folder / "manifest.json").read_text().replace('"folds": 1', '"folds": 2'))
+    outcome = roofstack("maps", "check", folder.parent)
+    assert outcome.code == 1
+    lines = outcome.out.splitlines()
+    assert f"{folder}: missing: tile0; run the same roofstack predict again" in lines
+    assert f"{folder}: foreign: tile9.tif; not in manifest.json, so move them elsewhere" in lines
+    assert any("tile1.tif: " in line for line in lines)
+    assert f"{folder}: not the split of other's maps; predict or import both again in one run" in lines
+    assert lines[-1] == "8 maps of other, theirs: 4 problem(s)"
+    assert roofstack("maps", "check", run.path / "nothing").code == 2

@@ -1,0 +1,293 @@
+"""Prediction: padding, views, folds, resuming, and where the maps end up."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
+from test_views import SYMMETRIES, Standin, draw_stack
+
+from ensemble import predict
+from ensemble.mapfolder.maps import Manifest, hash_file, read_manifest, read_map
+from members.common.errors import InputError
+from members.common.files import write_json
+from members.data.run import Run
+from members.data.split import Split
+from members.data.tiles import list_tiles, read_image
+from members.training.catalog import find_spec
+
+RoofStack = Callable[..., Outcome]
+
+SLOPES = {"fold0": 0.4, "fold1": 1}
+SPLIT = Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0})
+# The command, with stand-ins for two folds
+
+
+@pytest.fixture
+def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run of one member with two folds, whose networks are stand-ins of slopes 0.4 and 1."""
+    run = Run(tmp_path / "run")
+    run.write_record(data_set, list_tiles(data_set), SPLIT)
+    for fold in (0, 1):
+        write_json(run.member_folder("lite0_unet", fold) / "spec.json", find_spec("lite0_unet").model_dump())
+        (run.member_folder("lite0_unet", fold) / "best.weights.h5").write_bytes(b"weights %d" % fold)
+    monkeypatch.setattr(predict, "choose_backend", lambda: None)
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(SLOPES[folder.name]).predict_on_batch)
+    return run
+
+
+def add_member(run: Run, name: str) -> None:
+    for fold in (0, 1):
+        write_json(run.member_folder(name, fold) / "spec.json", find_spec("lite0_unet").model_dump() | {"name": name})
+        (run.member_folder(name, fold) / "best.weights.h5").write_bytes(b"weights")
+
+
+def read_red(path: Path) -> np.ndarray:
+    return read_image(path)[..., 0].astype(np.float32)
+
+
+def stamp_maps(run: Run, part: str) -> dict[str, int]:
+    return {path.stem: path.stat().st_mtime_ns for path in run.map_folder(part, "lite0_unet").glob("*.tif")}
+
+
+def test_valid_maps_are_by_the_fold_that_did_not_see_the_tile(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid")
+    assert (outcome.code, outcome.err) == (0, "")
+    tiles = list_tiles(data_set)
+    assert set(stamp_maps(run, "valid")) == {tile.image_id for tile in tiles}
+    for tile in tiles:
+        slope = 1 if tile.group == "g1" else 0.4  # of which no product ends in .5
+        path = run.map_folder("valid", "lite0_unet") / f"{tile.image_id}.tif"
+        values = read_map(path, (64, 64))
+        np.testing.assert_array_equal(values, np.rint(read_red(tile.image) * slope))
+        with rasterio.open(tile.image) as image, rasterio.open(path) as raster:
+            assert (raster.crs, raster.transform) == (image.crs, image.transform)
+
+
+def test_a_hold_out_predicts_its_groups_alone(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    run.write_record(data_set, list_tiles(data_set), Split(fold_of_group={"g0": -1, "g1": 0, "g2": -1}))
+    assert roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none").code == 0
+    assert set(stamp_maps(run, "valid")) == {"tile2", "tile3"}
+
+
+def test_test_maps_are_the_mean_of_the_folds_rounded_once(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    image = np.zeros((32, 40, 3), np.uint8)
+    image[..., 0] = np.arange(40)
+    write_raster(data_set / "test/images/img/new.tif", image)
+    assert roofstack("predict", "--data", data_set, "--run", run.path, "--part", "test", "--tta", "none").code == 0
+    [values, *_] = read_map(run.map_folder("test", "lite0_unet") / "new.tif", (32, 40))
+    red = np.arange(40, dtype=np.float32)
+    once = np.rint((red / 255 * np.float32(0.4) + red / 255) / 2 * 255)
+    twice = np.rint((np.rint(red * 0.4) + red) / 2)
+    np.testing.assert_array_equal(values, once)
+    assert (values != twice).any()
+
+
+def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    assert "6 new of 6" in roofstack(*command).out
+    folder = run.map_folder("valid", "lite0_unet")
+    for path in folder.iterdir():
+        os.utime(path, ns=(10**9, 10**9))
+    for name in ("tile1", "tile4"):
+        (folder / f"{name}.tif").unlink()
+    assert "2 new of 6" in roofstack(*command).out
+    assert {name for name, time in stamp_maps(run, "valid").items() if time != 10**9} == {"tile1", "tile4"}
+    assert "0 new of 6" in roofstack(*command).out
+    assert (run.path / "commands.sh").read_text().count("roofstack predict") == 3
+
+
+def test_maps_of_other_views_are_made_anew(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
+    roofstack(*command, "none")
+    outcome = roofstack(*command, "flips")
+    assert "6 new of 6" in outcome.out
+    assert "its maps were of other views or images; predicting them anew" in outcome.err
+
+
+def test_maps_of_other_weights_are_not_replaced(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    """Weights may have been damaged, and maps may have taken hours: neither is mixed, nor lost."""
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    roofstack(*command)
+    folder = run.map_folder("valid", "lite0_unet")
+    (folder / "tile1.tif").unlink()
+    (run.member_folder("lite0_unet", 1) / "best.weights.h5").write_bytes(b"others")
+    before = hash_folder(run.path)
+    outcome = roofstack(*command)
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert f"{folder}: its maps were made with other weights than fold 1 of lite0_unet has now (hash " in outcome.err
+    assert "restore those weights, or move the folder elsewhere to predict anew" in outcome.err
+    assert hash_folder(run.path) == before
+    folder.rename(run.path / "old")
+    assert "6 new of 6" in roofstack(*command).out
+
+
+@pytest.mark.parametrize("other", ["damaged", "not the maps'"])
+def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    add_member(run, "two")
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--members")
+    if other == "damaged":
+
+        def load(folder: Path) -> Any:
+            if folder.parent.name == "two" and folder.name == "fold1":
+                raise InputError("damaged")
+            return Standin().predict_on_batch
+
+        monkeypatch.setattr(predict, "load_network", load)
+    else:
+        assert roofstack(*command, "two").code == 0
+        (run.member_folder("two", 0) / "best.weights.h5").write_bytes(b"others")
+    before = hash_folder(run.path)
+    outcome = roofstack(*command, "lite0_unet,two")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert hash_folder(run.path) == before
+
+
+def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "flips")
+    weights = {str(k): hash_file(run.member_folder("lite0_unet", k) / "best.weights.h5") for k in (0, 1)}
+    assert weights["0"] != weights["1"]
+    assert read_manifest(run.map_folder("valid", "lite0_unet")) == Manifest(
+        member="lite0_unet",
+        spec=find_spec("lite0_unet").model_dump(mode="json"),
+        tta="flips",
+        weights=weights,
+        split=SPLIT.model_dump(),
+        images={f"tile{number}": (64, 64) for number in range(6)},
+    )
+
+
+def test_a_member_sees_only_views_that_it_was_trained_to_bear(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8).predict_on_batch)
+    for fold in (0, 1):
+        spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
+        write_json(run.member_folder("lite0_unet", fold) / "spec.json", spec.model_dump())
+    (run.member_folder("lite0_unet", 0) / "last").mkdir()
+    outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "d4")
+    assert outcome.code == 0
+    assert outcome.err.splitlines() == [
+        f"warning: {run.member_folder('lite0_unet', 0)}: training is not finished; predicting with the best weights "
+        "so far",
+        "warning: lite0_unet: not trained to bear h, v, r180, ...; 7 of 8 views are left out",
+    ]
+    values = read_map(run.map_folder("valid", "lite0_unet") / "tile0.tif", (64, 64))
+    single = read_red(data_set / "images/tile0.tif") * (1 - 0.8 * np.linspace(0, 1, 64))
+    assert np.abs(values - single).max() <= 0.51
+
+
+def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
+    """A folder of mixed formats and a single file: grey and alpha are said once, and PNGs have no place on earth."""
+    image = draw_stack(40, 50)
+    write_raster(tmp_path / "new/rgb.png", image)
+    write_raster(tmp_path / "new/grey.tif", image[..., 0])
+    write_raster(tmp_path / "new/alpha.png", np.dstack([image, image[..., 1]]))
+    outcome = roofstack("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town")
+    assert outcome.code == 0
+    assert outcome.err.splitlines() == [
+        "warning: 1 of 3 images are grey; the band is repeated to RGB",
+        "warning: 1 of 3 images have a fourth band that is alpha; it is dropped",
+    ]
+    expected = np.rint(image[..., 0] * np.float32(0.7))
+    for name in ("rgb", "grey", "alpha"):
+        values = read_map(run.map_folder("town", "lite0_unet") / f"{name}.tif", (40, 50))
+        shown = expected * (image[..., 1] > 0) if name == "alpha" else expected  # nothing where it is transparent
+        assert np.abs(values - shown).max() <= 1  # at .5 the float32 mean decides
+    outcome = roofstack("predict", "--images", tmp_path / "new/rgb.png", "--run", run.path, "--part", "house")
+    assert outcome.code == 0
+    assert set(stamp_maps(run, "house")) == {"rgb"}
+
+
+# A real network
+
+
+def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lite0_network: Any) -> None:
+    """The whole command on weights from disk against the same network called by hand, tile by tile."""
+    data = write_tiles(tmp_path / "data", 4, (64, 40))
+    run = Run(tmp_path / "run")
+    run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
+    folder = run.member_folder("lite0_unet", 0)
+    write_json(folder / "spec.json", find_spec("lite0_unet").model_dump())
+    lite0_network.save_weights(folder / "best.weights.h5")
+    outcome = roofstack("predict", "--data", data, "--run", run.path, "--part", "valid", "--tta", "d4")
+    assert (outcome.code, outcome.err) == (0, "")
+    for name in ("tile0", "tile1"):
+        image = np.pad(read_image(data / f"images/{name}.tif"), [(0, 0), (0, 24), (0, 0)], mode="symmetric")
+        turned = np.stack([turn(image) for turn, _ in SYMMETRIES]).astype(np.float32)
+        seen = lite0_network.predict_on_batch(turned)[..., 0]
+        naive = np.mean([undo(values) for (_, undo), values in zip(SYMMETRIES, seen, strict=True)], axis=0)[:, :40]
+        values = read_map(run.map_folder("valid", "lite0_unet") / f"{name}.tif", (64, 40))
+        assert np.abs(values - naive * 255).max() <= 0.51
+        assert np.ptp(values) > 0
+
+
+def test_uncertainty_over_views_and_members(
+    roofstack: RoofStack, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two members of two folds each: all four say another share of the truth."""
+    slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
+    add_member(run, "two")
+    monkeypatch.setattr(
+        predict, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).predict_on_batch
+    )
+    image = draw_stack(40, 50)
+    write_raster(tmp_path / "new/a.tif", image)
+    command = ("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town", "--tta", "flips")
+    assert roofstack(*command).code == 0
+    outcome = roofstack(*command, "--uncertainty")  # makes anew what has no spread yet
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.count("1 new of 1") == 2
+    red = image[..., 0].astype(float)
+    values = read_map(run.path / "uncertainty/town/a.tif", (40, 50))
+    assert np.abs(values - red * np.std(list(slopes.values()))).max() <= 1.5  # of maps and spreads in steps of 1 / 255
+    values = read_map(run.path / "uncertainty/town/two/a.tif", (40, 50))
+    assert np.abs(values - red * 0.2).max() <= 0.51
+
+
+def test_views_that_nobody_knows(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    before = hash_folder(run.path)
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
+    assert (
+        "error: --tta d5: no view 'd5'; there are the sets none, flips, d4, d4_scale" in roofstack(*command, "d5").err
+    )
+    outcome = roofstack(*command, "scale0.75,scale1.25")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "lite0_unet: not trained to bear any of the views scale0.75, scale1.25" in outcome.err
+    assert hash_folder(run.path) == before
+
+
+def test_a_disk_that_fills_up(run: Run, data_set: Path) -> None:
+    """Files above a size fail, as on a full disk: one line, what is written stays, and nothing half-written is left."""
+    write_raster(data_set / "new/a.tif", np.zeros((40, 50, 3), np.uint8))
+    noise = np.random.default_rng(0).integers(0, 256, (600, 600, 3), np.uint8)
+    write_raster(data_set / "new/b.tif", noise)
+    program = f"""
+import resource, signal, sys
+from pathlib import Path
+import numpy as np
+from ensemble import predict
+from members.common.console import run_command
+
+predict.choose_backend = lambda: None
+predict.load_network = lambda folder: lambda batch: batch[..., :1] / np.float32(255)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]
+run_command(predict.predict)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 2, ended.stderr
+    [line] = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert ".npy: cannot be written (" in line
+    assert "make room and run the same command again, it goes on from here" in line
+    left = {path.name for path in run.map_folder("town", "lite0_unet").rglob("*")}
+    assert left <= {"a.tif", "manifest.json", ".b.1", "0-96-0-600.npy"}  # the last one is the first block of b, whole

@@ -1,0 +1,114 @@
+"""What the terminal shows: one line for each warning and error, and the exit code of each ending."""
+
+import errno
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+import typer
+
+from members.common.console import run_app, run_command, stderr, stdout, track, warn
+from members.common.errors import InputError
+
+Capture = pytest.CaptureFixture[str]
+
+
+def end(monkeypatch: pytest.MonkeyPatch, capfd: Capture, command: Callable, *arguments: str) -> tuple[int, str, str]:
+    """Exit code, standard output and standard error of a function as a command line."""
+    monkeypatch.setattr(sys, "argv", ["command", *arguments])
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(command)
+    with pytest.raises(SystemExit) as ending:
+        run_app(app)
+    captured = capfd.readouterr()
+    return int(ending.value.code or 0), captured.out, captured.err
+
+
+def test_a_warning_is_one_line_as_it_is(capfd: Capture) -> None:
+    warn("/data/[old]/a:smile:.tif " + 40 * "long ")
+    assert capfd.readouterr().err == "warning: /data/[old]/a:smile:.tif " + 40 * "long " + "\n"
+
+
+def test_paths_are_printed_as_they_are(capfd: Capture) -> None:
+    for console in (stdout, stderr):
+        console.print("/data/[bold]/:smile:/a.tif")
+    assert capfd.readouterr() == ("/data/[bold]/:smile:/a.tif\n",) * 2
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ("pip install 'roofstack[cpu]', [gpu] or [jax]", "error: pip install 'roofstack[cpu]', [gpu] or [jax]\n"),
+        ("a.tif: first line\nsecond line", "error: a.tif: first line second line\n"),
+        ("a.tif: " + 60 * "long ", "error: a.tif: " + 60 * "long " + "\n"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    monkeypatch: pytest.MonkeyPatch, capfd: Capture, message: str, line: str
+) -> None:
+    def command() -> None:
+        raise InputError(message)
+
+    assert end(monkeypatch, capfd, command) == (2, "", line)
+
+
+def test_other_endings(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    def greet(name: str) -> None:
+        if name == "stop":
+            raise KeyboardInterrupt
+        if name == "bug":
+            raise ZeroDivisionError
+        print(f"hello {name}")
+
+    assert end(monkeypatch, capfd, greet, "you") == (0, "hello you\n", "")
+    interrupted = "interrupted; the same command goes on where it stopped\n"
+    assert end(monkeypatch, capfd, greet, "stop") == (130, "", interrupted)
+    code, out, err = end(monkeypatch, capfd, greet, "you", "--unknown")
+    assert (code, out) == (2, "")
+    assert "No such option: --unknown" in err
+    with pytest.raises(ZeroDivisionError):  # a bug is no bad input: its traceback is wanted
+        end(monkeypatch, capfd, greet, "bug")
+
+
+def test_a_function_as_a_command_with_fixed_options(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    def command(members: list[str], epochs: int = 3) -> None:
+        """Train members."""
+        print(members, epochs)
+
+    for arguments, printed in (([], "['a'] 3\n"), (["--epochs", "5"], "['a'] 5\n")):
+        monkeypatch.setattr(sys, "argv", ["a.py", *arguments])
+        with pytest.raises(SystemExit) as ending:
+            run_command(command, members=["a"])
+        assert (ending.value.code, capfd.readouterr().out) == (0, printed)
+    monkeypatch.setattr(sys, "argv", ["a.py", "--help"])
+    with pytest.raises(SystemExit):
+        run_command(command, members=["a"])
+    help_text = capfd.readouterr().out
+    assert "Train members." in help_text
+    assert "--epochs" in help_text
+    assert "members" not in help_text.replace("Train members.", "").lower()
+
+
+def test_track_yields_all_and_is_silent_without_a_terminal(capfd: Capture) -> None:
+    assert list(track(iter("abc"), "letters", 3)) == ["a", "b", "c"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: Capture, number: int) -> None:
+    def fill() -> None:
+        raise OSError(number, os.strerror(number), "/runs/tuned.json")
+
+    code, out, err = end(monkeypatch, capfd, fill)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert f"error: no room on the disk at /runs/tuned.json: {os.strerror(number)}" in err
+
+
+def test_other_failures_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    def fail() -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(sys, "argv", ["command"])
+    with pytest.raises(OSError, match="Input/output"):
+        run_command(fail)

@@ -1,0 +1,68 @@
+"""Files are whole or absent."""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from members.common.errors import InputError
+from members.common.files import read_json, write_json, write_whole
+
+texts = st.text(st.characters(codec="utf-8"))
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def test_nothing_is_in_place_before_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "map.tif"
+    with write_whole(path) as temporary:
+        temporary.write_bytes(b"half")
+        assert not path.exists()
+        assert temporary.parent == path.parent
+        assert temporary.suffix == ".tif"
+        assert temporary.name.startswith(".")
+        temporary.write_bytes(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert path.stat().st_mode & 0o777 == 0o644
+    assert os.listdir(path.parent) == ["map.tif"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
+def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, failure: type[BaseException]) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("old")
+    with pytest.raises(failure), write_whole(path) as temporary:  # noqa: PT012
+        temporary.write_text("ne")
+        raise failure
+    assert path.read_text() == "old"
+    assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_json_is_indented_and_keeps_the_order_of_keys(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"z": 1, "a": [True, None]})
+    expected = '{\n  "z": 1,\n  "a": [\n    true,\n    null\n  ]\n}\n'
+    assert (tmp_path / "a.json").read_text() == expected
+
+
+@given(values)
+def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
+    path = tmp_path_factory.getbasetemp() / "round_trip.json"
+    write_json(path, value)
+    assert read_json(path) == value
+
+
+@pytest.mark.parametrize("content", [b"", b'{"seed": 4', b"\xff\xfe{}", b"{'a': 1}"])
+def test_a_damaged_json_file_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "spec.json").write_bytes(content)
+    with pytest.raises(InputError, match=r"spec.json: not a readable JSON file \(.*\); restore it or delete it"):
+        read_json(tmp_path / "spec.json")
+
+
+def test_a_missing_json_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent.json: no such file"):
+        read_json(tmp_path / "absent.json")

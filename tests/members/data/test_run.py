@@ -1,0 +1,102 @@
+"""A run's folder and its record."""
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import write_tiles
+
+from members.common.errors import InputError
+from members.data.run import Run, read_command
+from members.data.split import Split
+from members.data.tiles import list_tiles
+
+SPLIT = Split(seed=7, folds=2, fold_of_group={"g0": 1, "g1": 0, "g2": 1})
+
+
+@pytest.fixture
+def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    monkeypatch.setattr(sys, "argv", ["/venv/bin/roofstack", "train", "a member", "--run", "x"])
+    run = Run(tmp_path / "run")
+    run.write_record(data_set, list_tiles(data_set), SPLIT)
+    return run
+
+
+def test_the_record_reads_as_written(run: Run, data_set: Path) -> None:
+    record = run.read_record()
+    assert record.split == SPLIT
+    assert (record.data, record.tiles) == (str(data_set), 6)
+    assert record.command == "roofstack train 'a member' --run x"
+    assert record.versions["python"] == sys.version.split()[0]
+    assert {"keras", "numpy", "rasterio", "roofstack"} <= set(record.versions)
+    assert run.check_tiles(list_tiles(data_set)[::-1]) == record
+
+
+def test_paths(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.member_folder("a", 2) == tmp_path / "members/a/fold2"
+    assert run.map_folder("valid", "a") == tmp_path / "maps/valid/a"
+    assert (run.record_file, run.tuned_file) == (tmp_path / "run.json", tmp_path / "tuned.json")
+
+
+def test_other_data(run: Run, data_set: Path, tmp_path: Path) -> None:
+    other = list_tiles(write_tiles(tmp_path / "other", 5))
+    message = rf"a run of other data \({data_set}, 6 tiles: .*\); give that --data, or begin another --run"
+    with pytest.raises(InputError, match=message):
+        run.check_tiles(other)
+
+
+@pytest.mark.parametrize("group", ["new", "g0"])
+def test_a_tile_that_moved_to_another_group_is_other_data(run: Run, data_set: Path, group: str) -> None:
+    table = data_set / "groups.csv"
+    table.write_text(table.read_text().replace("tile3,g1", f"tile3,{group}"))
+    with pytest.raises(InputError, match=r"a run of other data .*groups.*give that --data"):
+        run.check_tiles(list_tiles(data_set))
+
+
+def test_no_run_there(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent: no run here \(no run.json\); train members first: roofstack train"):
+        Run(tmp_path / "absent").read_record()
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match=r"file: a file; --run names a folder"):
+        Run(tmp_path / "file")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda text: text[:50], r"run.json: not a readable JSON file"),
+        (lambda text: "", r"run.json: not a readable JSON file"),
+        (lambda text: "[]", r"run.json: content: Input should be .*; restore it"),
+        (lambda text: text.replace('"folds": 2', '"folds": 0'), r"run.json: split.folds: .* equal to 1; restore it"),
+        (lambda text: text.replace('"tiles": 6,', ""), r"run.json: tiles: Field required; restore it"),
+        (lambda text: text.replace('"tiles"', '"tile"'), r"run.json: tiles: Field required; restore it"),
+    ],
+)
+def test_a_damaged_record(run: Run, damage: Callable[[str], str], message: str) -> None:
+    run.record_file.write_text(damage(run.record_file.read_text()))
+    with pytest.raises(InputError, match=message):
+        run.read_record()
+
+
+def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    run.log_command()
+    monkeypatch.setattr(sys, "argv", ["/somewhere/ensemble/predict.py", "--part", "valid"])
+    run.log_command()
+    assert (run.path / "commands.sh").read_text().splitlines() == [
+        "roofstack train 'a member' --run x",
+        "python -m ensemble.predict --part valid",
+    ]
+    assert read_command() == "python -m ensemble.predict --part valid"
+
+
+def test_members_are_those_with_a_fold(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.list_members() == []
+    for member, fold in (("b", 0), ("a", 1), ("a", 0)):
+        run.member_folder(member, fold).mkdir(parents=True)
+        (run.member_folder(member, fold) / "spec.json").write_text(json.dumps({}))
+    run.member_folder("begun", 0).mkdir(parents=True)
+    assert run.list_members() == ["a", "b"]

@@ -1,0 +1,196 @@
+"""Every member builds and runs; the baseline is the notebook's, piece by piece; TensorFlow and JAX agree."""
+
+import json
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+from conftest import ROOT
+from keras import ops
+
+from members.training.catalog import list_specs
+from members.training.networks.backbones import EFFICIENTNET_SKIPS, INJECTED, import_segmentation_models, preprocess
+from members.training.networks.decoder import decode_pyramid
+from members.training.networks.network import build_network
+from members.training.overview import count_multiply_adds, list_layers
+from members.training.spec import MemberSpec
+
+SPECS = list_specs()
+CHEAP = ("lite0_unet", "mobilenetv2_unet", "resnet34_pspnet")
+SKIPS = [f"{block}_expand_activation" for block in EFFICIENTNET_SKIPS]
+# trains on one batch until the loss is lower, saves, reloads into a network built anew, compares
+STEP = """
+import json, sys, tempfile
+from pathlib import Path
+from members.training.networks.backend import choose_backend, seed_backend
+choose_backend()
+import numpy as np
+from members.training.catalog import find_spec
+from members.training.fit import compile_network
+from members.training.networks.network import build_network
+
+results = {}
+for name in sys.argv[1:]:
+    seed_backend(42)
+    spec = find_spec(name).model_copy(update={"learning_rate": 1e-3, "schedule": "plateau", "warmup": 0})
+    network = build_network(spec)
+    compile_network(network, spec, 1)
+    side = 2 * spec.size_multiple
+    rng = np.random.default_rng(0)
+    masks = np.zeros((2, side, side, 1), "float32")
+    masks[:, 8:40, 8:40] = 1
+    images = (60 + 120 * masks + rng.normal(0, 20, (2, side, side, 3))).clip(0, 255).astype("float32")
+    losses = [float(network.train_on_batch(images, masks)[0]) for _ in range(4)]
+    with tempfile.TemporaryDirectory() as folder:
+        network.save_weights(Path(folder) / "x.weights.h5")
+        again = build_network(spec)
+        again.load_weights(Path(folder) / "x.weights.h5")
+    results[name] = [losses, float(np.abs(network.predict_on_batch(images) - again.predict_on_batch(images)).max())]
+print(json.dumps(results))
+"""
+
+
+@pytest.fixture(scope="module")
+def baseline():
+    return build_network(SPECS["b7_unet"])
+
+
+def run_forward(network, side):
+    image = np.random.default_rng(0).uniform(0, 255, (1, side, side, 3)).astype(np.float32)
+    return ops.convert_to_numpy(network(image, training=False))
+
+
+def check_output(probability, side):
+    assert probability.shape == (1, side, side, 1)
+    assert probability.dtype == np.float32
+    assert np.isfinite(probability).all()
+    assert probability.min() >= 0
+    assert probability.max() <= 1
+
+
+@pytest.mark.parametrize("name", [name for name in SPECS if name != "b7_unet"])
+def test_every_member_builds_and_runs_forward(name):
+    spec = SPECS[name]
+    side = 2 * spec.size_multiple
+    check_output(run_forward(build_network(spec), side), side)
+
+
+def test_the_baseline_runs_forward_with_the_notebooks_parameters(baseline):
+    assert baseline.count_params() == 75_048_961
+    check_output(run_forward(baseline, 64), 64)
+    frozen = [layer for layer in list_layers(baseline) if not layer.trainable]
+    assert not frozen
+
+
+def test_the_baseline_joins_the_notebooks_skips(baseline):
+    encoder = baseline.get_layer("encoder").get_layer("efficientnetb7")
+    features = [*SKIPS, "top_activation"]
+    assert [output is encoder.get_layer(name).output for output, name in zip(encoder.outputs, features, strict=True)]
+    joined = [layer for layer in baseline.layers if layer.name.endswith("_concat")]
+    assert [layer.name for layer in joined] == [f"decoder{step}_concat" for step in (1, 2, 3, 4)]
+    skip_channels = [layer.output.shape[-1] - layer.input[0].shape[-1] for layer in joined]
+    assert skip_channels == [encoder.get_layer(name).output.shape[-1] for name in reversed(SKIPS)]
+
+
+def test_the_baselines_decoder_is_the_notebooks(baseline):
+    layers = [layer for layer in baseline.layers if layer.name.startswith("decoder")]
+    dropped = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
+    convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
+    assert dropped == [0.5, 0.5, 0.5, 0.25, 0.25]
+    assert [layer.filters for layer in convolutions] == [256, 256, 128, 128, 64, 64, 32, 32, 16, 16]
+    assert {layer.kernel_size for layer in convolutions} == {(3, 3)}
+    assert all(isinstance(layer.kernel_initializer, keras.initializers.HeNormal) for layer in convolutions)
+    ups = [layer for layer in layers if isinstance(layer, keras.layers.UpSampling2D)]
+    assert [(layer.size, layer.interpolation) for layer in ups] == [((2, 2), "bilinear")] * 5
+    assert len([layer for layer in layers if isinstance(layer, keras.layers.BatchNormalization)]) == 10
+    assert baseline.layers[-1].activation is keras.activations.sigmoid
+
+
+def test_the_baselines_training_is_the_notebooks():
+    spec = SPECS["b7_unet"]
+    assert (spec.loss, spec.schedule, spec.learning_rate) == ("dice_focal_boundary", "plateau", 5e-5)
+    assert (spec.epochs, spec.patience, spec.batch_size, spec.crop, spec.seed) == (150, 10, 8, 256, 42)
+
+
+@pytest.mark.parametrize("backbone", sorted({spec.backbone for spec in SPECS.values()} - {"lite0", "lite1", "lite2"}))
+def test_preprocessing_is_the_packages_own(backbone):
+    factory = import_segmentation_models().backbones.backbones_factory.Backbones
+    image = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3)).astype(np.float32)
+    expected = factory.get_preprocessing(backbone)(image.copy(), **INJECTED)
+    got = ops.convert_to_numpy(preprocess(ops.convert_to_tensor(image), backbone))
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_the_pyramid_is_that_of_segmentation_models():
+    """For the one size that the package's PSPNet is built for, ours gives the same from the same weights."""
+    package = import_segmentation_models()
+    from segmentation_models.models import pspnet
+
+    theirs = pspnet.PSPNet(
+        "resnet34", input_shape=(96, 96, 3), classes=1, activation="sigmoid", encoder_weights=None, **INJECTED
+    )
+    cut = package.backbones.backbones_factory.Backbones.get_feature_layers("resnet34", n=3)[1]
+    features = theirs.get_layer(cut).output
+    decoder = keras.Model(features, decode_pyramid(features, seed=0))
+    names = {layer.name for layer in decoder.layers if layer.weights}
+    assert len(names) == 2 * 5 + 1
+    for name in names:
+        decoder.get_layer(name).set_weights(theirs.get_layer(name).get_weights())
+    image = np.random.default_rng(0).uniform(0, 1, (1, 96, 96, 3)).astype(np.float32)
+    both = keras.Model(theirs.input, [theirs.output, decoder(features)])
+    expected, got = (ops.convert_to_numpy(output) for output in both(image, training=False))
+    np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+def test_multiply_adds_are_counted_by_hand():
+    inputs = keras.Input((None, None, 3))
+    x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(inputs)  # 16 * 16 * 27 * 8
+    x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 16 * 16 * 9 * 8
+    nested = keras.Model(inputs, x)
+    y = keras.layers.Conv2D(4, 1)(nested(inputs))  # 16 * 16 * 8 * 4
+    network = keras.Model(inputs, keras.layers.Dense(5)(keras.layers.GlobalAveragePooling2D()(y)))  # 4 * 5
+    by_hand = 16 * 16 * (27 * 8 + 9 * 8 + 8 * 4) + 4 * 5
+    assert count_multiply_adds(network, 32) == by_hand
+    assert count_multiply_adds(network, 32) == by_hand  # counting leaves the layers as they were
+
+
+@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize("decoder", ["sm_fpn", "unet"])
+def test_half_size_networks_still_answer_in_float32(decoder, precision):
+    network = build_network(
+        MemberSpec(name="half", backbone="efficientnetb0", decoder=decoder, precision=precision, schedule="cosine")
+    )
+    assert {layer.compute_dtype for layer in list_layers(network) if hasattr(layer, "kernel")} >= {precision[6:]}
+    assert network.outputs[0].dtype == "float32"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def check_training(names, backend):
+    run = subprocess.run(
+        [sys.executable, "-c", STEP, *names],
+        cwd=ROOT, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": backend},
+    )  # fmt: skip
+    assert run.returncode == 0, run.stderr[-3000:]
+    results = json.loads(run.stdout.splitlines()[-1])
+    assert list(results) == list(names)
+    for name, (losses, difference) in results.items():
+        assert losses[-1] < losses[0], name
+        assert difference == 0, name
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_cheap_members_train_and_reload(backend):
+    pytest.importorskip(backend)
+    check_training(CHEAP, backend)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+@pytest.mark.parametrize("name", [name for name in SPECS if name not in CHEAP])
+def test_the_other_members_train_and_reload(name, backend):
+    pytest.importorskip(backend)
+    check_training([name], backend)

@@ -1,0 +1,128 @@
+"""Augmentation keeps images and masks together, and depends on its seed alone."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from members.data.tiles import list_tiles, read_pair
+from members.training.augment import augment_tile, pad_tile, paste_buildings
+from members.training.batches import draw_order
+from members.training.overview import GAP, draw_sheet
+from members.training.spec import MemberSpec
+
+POLICIES = ("none", "d4", "d4_photo", "strong")
+
+
+def draw_pairs(count=3, side=96):
+    """Masks of one block each, bright on dark: wherever an image is bright, its mask is set."""
+    rng = np.random.default_rng(count)
+    pairs = []
+    for _ in range(count):
+        mask = np.zeros((side, side), bool)
+        top, left = rng.integers(10, 40, 2)
+        mask[top : top + 40, left : left + 25] = True
+        image = np.where(mask[..., None], 230, 20) + rng.integers(-10, 10, (side, side, 3))
+        pairs.append((image.astype(np.uint8), mask))
+    return pairs
+
+
+@pytest.mark.parametrize("crop", [64, 96, 128])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_equal_seeds_give_equal_examples_of_the_right_kind(policy, crop):
+    pairs = draw_pairs()
+    for index in range(3):
+        image, mask = augment_tile(pairs, index, policy, crop, (42, 7))
+        again, mask_again = augment_tile(pairs, index, policy, crop, (42, 7))
+        assert (image.shape, image.dtype, mask.shape, mask.dtype) == ((crop, crop, 3), np.uint8, (crop, crop), bool)
+        np.testing.assert_array_equal(image, again)
+        np.testing.assert_array_equal(mask, mask_again)
+
+
+def test_threads_do_not_mix_their_seeds():
+    pairs = draw_pairs(8)
+    seeds = [(index % 8, epoch) for epoch in range(6) for index in range(8)]
+    alone = [augment_tile(pairs, index, "strong", 64, (42, epoch))[0] for index, epoch in seeds]
+    with ThreadPoolExecutor(8) as pool:
+        together = pool.map(lambda seed: augment_tile(pairs, seed[0], "strong", 64, (42, seed[1]))[0], seeds)
+        for expected, got in zip(alone, together, strict=True):
+            np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.parametrize("policy", POLICIES[1:])
+def test_epochs_differ(policy):
+    pairs = draw_pairs()
+    seen = {augment_tile(pairs, 0, policy, 64, (42, epoch))[0].tobytes() for epoch in range(8)}
+    assert len(seen) > 4
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_buildings_stay_under_their_masks(policy):
+    """Over many examples the bright pixels are those of the mask, but for blur, cut-outs and changes of light."""
+    pairs, agree, total = draw_pairs(), 0, 0
+    for epoch in range(30):
+        image, mask = augment_tile(pairs, epoch % 3, policy, 96, (0, epoch))
+        threshold = (int(image.min()) + int(image.max())) / 2
+        agree, total = agree + ((image.mean(axis=2) > threshold) == mask).sum(), total + mask.size
+    assert agree / total > {"none": 0.999, "d4": 0.999, "d4_photo": 0.99, "strong": 0.93}[policy]
+
+
+def test_d4_reaches_all_eight_symmetries_and_nothing_else():
+    image, mask = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8), np.zeros((40, 40), bool)
+    seen = {augment_tile([(image, mask)], 0, "d4", 40, (1, epoch))[0].tobytes() for epoch in range(100)}
+    turned = [np.rot90(flipped, k) for flipped in (image, image[:, ::-1]) for k in range(4)]
+    assert seen == {np.ascontiguousarray(view).tobytes() for view in turned}
+
+
+def test_whole_buildings_are_pasted_and_the_arguments_stay():
+    image, donor = np.zeros((3, 5, 3), np.uint8), np.full((3, 5, 3), 9, np.uint8)
+    mask, donor_mask = np.zeros((3, 5), bool), np.array([[1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [0, 0, 0, 0, 0]], bool)
+    mask[2, 2] = True
+    outcomes = set()
+    for seed in range(60):
+        pasted, merged = paste_buildings(image, mask, donor, donor_mask, np.random.default_rng(seed))
+        new = pasted[..., 0] == 9
+        np.testing.assert_array_equal(merged, mask | new)
+        assert not (new & ~donor_mask).any()
+        assert new[0, 0] == new[1, 0]
+        assert new[0, 4] == new[1, 4]
+        outcomes.add(tuple(new[1, [0, 2, 4]].tolist()))
+    assert len(outcomes) == 8  # each of the three comes and stays away by itself
+    assert not image.any()
+    assert mask.sum() == 1
+
+
+def test_padding_reflects_at_bottom_and_right():
+    np.testing.assert_array_equal(pad_tile(np.array([[1, 2], [3, 4]]), 3), [[1, 2, 2], [3, 4, 4], [3, 4, 4]])
+    assert pad_tile(np.zeros((50, 96, 3)), 0, 48).shape == (96, 96, 3)
+    tile = np.zeros((64, 32))
+    assert pad_tile(tile, 0, 32) is tile
+
+
+@given(built_up=st.lists(st.booleans(), min_size=1, max_size=40), balance=st.floats(0.01, 1), epoch=st.integers(0, 9))
+def test_balance_gives_tiles_with_buildings_their_share(built_up, balance, epoch):
+    order = draw_order(built_up, balance, (42, epoch))
+    assert len(order) == len(built_up)
+    assert sorted(draw_order(built_up, None, (42, epoch))) == list(range(len(built_up)))
+    if 0 < sum(built_up) < len(built_up):
+        assert sum(built_up[index] for index in order) == round(balance * len(built_up))
+        for kind in (True, False):
+            counts = [list(order).count(index) for index, built in enumerate(built_up) if built == kind]
+            assert max(counts) - min(counts) <= 1
+
+
+def test_a_sheet_shows_tiles_with_outlines():
+    spec = MemberSpec(name="any", backbone="lite0", augment="d4", crop=64)
+    sheet = draw_sheet(spec, draw_pairs(), [0, 2], epochs=3)
+    assert sheet.shape == (2 * (64 + GAP), 4 * (64 + GAP), 3)
+    assert (sheet == (255, 0, 0)).all(axis=2).any()
+
+
+def test_real_tiles_under_the_strongest_policy(shared_data):
+    pairs = [read_pair(tile) for tile in list_tiles(shared_data / "hot_buildings")[:8]]
+    before = sum(mask.mean() for _, mask in pairs)
+    examples = [augment_tile(pairs, index, "strong", 128, (42, 0)) for index in range(8)]
+    assert all(image.std() > 1 for image, _ in examples)
+    assert 0.5 < sum(mask.mean() for _, mask in examples) / before < 2

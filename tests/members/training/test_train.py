@@ -1,0 +1,132 @@
+"""What the options of `roofstack train` come down to: which tiles train which fold, how, and until when."""
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import pytest
+from conftest import Outcome
+
+from members.training.train import parse_duration
+
+RoofStack = Callable[..., Outcome]
+TILES = {f"tile{number}" for number in range(6)}  # tile0 and tile1 are of g0, tile2 and tile3 of g1, ..
+
+
+class Fitted(NamedTuple):
+    """What `train_fold` was called with."""
+
+    spec: Any
+    training: set[str]
+    validation: int
+    folder: Path
+    deadline: float
+
+
+@pytest.fixture
+def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Fitted]:
+    """The calls of `train_fold`, which trains nothing here and says that it did two epochs."""
+    import members.training.fit
+    import members.training.networks.network
+
+    calls: list[Fitted] = []
+
+    def train_fold(spec, training, validation, folder, report, names, deadline) -> list[dict[str, float]]:  # type: ignore[no-untyped-def]
+        assert len(training) == len(names)
+        calls.append(Fitted(spec, set(names), len(validation), folder, deadline))
+        row = {"epoch": 1.0, "loss": 0.5, "iou": 0.5, "val_loss": 0.5, "val_iou": 0.25, "seconds": 60.0}
+        return [row, row | {"epoch": 2.0, "val_loss": 0.25, "val_iou": 0.75}]
+
+    monkeypatch.setattr(members.training.fit, "train_fold", train_fold)
+    network = SimpleNamespace(count_params=lambda: 7)
+    monkeypatch.setattr(members.training.networks.network, "build_network", lambda spec, weights: network)
+    return calls
+
+
+def train(roofstack: RoofStack, data: Path, *arguments: object) -> Outcome:
+    return roofstack("train", "lite0_unet", "--data", data, "--run", data.parent / "run", *arguments)
+
+
+def test_folds_validate_every_group_once(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    assert train(roofstack, data_set, "--folds", 3).code == 0
+    assert [call.folder.name for call in fitted] == ["fold0", "fold1", "fold2"]
+    held_out = [TILES - call.training for call in fitted]
+    assert set.union(*held_out) == TILES
+    assert all(tiles in ({"tile0", "tile1"}, {"tile2", "tile3"}, {"tile4", "tile5"}) for tiles in held_out)
+    assert {call.validation for call in fitted} == {2}
+
+
+def test_one_fold_is_that_of_all_folds(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    assert train(roofstack, data_set, "--folds", 3).code == 0
+    assert train(roofstack, data_set, "--fold", 2).code == 0
+    assert fitted[3].folder.name == "fold2"
+    assert fitted[3].training == fitted[2].training
+    refused = train(roofstack, data_set, "--fold", 3)
+    assert refused.code == 2
+    assert "--fold 3: the folds of this run are 0 to 2; name one of them" in refused.err
+    assert len(fitted) == 4
+
+
+def test_a_region_is_left_out_whole(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    region = {"g0": "town", "g1": "coast", "g2": "town"}
+    rows = [f"tile{number},g{number // 2},{region[f'g{number // 2}']}\n" for number in range(6)]
+    (data_set / "groups.csv").write_text("image_id,group,region\n" + "".join(rows))
+    assert train(roofstack, data_set, "--leave-out", "region=town").code == 0
+    assert [call.training for call in fitted] == [{"tile2", "tile3"}]
+    assert fitted[0].validation == 4
+
+
+@pytest.mark.parametrize(
+    ("arguments", "rule"),
+    [
+        (["--leave-out", "group"], "--leave-out group: is COLUMN=VALUE"),
+        (["--leave-out", "group=g0", "--folds", "2"], "goes without --folds"),
+        (["--leave-out", "group=g9"], "g9"),
+        (["--leave-out", "region=town"], "no column region"),
+    ],
+)
+def test_what_cannot_be_left_out(
+    roofstack: RoofStack, data_set: Path, fitted: list[Fitted], arguments: list[str], rule: str
+) -> None:
+    refused = train(roofstack, data_set, *arguments)
+    assert refused.code == 2
+    assert rule in refused.err.replace("\n", " ")
+    assert not fitted
+    assert not (data_set.parent / "run").exists()
+
+
+def test_early_stopping_may_look_at_a_share_of_the_training_groups(
+    roofstack: RoofStack, data_set: Path, fitted: list[Fitted]
+) -> None:
+    assert train(roofstack, data_set, "--folds", 3, "--inner-valid").code == 0
+    assert {len(call.training) for call in fitted} == {2}  # of three groups one is held out, one is looked at
+    assert {call.validation for call in fitted} == {2}
+
+
+def test_settings_reach_the_member(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    given = ("--precision", "mixed_bfloat16", "--epochs", 3, "--crop", 64, "--batch-size", 2, "--seed", 7)
+    assert train(roofstack, data_set, *given).code == 0
+    spec = fitted[0].spec
+    assert (spec.precision, spec.epochs, spec.crop, spec.batch_size, spec.seed) == ("mixed_bfloat16", 3, 64, 2, 7)
+    assert fitted[0].deadline == math.inf
+
+
+def test_a_time_budget_counts_from_the_start(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    began = time.monotonic()
+    assert train(roofstack, data_set, "--time-budget", "1.5h").code == 0
+    assert began + 5400 <= fitted[0].deadline <= time.monotonic() + 5400
+    refused = train(roofstack, data_set, "--time-budget", "soon")
+    assert refused.code == 2
+    assert "--time-budget soon: not a duration; a number and h, m or s, such as 8.5h" in refused.err
+
+
+def test_durations() -> None:
+    assert [parse_duration(text) for text in ("600s", "90m", "8.5h")] == [600, 5400, 30600]
+
+
+def test_the_table_shows_the_best_epoch(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    row = next(line for line in train(roofstack, data_set).out.splitlines() if line.startswith("│"))
+    assert [cell.strip() for cell in row.strip("│").split("│")][-4:] == ["2", "2", "0.7500", "2.0"]

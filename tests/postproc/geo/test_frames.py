@@ -1,0 +1,50 @@
+"""Where images lie on earth, and outlines cut off at their borders."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PLACE, write_raster
+from rasterio import Affine
+from shapely import MultiPolygon, Polygon, box
+
+from members.common.errors import InputError
+from postproc.geo.frames import Frame, clip_outlines, move_outlines, read_frame
+
+PIXELS = np.zeros((40, 50), np.uint8)
+
+
+def test_georeferenced_image(tmp_path: Path) -> None:
+    frame = read_frame(write_raster(tmp_path / "roof.tif", PIXELS, **PLACE))
+    assert (frame.image_id, frame.size, frame.transform) == ("roof", (40, 50), PLACE["transform"])
+    assert "Pseudo-Mercator" in str(frame.crs)
+
+
+@pytest.mark.parametrize(
+    ("name", "place"), [("roof.png", {}), ("roof.jpg", {}), ("roof.tif", {}), ("roof.tif", {"crs": "EPSG:3857"})]
+)
+def test_without_georeferencing_pixels_are_the_coordinates(tmp_path: Path, name: str, place: dict[str, str]) -> None:
+    assert read_frame(write_raster(tmp_path / name, PIXELS, **place)) == Frame(
+        "roof", (40, 50), None, Affine.identity()
+    )
+
+
+def test_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no such file"):
+        read_frame(tmp_path / "none.tif")
+
+
+def test_outlines_move_there_and_back() -> None:
+    transform = Affine(0.25, 0.1, 100, 0.05, -0.5, 200)
+    there = move_outlines(np.array([box(1, 2, 3, 5)]), transform)
+    assert there[0].exterior.coords[0] == pytest.approx(transform * (3, 2))
+    assert move_outlines(there, ~transform)[0].equals_exact(box(1, 2, 3, 5), 1e-9)
+
+
+def test_clipping_cuts_and_splits_and_leaves_out_what_only_touches() -> None:
+    comb = Polygon([(4, 0), (9, 0), (9, 5), (4, 5), (4, 4), (8, 4), (8, 1), (4, 1)])  # two teeth reach into the image
+    outlines = np.array([comb, box(1, 1, 2, 2), box(6, 0, 7, 1), box(9, 9, 10, 10)])
+    clipped = clip_outlines(outlines, (5, 6))
+    expected = [box(4, 0, 6, 1), box(4, 4, 6, 5), box(1, 1, 2, 2)]
+    assert len(clipped) == 3
+    assert MultiPolygon(clipped).normalize() == MultiPolygon(expected).normalize()

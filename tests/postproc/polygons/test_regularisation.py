@@ -1,0 +1,87 @@
+"""Walls become straight and right-angled, and what would stray from its source stays as it was."""
+
+import numpy as np
+import pytest
+import shapely
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.ndimage import gaussian_filter
+from shapely import Point, Polygon, affinity, box
+
+from postproc.polygons.buildings import rasterize_outlines
+from postproc.polygons.corners import segment_rings
+from postproc.polygons.directions import share_directions
+from postproc.polygons.regularisation import measure_gap, regularise_outlines
+from postproc.polygons.tracing import trace_mask
+from postproc.scoring.shapes import count_vertices, measure_hausdorff, measure_iou, measure_right_angles
+
+SIZE = (120, 120)
+ELL = Polygon([(25, 25), (95, 25), (95, 60), (60, 60), (60, 95), (25, 95)])
+COURTYARD = Polygon(box(20, 25, 100, 95).exterior, [box(45, 45, 75, 75).exterior])
+
+
+def roughen(mask: np.ndarray, seed: int) -> np.ndarray:
+    noise = gaussian_filter(np.random.default_rng(seed).standard_normal(mask.shape), 2)
+    return gaussian_filter(mask.astype(float), 2) + 0.1 * noise / noise.std() > 0.5
+
+
+@pytest.mark.parametrize("angle", [0, 17, 38])
+@pytest.mark.parametrize("shape", [box(30, 40, 90, 80), ELL, COURTYARD])
+def test_ragged_buildings_get_their_walls_back(shape: Polygon, angle: int) -> None:
+    drawn = affinity.rotate(shape, angle, origin=(60, 60))
+    traced = max(trace_mask(roughen(rasterize_outlines([drawn], SIZE), angle)), key=lambda outline: outline.area)
+    straight, squared, which = regularise_outlines([traced], 4.0, 0.8, 12.0)
+    assert which.tolist() == [2]
+    assert count_vertices(squared) == count_vertices([drawn])
+    assert measure_right_angles(squared, 0.1) == 1
+    assert measure_iou(squared, [drawn]) > measure_iou([traced], [drawn])
+    assert measure_iou(straight, [drawn]) > measure_iou([traced], [drawn])
+
+
+def test_circles_are_not_squared() -> None:
+    (traced,) = trace_mask(rasterize_outlines([Point(60, 60).buffer(30)], SIZE))
+    _, _, which = regularise_outlines([traced], 4.0, 0.0, 100.0)
+    assert which.tolist() == [1]
+
+
+def test_a_strict_gate_lets_nothing_through() -> None:
+    (traced,) = trace_mask(rasterize_outlines([affinity.rotate(ELL, 20)], SIZE))
+    for gate in ((1.0, 12.0), (0.8, 0.0)):
+        _, _, which = regularise_outlines([traced], 4.0, *gate)
+        assert which.tolist() == [0]
+
+
+def test_neighbours_in_a_row_share_their_direction() -> None:
+    houses = np.array([box(0, 0, 9, 9), box(11, 0, 20, 9), box(22, 0, 31, 9), box(90, 0, 99, 9)], object)
+    angles = np.radians([10.0, 12.0, 40.0, 11.0])
+    shared = share_directions(houses, angles, np.array([1.0, 3.0, 1.0, 1.0]), gap=3.0)
+    assert np.degrees(shared) == pytest.approx([11.5, 11.5, 40.0, 11.0], abs=0.01)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.floats(0.5, 8.0), st.floats(0.3, 0.95), st.floats(1.0, 20.0))
+def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: float, most: float) -> None:
+    rng = np.random.default_rng(seed)
+    mask = gaussian_filter(rng.standard_normal((40, 40)), rng.uniform(0, 4)) > 0
+    traced = np.array(trace_mask(mask), object)
+    straight, squared, which = regularise_outlines(traced, tolerance, least, most)
+    for forms, passed in ((straight, which >= 1), (squared, which == 2)):
+        assert shapely.is_valid(forms).all()
+        assert not shapely.is_empty(forms).any()
+        sources = np.array([Polygon(outline.exterior) for outline in traced[passed]], object)
+        filled = np.array([Polygon(outline.exterior) for outline in forms[passed]], object)
+        assert (measure_hausdorff(filled, sources) <= most + 1e-9).all()
+
+
+def test_the_gap_is_never_less_than_the_area_between() -> None:
+    ring = shapely.get_coordinates(affinity.rotate(ELL, 20))[:-1]
+    samples, *_ = segment_rings(np.vstack([ring, ring[:1]]), np.array([0, len(ring) + 1]), 4.0)
+    for shift in (0.0, 1.5, 4.0):
+        moved = samples + np.array([shift, 0.0])
+        gap = measure_gap(moved, ring)
+        between = Polygon(moved).symmetric_difference(Polygon(ring)).area
+        assert gap >= between * 0.95 - len(ring)  # samples cut corners
+
+
+def test_of_nothing_comes_nothing() -> None:
+    assert all(len(made) == 0 for made in regularise_outlines([], 4.0, 0.8, 12.0))

@@ -1,0 +1,226 @@
+"""Studies whose best setting is visible on the map."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from optuna.trial import TrialState
+
+from ensemble.statistics.counts import compare_evidence, draw_groups, mix_folds
+from members.common.errors import InputError
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.tracing import trace_mask
+from postproc.scoring.buildings import Findings
+from postproc.study.building_study import (
+    F1,
+    RANGES,
+    BuildingCounter,
+    Setting,
+    choose_threshold,
+    count_finished,
+    find_setting,
+    outline_setting,
+    rank_setting,
+    read_setting,
+    run_building_trials,
+)
+from postproc.study.storage import Address
+from postproc.study.trials import Studies, building_study, list_complete
+
+NEUTRAL = read_setting({})
+FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
+
+
+def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
+    """Two houses, 12 px wide each, between which the map falls only to `valley`; and a spot of 9 px."""
+    blend, truth = np.zeros((24, 40), np.uint8), np.zeros((24, 40), bool)
+    blend[4:16, 4:28] = 250
+    blend[4:16, 15:17] = valley
+    blend[19:22, 30:33] = 255
+    truth[4:16, 4:15] = truth[4:16, 17:28] = True
+    return blend, truth
+
+
+def make_counter(groups: list[str]) -> BuildingCounter:
+    pairs = [draw_pair() for _ in groups]
+    return BuildingCounter([blend for blend, _ in pairs], [trace_mask(truth) for _, truth in pairs], groups)
+
+
+def draw_noise(tiles: int) -> BuildingCounter:
+    """Blocks of 4 x 4 px, of which those above 140 are true, so that settings differ a little."""
+    random = np.random.default_rng(1)
+    maps = [(random.random((6, 7)).repeat(4, 0).repeat(4, 1) * 255).astype(np.uint8) for _ in range(tiles)]
+    return BuildingCounter(maps, [trace_mask(blend >= 140) for blend in maps], [str(n) for n in range(tiles)])
+
+
+def open_study(path: Path) -> tuple[Studies, optuna.Study]:
+    studies = Studies(Address(path), "run", "data", "maps")
+    return studies, studies.open("building_f1-splits", RANGES)
+
+
+def search(
+    path: Path, counter: BuildingCounter, budget: int, keep: np.ndarray | None = None, first: dict[str, Any] = FIRST
+) -> optuna.Study:
+    studies, study = open_study(path)
+    keep = np.ones(len(counter.groups), bool) if keep is None else keep
+    counts = list(run_building_trials(counter, keep, studies, study, RANGES, first, budget))
+    assert counts == sorted(counts)
+    return study
+
+
+def test_findings_of_each_setting() -> None:
+    counter = make_counter(["a"])
+    for params, found in (
+        ({}, (0, 2, 2)),  # both houses in one, and the spot
+        ({"split_level": 200}, (2, 3, 2)),
+        ({"threshold": 144}, (2, 3, 2)),
+        ({"threshold": 144, "min_object": 16}, (2, 2, 2)),
+    ):
+        assert counter.count(read_setting(params), [0]).tolist() == [list(found)], params
+
+
+def test_a_neck_is_cut() -> None:
+    blend = np.zeros((20, 40), np.uint8)
+    blend[2:18, 2:18] = blend[2:18, 22:38] = blend[9:11, 18:22] = 200
+    assert len(outline_setting(blend, NEUTRAL)) == 1
+    assert len(outline_setting(blend, read_setting({"split_depth": 2.0}))) == 2
+
+
+def test_evidence_is_of_buildings_and_its_dice_is_their_f1() -> None:
+    evidence = make_counter(["b", "a", "b"]).collect(read_setting({"threshold": 144}))
+    assert (evidence.groups, evidence.tiles.tolist()) == (("a", "b"), [1, 2])
+    assert (evidence.intersection.tolist(), evidence.union.tolist()) == ([2, 4], [3, 6])
+    assert evidence.score(F1) == Findings(6, 9, 6).f1
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=6))
+def test_evidence_of_any_counts_scores_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
+    """Whatever is found: matches are no more than either side has."""
+    counts = [(hits, hits + more, hits + missed) for hits, more, missed in counts]
+    counter = BuildingCounter(
+        [draw_pair()[0]] * len(counts), [trace_mask(draw_pair()[1])] * len(counts), ["a"] * len(counts)
+    )
+    counter.counted[NEUTRAL] = np.array(counts)
+    hits, predicted, truth = np.sum(counts, axis=0)
+    assert counter.collect(NEUTRAL).score(F1) == pytest.approx(float(Findings(hits, predicted, truth).f1))
+
+
+def test_each_tile_is_counted_once_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Setting] = []
+
+    def outline(blend: np.ndarray, setting: Setting) -> list[object]:
+        calls.append(setting)
+        return []
+
+    monkeypatch.setattr(building_study, "outline_setting", outline)
+    counter = make_counter(list("abc"))
+    counter.count(NEUTRAL, [1])
+    for _ in range(2):
+        counter.collect(NEUTRAL)
+    assert calls == [NEUTRAL] * 3
+
+
+def test_outlines_are_those_that_submit_writes() -> None:
+    blend, _ = draw_pair()
+    recipe, outlines = read_setting({"threshold": 100, "split_level": 200})
+    assert (recipe, outlines) == (Recipe(threshold=100), OutlineRecipe(split_level=200))
+    expected = [building.outline for building in outline_buildings(blend >= 100, blend, outlines)]
+    assert outline_setting(blend, (recipe, outlines)) == expected
+    assert len(expected) == 3
+
+
+def test_threshold_of_highest_f1_and_of_equals_the_nearest_to_128() -> None:
+    counter = make_counter(["a", "b"])
+    keep = np.array([True, False])
+    choice = choose_threshold(counter, keep, range(32, 225, 8))
+    assert (choice.recipe.threshold, choice.score) == (144, 4 / 5)
+    assert choice.evidence.intersection.tolist() == [2, 2]
+
+
+def test_studies_find_full_marks_and_can_be_cross_fitted(tmp_path: Path) -> None:
+    counter = make_counter(list("abcdef"))
+    folds = np.array([0, 0, 0, 1, 1, 1])
+    chosen = [
+        find_setting(search(tmp_path / f"{n}", counter, 20, keep))
+        for n, keep in enumerate([np.ones(6, bool), folds != 0, folds != 1])
+    ]
+    whole, *others = [counter.collect(setting) for setting in chosen]
+    assert whole.score(F1) == 1
+    assert chosen[0][0].min_object >= 16
+    assert compare_evidence(counter.collect(NEUTRAL), mix_folds(others, folds), F1, draw_groups(6)) == (1, 1, 1)
+
+
+def test_studies_are_never_below_what_they_begin_with(tmp_path: Path) -> None:
+    counter = draw_noise(30)
+    alone = search(tmp_path / "alone", counter, 1)
+    assert [trial.params for trial in alone.trials] == [FIRST]
+    assert find_setting(alone) == read_setting(FIRST)
+    study = search(tmp_path / "more", counter, 8)
+    best = counter.choose(find_setting(study), np.ones(30, bool))
+    assert best.score == study.best_value >= alone.best_value
+
+
+def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None:
+    counter = draw_noise(30)
+
+    def describe(study: optuna.Study) -> list[object]:
+        return [(trial.params, trial.value, trial.state, trial.intermediate_values) for trial in study.trials]
+
+    search(tmp_path / "stopped", counter, 5)
+    again = search(tmp_path / "stopped", counter, 9)
+    assert describe(again) == describe(search(tmp_path / "whole", counter, 9))
+    assert count_finished(search(tmp_path / "stopped", counter, 3)) == 9  # has what is wanted
+
+
+def test_trial_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
+    counter = make_counter(["a", "b"])
+    study = search(tmp_path / "journal", counter, 2)
+    study.ask(RANGES)
+    assert [trial.state for trial in study.trials][-1] == TrialState.RUNNING
+    assert count_finished(search(tmp_path / "journal", counter, 4)) == 4
+
+
+def test_what_is_surely_worse_is_ended_early(tmp_path: Path) -> None:
+    """With the best setting first, others cost fewer tiles than there are, and what was ended wins nothing."""
+    counter = make_counter([str(number) for number in range(60)])
+    best = FIRST | {"threshold": 144, "min_object": 16}
+    study = search(tmp_path / "journal", counter, 12, first=best)
+    ended = study.get_trials(states=(TrialState.PRUNED,))
+    assert count_finished(study) == 12
+    assert ended
+    assert all(len(trial.intermediate_values) < 5 for trial in ended)
+    assert all(len(trial.intermediate_values) == 5 for trial in list_complete(study))
+    assert sum((counts[:, 0] < 0).sum() for counts in counter.counted.values()) > 0
+    assert find_setting(study) == read_setting(best)
+
+
+def test_of_equals_the_simplest() -> None:
+    simple, *others = (
+        read_setting(params)
+        for params in (
+            {},
+            {"threshold": 136},
+            {"min_object": 4},
+            {"split_depth": 2.0},
+            {"split_depth": 1.0},
+            {"split_level": 200},
+            {"split_level": 200, "split_depth": 2.0},
+        )
+    )
+    assert sorted([*reversed(others), simple], key=rank_setting) == [simple, *others]
+
+
+def test_tiles_and_groups_are_equally_many() -> None:
+    with pytest.raises(ValueError, match="1 tiles of 2 groups"):
+        BuildingCounter([draw_pair()[0]], [[]], ["a", "b"])
+
+
+def test_truth_without_a_building() -> None:
+    with pytest.raises(InputError, match="the truth of all 2 tiles is empty"):
+        BuildingCounter([draw_pair()[0]] * 2, [[], []], ["a", "b"])

@@ -1,0 +1,261 @@
+"""Which recipe and which weights a submission is made with, and the files that are written beside it."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pyogrio
+import pytest
+import rasterio
+from conftest import Outcome, hash_folder, write_raster
+from pycocotools.coco import COCO
+from rasterio import Affine
+
+from ensemble.mapfolder.maps import Manifest, write_manifest
+from members.common.errors import InputError
+from members.data.run import Run
+from members.data.tiles import read_mask
+from postproc.formats.submission import read_submission
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import rasterize_outlines
+from postproc.submit import choose_outlines, choose_recipe, describe_recipe
+
+RoofStack = Callable[..., Outcome]
+SIZE = (40, 50)
+GRID = Affine(0.5, 0, 350_000, 0, -0.5, 3_050_000)
+PLACES = {"left": GRID, "right": GRID * Affine.translation(50, 0)}
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with (empty) map folders of two members."""
+    for member in ("first", "second"):
+        (tmp_path / "maps/test" / member).mkdir(parents=True)
+    return Run(tmp_path)
+
+
+def test_default_is_the_neutral_recipe_on_all_members_alike(run: Run) -> None:
+    assert choose_recipe(run, "test", "default") == (Recipe(), {"first": 1, "second": 1})
+
+
+def test_tuned_takes_recipe_and_weights_from_tuned_json(run: Run) -> None:
+    run.tuned_file.write_text(json.dumps({"recipe": {"threshold": 99, "close": 3}, "members": {"first": 2}}))
+    assert choose_recipe(run, "test", "tuned") == (Recipe(threshold=99, close=3), {"first": 2})
+
+
+def test_file_may_hold_a_recipe_alone(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text('{"threshold": 77}')
+    assert choose_recipe(run, "test", str(path)) == (Recipe(threshold=77), {"first": 1, "second": 1})
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"recipe": {"threshold": 0}}', "threshold"),
+        ('{"recipe": {}, "members": {"first": -1}}', "non-negative integer weights"),
+        ('{"recipe": {}, "members": {"first": 0}}', "not all 0"),
+        ('{"recipe": {}, "members": []}', "non-negative integer weights"),
+        ("{", "not a readable JSON file"),
+        ('{"treshold": 3}', "treshold"),
+    ],
+)
+def test_bad_recipe_file_is_one_line(run: Run, tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(content)
+    with pytest.raises(InputError, match=message) as error:
+        choose_recipe(run, "test", str(path))
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_missing_tuned_json_and_missing_maps_name_the_cure(run: Run) -> None:
+    with pytest.raises(InputError, match="run roofstack tune, or give --recipe default"):
+        choose_recipe(run, "test", "tuned")
+    with pytest.raises(InputError, match="run roofstack predict --part elsewhere"):
+        choose_recipe(run, "elsewhere", "default")
+
+
+def test_describe_recipe_leaves_out_what_is_off() -> None:
+    assert describe_recipe(Recipe()) == "threshold 128"
+    full = Recipe(threshold=90, order="open-close", kernel="ellipse", close=5, open=3, min_hole=16, min_object=40)
+    assert describe_recipe(full) == (
+        "threshold 90, open 3x3 ellipse, close 5x5 ellipse, fill holes under 16 px, drop objects under 40 px"
+    )
+
+
+def draw_map(name: str) -> np.ndarray:
+    """A house of 16 x 20 px that both tiles share, and a shed of 10 x 10 px in the left one."""
+    town = np.full((40, 100), 20, np.uint8)
+    town[10:30, 42:58], town[5:15, 4:14] = 204, 230
+    return town[:, :50] if name == "left" else town[:, 50:]
+
+
+def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = None) -> Run:
+    """A run with one member's maps of two tiles side by side, with or without georeferencing."""
+    run = Run(folder / "run")
+    maps = run.map_folder("test", "net")
+    for name, transform in PLACES.items():
+        write_raster(
+            maps / f"{name}.tif", draw_map(name), **({} if bare else {"crs": "EPSG:32645", "transform": transform})
+        )
+    spec = {
+        "member": "net",
+        "spec": {},
+        "tta": "none",
+        "weights": {},
+        "split": {},
+        "images": dict.fromkeys(PLACES, SIZE),
+    }
+    write_manifest(maps, Manifest.model_validate(spec))
+    run.tuned_file.write_text(json.dumps(recipe or {"recipe": {}, "members": {"net": 1}}))
+    return run
+
+
+def refuse(roofstack: RoofStack, folder: Path, message: str, *arguments: object) -> None:
+    """Check that a command line ends as bad input must, leaving `folder` as it was."""
+    before = hash_folder(folder)
+    outcome = roofstack(*arguments)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert re.fullmatch(f"error: .*{message}.*\n", outcome.err), outcome.err
+    assert hash_folder(folder) == before
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".geojson"])
+def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Path, suffix: str) -> None:
+    run, vector, coco, masks = make_run(tmp_path), tmp_path / f"b{suffix}", tmp_path / "b.json", tmp_path / "masks"
+    outcome = roofstack("submit", "--run", run.path, "--vector", vector, "--coco", coco, "--masks", masks)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "2 buildings; submission.csv, masks from masks, as tuning has not kept outlines; " in outcome.out
+    assert f"{vector.name}, b.json from outlines" in outcome.out
+    table = geopandas.read_parquet(vector) if suffix == ".parquet" else pyogrio.read_dataframe(vector)
+    assert sorted(table.area_m2) == pytest.approx([100 / 4, 320 / 4], rel=0.01)
+    house = table[table.area_m2 > 50].iloc[0]
+    assert house.confidence == pytest.approx(0.8)
+    assert house.image_id in PLACES
+    expected = {name: draw_map(name) >= 128 for name in PLACES}
+    for name, mask in read_submission(run.path / "submission.csv"):
+        np.testing.assert_array_equal(mask, expected[name])
+        np.testing.assert_array_equal(read_mask(masks / f"{name}.tif"), mask)
+        with rasterio.open(masks / f"{name}.tif") as raster:
+            assert (raster.crs.to_epsg(), raster.transform) == (32645, PLACES[name])
+    loaded = COCO(coco)
+    names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
+    found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])
+    assert found == [("left", 100), ("left", 160), ("right", 160)]
+
+
+def test_small_buildings_are_left_out_on_request(roofstack: RoofStack, tmp_path: Path) -> None:
+    run, coco = make_run(tmp_path), tmp_path / "b.json"
+    outcome = roofstack("submit", "--run", run.path, "--coco", coco, "--min-area-m2", 50)
+    assert outcome.code == 0, outcome.err
+    areas = [annotation["area"] for annotation in json.loads(coco.read_text())["annotations"]]
+    assert areas == [160, 160]  # 40 m² each, but of a house of 80
+    assert sum(mask.sum() for _, mask in read_submission(run.path / "submission.csv")) == 420
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".geojson"])
+def test_without_georeferencing_outlines_are_in_pixels(roofstack: RoofStack, tmp_path: Path, suffix: str) -> None:
+    run, vector = make_run(tmp_path, bare=True), tmp_path / f"b{suffix}"
+    outcome = roofstack("submit", "--run", run.path, "--vector", vector, "--masks", tmp_path / "masks")
+    assert outcome.code == 0, outcome.err
+    assert f"{vector.name} is in pixels of the image that image_id names" in outcome.out
+    table = geopandas.read_parquet(vector) if suffix == ".parquet" else pyogrio.read_dataframe(vector)
+    assert sorted(zip(table.image_id, table.geometry.bounds.minx, strict=True)) == [
+        ("left", 4),
+        ("left", 42),
+        ("right", 0),
+    ]
+    assert sorted(path.name for path in (tmp_path / "masks").iterdir()) == ["left.png", "right.png"]
+    refuse(
+        roofstack, tmp_path, "image left has no georeferencing, so no square metres",
+        "submit", "--run", run.path, "--vector", vector, "--min-area-m2", 3,
+    )  # fmt: skip
+
+
+def test_outlines_that_tuning_kept_make_the_csv(roofstack: RoofStack, tmp_path: Path) -> None:
+    kept = {"recipe": {}, "members": {"net": 1}, "outlines": {"tolerance": 9.0}}
+    run = make_run(tmp_path, recipe=kept)
+    outcome = roofstack("submit", "--run", run.path, "--vector", tmp_path / "b.gpkg")
+    assert "submission.csv from outlines, as tuned; b.gpkg from outlines" in outcome.out, outcome
+    for name, mask in read_submission(run.path / "submission.csv"):
+        blend = draw_map(name)
+        buildings = outline_buildings(blend >= 128, blend, OutlineRecipe(tolerance=9.0))
+        np.testing.assert_array_equal(mask, rasterize_outlines([each.outline for each in buildings], SIZE))
+
+
+def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
+    run = make_run(tmp_path, recipe={"recipe": {}, "outlines": {"tolerance": 2.5}})
+    assert choose_outlines(run, "tuned") == OutlineRecipe(tolerance=2.5)
+    assert choose_outlines(run, "default") is None
+    for outlines in ({"outlines": None}, {}):
+        run.tuned_file.write_text(json.dumps({"recipe": {}} | outlines))
+        assert choose_outlines(run, "tuned") is None
+    run.tuned_file.write_text(json.dumps({"recipe": {}, "outlines": {"tolerance": -1.0}}))
+    with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; run roofstack tune again"):
+        choose_outlines(run, "tuned")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--vector", "b.shp"), "ending .shp; give one of .gpkg, .geojson, .parquet"),
+        (("--coco", "b.txt"), "ending .txt; give one of .json"),
+        (("--output", "b.gpkg"), "ending .gpkg; give one of .csv"),
+        (("--vector", "none/b.gpkg"), "none: no such folder; make the folder first"),
+        (("--masks", "none/masks"), "none: no such folder; make the folder first"),
+        (("--masks", "run/tuned.json"), "run/tuned.json: a file; make the folder first"),
+        (("--vector", "run/tuned.json/b.gpkg"), "run/tuned.json: a file; make the folder first"),
+        (("--min-area-m2", "3"), "give one of them"),
+    ],
+)
+def test_bad_targets_are_refused_before_anything_is_written(
+    roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str], message: str
+) -> None:
+    run = make_run(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    refuse(roofstack, tmp_path, message, "submit", "--run", run.path, *arguments)
+
+
+def test_full_disk_keeps_the_former_files(
+    roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, masks = make_run(tmp_path), tmp_path / "masks"
+    arguments = ("submit", "--run", run.path, "--vector", tmp_path / "b.gpkg", "--masks", masks)
+    assert roofstack(*arguments).code == 0
+    before = hash_folder(tmp_path)
+
+    def fill(*_: Any, **__: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr("rasterio.io.DatasetWriter.write", fill, raising=False)
+    monkeypatch.setattr("pyogrio.write_dataframe", fill)
+    outcome = roofstack(*arguments)
+    assert outcome.code == 2
+    assert len(outcome.err.splitlines()) == 1
+    assert "cannot be written (No space left on device)" in outcome.err
+    after = hash_folder(tmp_path)
+    log = str((run.path / "commands.sh").relative_to(tmp_path))
+    assert {name: value for name, value in after.items() if name != log} == {
+        name: value for name, value in before.items() if name != log
+    }
+
+
+def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: Path) -> None:
+    run, sample = make_run(tmp_path), tmp_path / "sample.csv"
+    sample.write_text("ImageId,EncodedPixels\nright,1 1\nleft,1 1\n")
+    outcome = roofstack("submit", "--run", run.path, "--sample", sample)
+    assert outcome.code == 0, outcome.err
+    assert [name for name, _ in read_submission(run.path / "submission.csv")] == ["right", "left"]
+    for text, message in (
+        ("ImageId\nright\n", "1 surplus .left."),
+        ("ImageId\nright\nleft\nmiddle\n", "1 missing .middle."),
+        ("Id\nright\n", "no column ImageId"),
+    ):
+        sample.write_text(text)
+        refuse(roofstack, tmp_path, message, "submit", "--run", run.path, "--sample", sample)
