@@ -1,42 +1,70 @@
-"""Trained networks, loaded from a run: in this process, or in a worker that holds one member at a time."""
+"""Trained networks, loaded from their folders: in this process, or in a worker that holds one member at a time."""
 
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from ensemble.inference.views import Predict
+import numpy as np
+
 from ensemble.mapfolder.maps import hash_file
 from members.common.errors import InputError
 from members.training.networks.backend import choose_backend
-from members.training.spec import read_spec
-
-Load = Callable[[Path], Predict]
+from members.training.spec import MemberSpec, read_spec
 
 
-def load_network(folder: Path) -> Predict:
-    """The network of a trained fold with its best weights, as `see_views` takes it.
+@dataclass(frozen=True)
+class Network:
+    """A trained network, as `load_network` gives it.
+
+    Attributes:
+        spec: what it was built and trained by; says its size multiple and which views it supports.
+        predict: from RGB 0..255, float32 (n, h, w, 3), h and w multiples of `spec.size_multiple`, to probabilities,
+            float32 (n, h, w, 1) in 0..1.
+    """
+
+    spec: MemberSpec
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
+Load = Callable[[Path], Network]
+
+
+def load_network(folder: str | Path) -> Network:
+    """Load a trained network with its best weights; the first time this starts Keras.
+
+    Args:
+        folder: of one fold of a member, RUN/members/MEMBER/foldK; holds spec.json and best.weights.h5.
+
+    Returns:
+        The network and its spec, as `predict_maps` takes it.
 
     Raises:
-        InputError: the weights are damaged or do not fit the spec beside them.
+        InputError: no backend of Keras is installed, the folder has no spec or no weights, or the weights are damaged
+            or do not fit the spec.
     """
     choose_backend()
     from members.training.networks.network import build_network  # brings Keras
 
-    network = build_network(read_spec(folder / "spec.json"))
+    folder = Path(folder)
+    spec, weights = read_spec(folder / "spec.json"), folder / "best.weights.h5"
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file, so no trained network here; train it, or name another folder")
+    network = build_network(spec)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns that layers keep random weights
-            network.load_weights(folder / "best.weights.h5")
+            network.load_weights(weights)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain") from None
-    return network.predict_on_batch
+        raise InputError(f"{weights}: damaged or of another network ({reason}); retrain") from None
+    return Network(spec, network.predict_on_batch)
 
 
 @functools.lru_cache(maxsize=1)
-def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -> list[Predict]:
-    """The networks of several folds, in a worker; they stay loaded until others are asked for.
+def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -> list[Network]:
+    """Load the networks of several folds, in a worker; they stay loaded until others are asked for.
 
     Args:
         folders: of the folds.
@@ -47,9 +75,10 @@ def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -
         InputError: the weights there are others.
     """
     for folder, expected in zip(folders, weights, strict=True):
-        if (found := hash_file(folder / "best.weights.h5")) != expected:
+        path = folder / "best.weights.h5"
+        if (found := hash_file(path)) != expected:
             raise InputError(
-                f"{folder / 'best.weights.h5'}: hash {found}, but the manifest of the maps says {expected}; "
-                "the member was trained on meanwhile, so predict again"
+                f"{path}: hash {found}, but the manifest of the maps says {expected}; the member was trained on "
+                "meanwhile, so predict again"
             )
     return [load(folder) for folder in folders]

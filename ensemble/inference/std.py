@@ -11,30 +11,30 @@ from members.data.run import Run
 from members.data.tiles import Tile, open_raster, read_bands
 
 
-def spread_folder(run: Run, part: str, member: str = "") -> Path:
-    """Where a member's standard deviations over views and folds are; without a member those over all members."""
+def std_folder(run: Run, part: str, member: str = "") -> Path:
+    """Return the folder of a member's standard deviations over views and folds; without a member those over all members."""
     return run.path / "uncertainty" / part / member
 
 
-def combine_spread(run: Run, part: str, members: Sequence[str], tiles: Sequence[Tile]) -> None:
+def combine_std(run: Run, part: str, members: Sequence[str], tiles: Sequence[Tile]) -> None:
     """Write RUN/uncertainty/PART/IMAGE_ID.tif, the standard deviation over views and members, value / 255.
 
     Each member counts alike: the variance is the mean of the members' variances and the variance of their maps.
     """
     for tile in tiles:
         paths = [run.map_folder(part, member) for member in members]
-        paths += [spread_folder(run, part, member) for member in members]
+        paths += [std_folder(run, part, member) for member in members]
         with ExitStack() as files:
             rasters = [files.enter_context(open_raster(map_path(path, tile.image_id))) for path in paths]
-            path = map_path(spread_folder(run, part), tile.image_id)
+            path = map_path(std_folder(run, part), tile.image_id)
             combined = files.enter_context(open_map(path, tile.image, rasters[0].shape))
             for _, block in rasters[0].block_windows():
                 values = np.stack([read_bands(raster, window=block)[0] for raster in rasters]) / 255
-                combined.write(quantise(join_spread(*np.split(values, 2))), 1, window=block)
+                combined.write(quantise(join_std(*np.split(values, 2))), 1, window=block)
 
 
-def join_spread(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Standard deviation of all values of several equally large sets, from each set's mean and deviation.
+def join_std(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of all values of several equally large sets, from each set's mean and deviation.
 
     Args:
         means: (sets, h, w).
