@@ -23,8 +23,9 @@ from ensemble.mapfolder.maps import (
 )
 from members.common.console import stdout, track
 from members.common.errors import InputError
+from members.data.raster import open_raster, read_bands
 from members.data.run import Run, RunRecord
-from members.data.tiles import list_files, list_tiles, open_raster, read_bands
+from members.data.tiles import list_files, list_tiles
 
 IMPORTED = "imported"
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")

@@ -27,8 +27,9 @@ from ensemble.statistics.counts import (
     index_groups,
 )
 from members.common.console import run_command, stdout, track
+from members.data.raster import read_pair
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, read_pair
+from members.data.tiles import Tile
 from members.training.networks.backend import choose_backend
 from members.training.spec import read_spec
 

@@ -15,9 +15,10 @@ from ensemble.selection.blend import read_blend
 from members.common.console import stderr, stdout
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.data.raster import check_tiles, read_image, read_mask, read_pair
 from members.data.run import Run
 from members.data.split import NEVER_VALID, Split, draw_split
-from members.data.tiles import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
+from members.data.tiles import Tile, list_tiles
 from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train

@@ -8,8 +8,9 @@ from rasterio.windows import Window
 
 from members.common.console import warn
 from members.common.errors import InputError
+from members.data.raster import check_tiles, open_raster, read_bands
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, check_tiles, list_files, list_tiles, open_raster, read_bands
+from members.data.tiles import Tile, list_files, list_tiles
 
 
 def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:

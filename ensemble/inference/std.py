@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.mapfolder.maps import map_path, open_map, quantise
+from members.data.raster import open_raster, read_bands
 from members.data.run import Run
-from members.data.tiles import Tile, open_raster, read_bands
+from members.data.tiles import Tile
 
 
 def spread_folder(run: Run, part: str, member: str = "") -> Path:

@@ -14,7 +14,7 @@ from rasterio.errors import RasterioError
 
 from members.common.errors import InputError
 from members.common.files import read_json, write_json, write_whole
-from members.data.tiles import open_raster, read_bands
+from members.data.raster import open_raster, read_bands
 
 MANIFEST = "manifest.json"
 BLOCK = 512

@@ -7,8 +7,9 @@ import numpy as np
 
 from ensemble.mapfolder.maps import Manifest, map_path, read_map, read_maps
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, list_tiles, read_mask
+from members.data.tiles import Tile, list_tiles
 
 
 def list_valid(run: Run, data: Path) -> tuple[RunRecord, list[Tile]]:

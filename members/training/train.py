@@ -14,9 +14,10 @@ from rich.table import Table
 
 from members.common.console import run_command, stderr, stdout
 from members.common.errors import InputError
+from members.data.raster import check_tiles, read_pair
 from members.data.run import Run
 from members.data.split import Split, draw_split, leave_out_split, plan_split, split_training
-from members.data.tiles import Tile, check_tiles, list_tiles, read_groups, read_pair
+from members.data.tiles import Tile, list_tiles, read_groups
 from members.training.catalog import find_spec
 from members.training.networks.backend import choose_backend, describe_devices
 from members.training.spec import MemberSpec, Precision, revise_spec

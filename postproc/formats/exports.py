@@ -10,7 +10,7 @@ import rasterio
 
 from members.common.console import track
 from members.common.errors import InputError
-from members.data.tiles import read_mask
+from members.data.raster import read_mask
 from postproc.formats.coco import make_coco, write_coco
 from postproc.formats.targets import check_folder, check_target, write_target
 from postproc.formats.vector import check_vector, write_buildings

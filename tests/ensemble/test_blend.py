@@ -16,9 +16,10 @@ from ensemble.mapfolder.maps import Manifest, write_manifest
 from ensemble.selection.blend import blend_maps, read_blend, read_weights
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 
 blends = st.integers(1, 4).flatmap(
     lambda count: st.tuples(

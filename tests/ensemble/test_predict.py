@@ -17,9 +17,10 @@ from ensemble import predict
 from ensemble.mapfolder.maps import Manifest, hash_file, read_manifest, read_map
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_image
+from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
 
 RoofStack = Callable[..., Outcome]

@@ -13,9 +13,10 @@ from ensemble import tta_gain
 from ensemble.inference.views import VIEW_SETS, View, bears_view
 from ensemble.tta_gain import list_choices, measure_choices, propose_choice
 from members.common.files import write_json
+from members.data.raster import read_pair
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import Tile, list_tiles, read_pair
+from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
 
 

@@ -17,8 +17,8 @@ from rasterio import Affine
 
 from ensemble.mapfolder.maps import Manifest, write_manifest
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run
-from members.data.tiles import read_mask
 from postproc.formats.submission import read_submission
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe

@@ -19,9 +19,10 @@ from conftest import Outcome, hash_folder, write_raster
 from ensemble.mapfolder.maps import Manifest, read_manifest, write_manifest
 from ensemble.selection.blend import blend_maps
 from members.common.console import run_command
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines

@@ -17,9 +17,10 @@ from ensemble.inference.networks import load_networks
 from ensemble.mapfolder.maps import map_path, read_map
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_image
+from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
 
 TILES = 24

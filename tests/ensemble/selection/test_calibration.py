@@ -29,9 +29,10 @@ from ensemble.selection.methods import SEED, find_threshold, judge_blends
 from ensemble.statistics.counts import assign_folds, collect_evidence
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 from postproc.formats.submission import read_submission
 from postproc.study.source import Source
 

@@ -11,17 +11,8 @@ import rasterio
 from conftest import write_raster, write_tiles
 
 from members.common.errors import InputError
-from members.data.tiles import (
-    Tile,
-    check_tiles,
-    fingerprint_tiles,
-    list_files,
-    list_tiles,
-    read_groups,
-    read_image,
-    read_mask,
-    read_pair,
-)
+from members.data.raster import check_tiles, read_image, read_mask, read_pair
+from members.data.tiles import Tile, fingerprint_tiles, list_files, list_tiles, read_groups
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 GREY = RGB[..., 0]
