@@ -1,0 +1,171 @@
+"""What is tuned and scored on: every tile's maps, one a member, and its truth; from arrays, or from a run's folders."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from ensemble.mapfolder.maps import Manifest, map_path, read_map, read_maps
+from members.common.errors import InputError
+from members.data.run import Run
+from members.data.tiles import Tile, list_tiles, read_mask
+
+Sample = tuple[Sequence[np.ndarray], np.ndarray]
+"""One tile: its maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
+
+
+class Samples(Protocol):
+    """Tiles with maps and truth, which can be gone through again and again, always in the same order."""
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The members' names, in the order of each tile's maps."""
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each tile, in the order of the tiles."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+
+    def __iter__(self) -> Iterator[Sample]:
+        """Yield each tile's maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
+
+
+class ArraySamples:
+    """Samples of arrays in memory.
+
+    Args:
+        maps: member -> one map a tile, uint8 (h, w), probability = value / 255; tiles may differ in size.
+        truths: one mask a tile, bool (h, w), True = building.
+        groups: one name a tile; tiles of one group resemble one another and are never torn apart.
+
+    Raises:
+        InputError: there is no member or no tile, a map or truth is of another type or shape, or the members' maps,
+            the truths and the groups are not equally many.
+    """
+
+    def __init__(
+        self, maps: Mapping[str, Sequence[np.ndarray]], truths: Sequence[np.ndarray], groups: Sequence[object]
+    ) -> None:
+        if not maps:
+            raise InputError("maps: no member; give a mapping of member to its maps, one a tile")
+        self.members = tuple(maps)
+        self.groups = tuple(map(str, groups))
+        self.maps = {member: tuple(maps[member]) for member in maps}
+        self.truths = tuple(truths)
+        self._check()
+
+    def _check(self) -> None:
+        tiles = len(self.truths)
+        if tiles == 0:
+            raise InputError("truths: no tile; give at least one, with its map and its group")
+        counts = {f"maps[{member!r}]": len(maps) for member, maps in self.maps.items()} | {"groups": len(self.groups)}
+        for name, count in counts.items():
+            if count != tiles:
+                raise InputError(f"{name}: {count} for {tiles} truths; give one a tile, all in the same order")
+        for number, truth in enumerate(self.truths):
+            _check_array(f"truths[{number}]", truth, np.dtype(bool), "a truth is a bool array (h, w), True = building")
+            for member, maps in self.maps.items():
+                name = f"maps[{member!r}][{number}]"
+                rule = "a map is a uint8 array (h, w), 255 where the probability is 1"
+                _check_array(name, maps[number], np.dtype(np.uint8), rule)
+                if maps[number].shape != truth.shape:
+                    raise InputError(
+                        f"{name}: {maps[number].shape}, but truths[{number}] is {truth.shape}; give both in one order"
+                    )
+
+    def __len__(self) -> int:
+        return len(self.truths)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for number, truth in enumerate(self.truths):
+            yield [maps[number] for maps in self.maps.values()], truth
+
+
+def _check_array(name: str, array: np.ndarray, dtype: np.dtype, rule: str) -> None:
+    if not isinstance(array, np.ndarray):
+        raise InputError(f"{name}: {type(array).__name__}; {rule}")
+    if array.dtype != dtype or array.ndim != 2:
+        raise InputError(f"{name}: {array.dtype} {array.shape}; {rule}")
+
+
+class RunSamples:
+    """Samples of a run's folders: files are read anew in every pass, so memory holds one tile at a time.
+
+    Args:
+        run: the run.
+        data: the data set that has the truth.
+        part: the part whose maps are read. Of `valid` the tiles are those that the run's members did not train on, and
+            `data` must be the run's; of any other part they are all tiles of `data` that have masks.
+        members: names of those whose maps are read; without it all that have maps of the part.
+
+    Attributes:
+        members: the members' names.
+        groups: the group of each tile.
+        tiles: the tiles, with the paths of image and mask.
+        sizes: image id -> (height, width), px.
+        manifests: member -> what its maps were made with.
+
+    Raises:
+        InputError: there is no run or no map, maps are missing, are not of these tiles, or are by members of another
+            split than the run's.
+    """
+
+    def __init__(self, run: Run, data: Path, part: str = "valid", members: Sequence[str] | None = None) -> None:
+        record = run.read_record()
+        tiles = list_valid_tiles(run, data) if part == "valid" else list_tiles(data, group_by=record.split.group_by)
+        folder = run.map_folder(part, "")
+        names = sorted(each.name for each in folder.glob("*/")) if members is None else members
+        self.manifests: dict[str, Manifest]
+        self.manifests, self.sizes = read_maps(folder / name for name in names)
+        self.folder, self.tiles = folder, tuple(tiles)
+        self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)
+        for member, manifest in self.manifests.items():
+            if manifest.split != record.split.model_dump(mode="json"):
+                raise InputError(
+                    f"{folder / member}: maps by a member trained on another split than the run's; predict them again"
+                )
+            if set(manifest.images) != {tile.image_id for tile in tiles}:
+                which = "the run's validation tiles" if part == "valid" else f"the tiles of {data}"
+                raise InputError(f"{folder / member}: not maps of {which}; predict them again")
+
+    def __len__(self) -> int:
+        return len(self.tiles)
+
+    def __iter__(self) -> Iterator[Sample]:
+        for tile in self.tiles:
+            yield self.read_maps(tile), read_truth(tile)
+
+    def read_maps(self, tile: Tile) -> list[np.ndarray]:
+        """Read a tile's maps, uint8 (h, w), one a member.
+
+        Raises:
+            InputError: one is missing, truncated, or not of the size that its manifest says.
+        """
+        size = self.sizes[tile.image_id]
+        return [read_map(map_path(self.folder / member, tile.image_id), size) for member in self.members]
+
+
+def read_truth(tile: Tile) -> np.ndarray:
+    """Read a tile's truth, bool (h, w).
+
+    Raises:
+        InputError: it has none, or one that is damaged.
+    """
+    if tile.mask is None:
+        raise InputError(f"{tile.image}: image without a mask; only tiles with masks can be scored")
+    return read_mask(tile.mask)
+
+
+def list_valid_tiles(run: Run, data: Path) -> list[Tile]:
+    """Return the tiles that a run's members did not train on: the only ones that anything may be chosen on.
+
+    Raises:
+        InputError: there is no run, or it is of other data.
+    """
+    split = run.read_record().split
+    tiles = list_tiles(data, group_by=split.group_by)
+    run.check_tiles(tiles)
+    return [tile for tile in tiles if tile.group in split.valid_groups]
