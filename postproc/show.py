@@ -60,7 +60,7 @@ def show(
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
     check_known(image_id, tiles, data)
-    path = output or place.path / "report" / f"{image_id}.png"
+    path = output or place.report_folder / f"{image_id}.png"
     if output is not None:
         check_target(output, (".png",))
     tile, size = tiles[image_id], sizes[image_id]

@@ -101,7 +101,7 @@ class Run:
     def members_folder(self) -> Path:
         return self.path / "members"
 
-    def fold(self, member: str, fold: int) -> FoldFolder:
+    def fold(self, member: str, fold: int | str) -> FoldFolder:
         """Return the folder of one fold of a member (fold 0 without folds)."""
         return FoldFolder(self.members_folder / member / f"fold{fold}")
 
