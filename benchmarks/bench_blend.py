@@ -25,7 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ensemble.selection.blend import blend_maps
 from ensemble.selection.greedy import ROUNDS, build_library, collect_blend, select_members
-from ensemble.statistics.counts import count_thresholds, draw_groups
+from ensemble.statistics.counts import count_thresholds
+from ensemble.statistics.estimates import draw_groups
 from members.common.console import run_command, stdout
 
 COPIES, BAGS = 10, 50
@@ -57,6 +58,12 @@ def cut_arrays(blend: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.nda
     masks = ((blend >= threshold) for threshold in range(1, 256))
     counts = np.array([(np.count_nonzero(mask & truth), np.count_nonzero(mask | truth)) for mask in masks])
     return counts[:, 0], counts[:, 1]
+
+
+def count_by_value(blend: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Intersection and union at the 255 thresholds, from histograms."""
+    columns = count_thresholds(blend, truth)
+    return columns["intersection"], columns["union"]
 
 
 def score_arrays(tiles: Tiles, weights: Sequence[int], times: np.ndarray, count: Counter) -> float:
@@ -121,13 +128,13 @@ def bench(
     few = slice(None, None, len(tiles) // 12)
     small = [([m[:64, :64] for m in values], truth[:64, :64]) for values, truth in tiles[few]]
     same_on_masks = compare_picks(small, groups[few], bags=2, rounds=5, count=cut_arrays)
-    same_on_counts = compare_picks(small, groups[few], bags=20, rounds=ROUNDS, count=count_thresholds)
+    same_on_counts = compare_picks(small, groups[few], bags=20, rounds=ROUNDS, count=count_by_value)
     same = same_on_masks and same_on_counts
     steps = bags * ROUNDS * len(library.members)
     # a bag draws some groups twice and others not at all: the share of the tiles that it looks at
     share = float(np.mean((draws > 0)[:, np.unique(groups, return_inverse=True)[1]]))
     arrays = time_score(tiles[::10], cut_arrays) * 10 * steps * share
-    counted = time_score(tiles[::10], count_thresholds) * 10 * steps * share
+    counted = time_score(tiles[::10], count_by_value) * 10 * steps * share
     stdout.print(
         f"{len(tiles)} tiles, {len(library.members)} members, {bags} bags of {ROUNDS} picks, CPU seconds: on counts "
         f"{seconds:.1f}, on arrays {arrays:.0f}, on arrays by np.bincount {counted:.0f}; "

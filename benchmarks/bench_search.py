@@ -118,7 +118,7 @@ def time_search(tiles: Sequence[Tile], groups: Sequence[str]) -> tuple[float, Gr
 def agree(grid: Grid, trials: Sequence[Trial], counts: Sequence[Counts]) -> bool:
     """Tell whether the grid says the same as the loop for all trials, to the last pixel."""
     places = {recipe: place for place, recipe in enumerate(grid.recipes)}
-    found = [grid.evidence[places[recipe], threshold - 1] for recipe, threshold in trials]
+    found = [grid.counts[places[recipe], threshold - 1] for recipe, threshold in trials]
     return [(int(one.intersection.sum()), int(one.union.sum())) for one in found] == list(counts)
 
 

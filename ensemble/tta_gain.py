@@ -16,16 +16,9 @@ from ensemble.inference.networks import load_network
 from ensemble.inference.views import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
 from ensemble.mapfolder.maps import quantise
 from ensemble.mapfolder.valid import list_valid
-from ensemble.selection.methods import find_threshold
-from ensemble.statistics.counts import (
-    THRESHOLDS,
-    Evidence,
-    compare_evidence,
-    count_thresholds,
-    draw_groups,
-    fix_iou,
-    index_groups,
-)
+from ensemble.statistics.counts import Counts, count_thresholds
+from ensemble.statistics.estimates import Gain, measure_gain
+from ensemble.statistics.metrics import best_threshold
 from members.common.console import run_command, stdout, track
 from members.data.raster import read_pair
 from members.data.run import Run, RunRecord
@@ -33,12 +26,11 @@ from members.data.tiles import Tile
 from members.training.networks.backend import choose_backend
 from members.training.spec import read_spec
 
-SEED = 42
 Choices = dict[str, tuple[View, ...]]
 
 
 @dataclass(frozen=True)
-class Gain:
+class Choice:
     """What a choice of views gains over the image as it is, and what it costs.
 
     Attributes:
@@ -46,16 +38,16 @@ class Gain:
         views: how many.
         seconds: of a tile, reading and writing left out.
         iou: pooled, at the best threshold.
-        gain: over the image as it is, and the lower and upper end of its 90 % bootstrap interval over groups.
-        evidence: at that threshold.
+        gain: over the image as it is.
+        counts: at that threshold.
     """
 
     tta: str
     views: int
     seconds: float
     iou: float
-    gain: tuple[float, float, float]
-    evidence: Evidence
+    gain: Gain
+    counts: Counts
 
 
 def tta_gain(
@@ -81,7 +73,7 @@ def tta_gain(
         stdout.print(f"the cheapest within the noise of the best: --tta {propose_choice(gains).tta}")
 
 
-def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Tile]) -> list[Gain]:
+def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Tile]) -> list[Choice]:
     """Measure one member, each fold on the tiles that it did not see."""
     spec = read_spec(run.fold(member, 0).spec_file)
     choices = list_choices(lambda view: bears_view(spec, view))
@@ -108,7 +100,7 @@ def list_choices(bears: Callable[[View], bool]) -> Choices:
 
 def measure_choices(
     choices: Choices, batches: Iterable[tuple[Predict, list[Tile]]], tiles: Sequence[Tile], multiple: int
-) -> list[Gain]:
+) -> list[Choice]:
     """Look at every tile once in each view, and count what each choice of views makes of it.
 
     Args:
@@ -117,58 +109,59 @@ def measure_choices(
         tiles: all of them.
         multiple: the networks' size multiple, px.
     """
-    names, _ = index_groups([tile.group for tile in tiles])
-    sums = np.zeros((3, len(names), len(choices), THRESHOLDS), np.int64)
     seconds = dict.fromkeys((view for views in choices.values() for view in views), 0.0)
-    for network, batch in batches:
-        for tile in batch:
-            image, truth = read_pair(tile)
-            seen = {}
-            for view in seconds:
-                began = time.perf_counter()
-                seen[view] = see_views([network], image[None], view, multiple)[0][0]
-                seconds[view] += time.perf_counter() - began
-            for place, views in enumerate(choices.values()):
-                values = quantise(sum(seen[view] for view in views) / len(views))
-                intersection, union = count_thresholds(values, truth)
-                sums[:, names.index(tile.group), place] += intersection, union, fix_iou(intersection, union)
-    evidence = Evidence(names, np.bincount([names.index(tile.group) for tile in tiles]), *sums)
-    best = [evidence[place] for place in range(len(choices))]
-    best = [each[find_threshold(each.score("pooled_iou")) - 1] for each in best]
-    draws = draw_groups(len(names), seed=SEED)
+    groups: list[str] = []
+
+    def count() -> Iterator[dict[str, np.ndarray]]:
+        for network, batch in batches:
+            for tile in batch:
+                groups.append(tile.group)
+                image, truth = read_pair(tile)
+                seen = {}
+                for view in seconds:
+                    began = time.perf_counter()
+                    seen[view] = see_views([network], image[None], view, multiple)[0][0]
+                    seconds[view] += time.perf_counter() - began
+                maps = [quantise(sum(seen[view] for view in views) / len(views)) for views in choices.values()]
+                columns = [count_thresholds(values, truth) for values in maps]
+                yield {name: np.stack([each[name] for each in columns]) for name in columns[0]}
+
+    counted = list(count())
+    counts = Counts.from_tiles(groups, counted)
+    best = [counts[number] for number in range(len(choices))]
+    best = [each[best_threshold(each.score("pooled_iou")) - 1] for each in best]
     return [
-        Gain(
+        Choice(
             tta=name,
             views=len(views),
             seconds=sum(seconds[view] for view in views) / len(tiles),
             iou=float(each.score("pooled_iou")),
-            gain=compare_evidence(best[0], each, "pooled_iou", draws),
-            evidence=each,
+            gain=measure_gain(best[0], each, "pooled_iou"),
+            counts=each,
         )
         for (name, views), each in zip(choices.items(), best, strict=True)
     ]
 
 
-def propose_choice(gains: Sequence[Gain]) -> Gain:
+def propose_choice(gains: Sequence[Choice]) -> Choice:
     """The cheapest choice that the best one is not surely better than."""
     best = max(gains, key=lambda each: each.iou)
-    draws = draw_groups(len(best.evidence.groups), seed=SEED)
-    near = [each for each in gains if compare_evidence(each.evidence, best.evidence, "pooled_iou", draws)[1] <= 0]
+    near = [each for each in gains if not measure_gain(each.counts, best.counts, "pooled_iou").proven]
     return min(near, key=lambda each: each.seconds)
 
 
-def tabulate_gains(member: str, gains: Sequence[Gain], tiles: int) -> Table:
+def tabulate_gains(member: str, gains: Sequence[Choice], tiles: int) -> Table:
     """The table of one member."""
-    groups = len(gains[0].evidence.groups)
+    groups = len(gains[0].counts.groups)
     table = Table(
         "--tta", "views", "ms a tile", "IoU", "gain", "90% interval",
         title=f"{member}: pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
     )  # fmt: skip
     for each in gains:
-        low, high = each.gain[1:]
+        low, high = each.gain.interval or (0.0, 0.0)
         cost = f"{each.seconds * 1000:.0f}"
         table.add_row(
-            each.tta, str(each.views), cost, f"{each.iou:.4f}", f"{each.gain[0]:+.4f}", f"{low:+.4f} .. {high:+.4f}"
+            each.tta, str(each.views), cost, f"{each.iou:.4f}", f"{each.gain.value:+.4f}", f"{low:+.4f} .. {high:+.4f}"
         )
     return table
 

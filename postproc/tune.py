@@ -15,13 +15,15 @@ import typer
 from ensemble.mapfolder.maps import Manifest
 from ensemble.mapfolder.valid import read_valid
 from ensemble.selection.blend import Blend, read_weights
-from ensemble.statistics.counts import Objective, index_groups, pool_groups
+from ensemble.statistics.counts import index_groups
+from ensemble.statistics.crossfit import CrossFit, pool_groups
+from ensemble.statistics.metrics import Objective
 from members.common.console import make_progress, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import Run
 from postproc.pipeline.recipe import NEUTRAL_THRESHOLD, Recipe
-from postproc.reporting.plots import Goal, plot_gains, plot_importance, plot_kernels, plot_thresholds
+from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
 from postproc.search.curve import trace_recipe
 from postproc.search.exact import Choice, Grid, search_kernels
 from postproc.study.audit import audit_verdict
@@ -29,7 +31,7 @@ from postproc.study.building_steps import TRIALS, fit_thresholds, judge_building
 from postproc.study.outcome import describe_choice, describe_verdict, print_verdict
 from postproc.study.outline_search import fit_outlines
 from postproc.study.source import Source
-from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
+from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, make_fit
 from postproc.study.storage import Address
 from postproc.study.trials import DISTRIBUTIONS, Studies, record_grid
 from postproc.study.verdict import Verdict, add_step, deal_folds, judge_steps
@@ -43,7 +45,7 @@ def tune(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is tuned on.")],
     objective: Annotated[
-        Goal,
+        Objective,
         typer.Option(
             help="What is maximised: IoU or Dice of all pixels, mean IoU of tiles, IoU of boundaries, or F1 of whole "
             "buildings, found at IoU 0.5."
@@ -105,30 +107,30 @@ def tune(
     groups = tuple(pool_groups([tile.group for tile in tiles]))
     source = Source(place.part_folder("valid"), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
     names, _ = index_groups(groups)
-    folds = deal_folds(names) if cross_fit else None
+    crossfit = deal_folds(names) if cross_fit else CrossFit(len(names), None)
     address = Address(storage or place.study_file)
     address.reach()
 
-    keeps = list_keeps(len(names), folds)
+    keeps = crossfit.training_masks
     maps = fingerprint_maps(manifests, given, groups)
     open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
     plots = place.report_folder
     if objective == "building_f1":
-        verdict, study = tune_buildings(source, given, open_studies, keeps, folds, trials or TRIALS)
+        verdict, study = tune_buildings(source, given, open_studies, keeps, crossfit, trials or TRIALS)
         plot_gains(verdict.steps, objective, plots / "gains.png")
     else:
         verdict, study, kernels = tune_pixels(
-            source, given, open_studies, objective, keeps, folds, tune_weights, trials
+            source, given, open_studies, objective, keeps, crossfit, tune_weights, trials
         )
         draw_plots(source, kernels, verdict, study, objective, plots)
-    audit = audit_verdict(source, verdict, folds)
+    audit = audit_verdict(source, verdict, crossfit)
     write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
     place.log_command()
     print_verdict(verdict, audit, objective, len(tiles), len(names))
     kept = verdict.kept
     stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {address}")
     stdout.print(f"plots: {plots}")
-    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_choice(kept.whole)}")
+    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_choice(kept.full)}")
 
 
 def tune_pixels(
@@ -137,7 +139,7 @@ def tune_pixels(
     open_studies: Callable[[], Studies],
     objective: Objective,
     keeps: Sequence[np.ndarray],
-    folds: np.ndarray | None,
+    crossfit: CrossFit,
     tune_weights: bool,
     trials: int | None,
 ) -> tuple[Verdict, optuna.Study, Grid]:
@@ -148,7 +150,7 @@ def tune_pixels(
         given: the blend as given.
         open_studies: opens the storage, as soon as the tiles are known to be good.
         objective, tune_weights, trials: as for `tune`.
-        keeps, folds: as by `list_keeps` and `deal_folds`.
+        keeps, crossfit: the training masks, and whose they are.
     """
     grid = search_kernels(source.read(given, "exact search"), source.groups, objective)
     kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
@@ -164,9 +166,9 @@ def tune_pixels(
         found = search_weights(source, given, studies, kernels, objective, keeps, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(source, found, objective, keeps)
         study = studies.open(f"{objective}-weights", list_ranges(given))
-    verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, folds, objective)
+    verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, crossfit, objective)
     drawn = fit_outlines(source, verdict.kept, objective, keeps)
-    return add_step(verdict, "outlines", drawn, folds, objective), study, kernels
+    return add_step(verdict, "outlines", drawn, crossfit, objective), study, kernels
 
 
 def tune_buildings(
@@ -174,7 +176,7 @@ def tune_buildings(
     given: Mapping[str, int],
     open_studies: Callable[[], Studies],
     keeps: Sequence[np.ndarray],
-    folds: np.ndarray | None,
+    crossfit: CrossFit,
     budget: int,
 ) -> tuple[Verdict, optuna.Study]:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pixels`."""
@@ -182,7 +184,7 @@ def tune_buildings(
     thresholds = fit_thresholds(counter, keeps)
     studies = open_studies()
     with show_trials(budget) as report:
-        verdict = judge_buildings(counter, given, thresholds, studies, keeps, folds, budget, report)
+        verdict = judge_buildings(counter, given, thresholds, studies, keeps, crossfit, budget, report)
     return verdict, open_last(studies)
 
 
@@ -196,8 +198,8 @@ def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Se
 
 def take_neutral(grid: Grid, weights: Mapping[str, int], objective: Objective, choices: int) -> Fit:
     """The neutral recipe as what each of the choices would be."""
-    evidence = grid.evidence[0, NEUTRAL_THRESHOLD - 1]
-    return make_fit([Choice(Recipe(), float(evidence.score(objective)), evidence)] * choices, [weights] * choices)
+    counts = grid.counts[0, NEUTRAL_THRESHOLD - 1]
+    return make_fit([Choice(Recipe(), float(counts.score(objective)), counts)] * choices, [weights] * choices)
 
 
 def search_weights(
@@ -234,8 +236,8 @@ def draw_plots(
     source: Source, kernels: Grid, verdict: Verdict, study: optuna.Study, objective: Objective, folder: Path
 ) -> None:
     """Write the four plots."""
-    weights, recipe = verdict.kept.weights, verdict.kept.whole.recipe
-    curves = {"threshold alone, blend as given": kernels.evidence[0]}
+    weights, recipe = verdict.kept.weights, verdict.kept.full.recipe
+    curves = {"threshold alone, blend as given": kernels.counts[0]}
     first = label = next(iter(curves))
     if recipe != Recipe(threshold=recipe.threshold) or weights != verdict.steps[0].fit.weights:
         label = "chosen recipe"

@@ -14,8 +14,9 @@ import numpy as np
 
 from ensemble.mapfolder.maps import quantise
 from ensemble.selection.greedy import Library, Picks, collect_blend, count_values
-from ensemble.selection.methods import Judgement, choose_weights, deal_folds, judge_choice, list_masks
-from ensemble.statistics.counts import Evidence, index_groups
+from ensemble.selection.methods import Judgement, choose_weights, judge_choice
+from ensemble.statistics.counts import Counts, index_groups
+from ensemble.statistics.crossfit import CrossFit
 
 CalibrationName = Literal["isotonic", "temperature"]
 
@@ -43,7 +44,7 @@ class Calibration:
     @property
     def pays(self) -> bool:
         """Whether the gain's interval is above 0."""
-        return self.judgement.gain is not None and self.judgement.gain[1] > 0
+        return self.judgement.gain is not None and self.judgement.gain.proven
 
 
 def judge_calibration(library: Library, plain: Judgement, method: CalibrationName, bags: int) -> Calibration:
@@ -55,18 +56,18 @@ def judge_calibration(library: Library, plain: Judgement, method: CalibrationNam
         method: how to calibrate.
         bags: draws of groups that a greedy choice is averaged over, at least 1.
     """
-    counts, folds = count_members(library), deal_folds(library)
-    tables, weights, evidence = [], [], []
-    for mask in list_masks(folds):
+    counts, crossfit = count_members(library), CrossFit.deal(library.groups)
+    tables, weights, blends = [], [], []
+    for mask in crossfit.training_masks:
         tables.append(np.stack([fit_table(member[mask].sum(axis=0), method) for member in counts]))
         calibrated = calibrate_library(library, tables[-1])
 
-        def count(blend: Picks, calibrated: Library = calibrated) -> Evidence:
+        def count(blend: Picks, calibrated: Library = calibrated) -> Counts:
             return collect_blend(calibrated, blend)
 
         weights += choose_weights(plain.method, calibrated, [mask], bags, list(plain.weights.values()), count)
-        evidence.append(count(weights[-1]))
-    judgement = judge_choice(plain.method, library.members, weights, evidence, folds, plain.evidence)
+        blends.append(count(weights[-1]))
+    judgement = judge_choice(plain.method, library.members, weights, blends, crossfit, plain.counts)
     return Calibration(method, dict(zip(library.members, tables[0], strict=True)), judgement)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
-from ensemble.statistics.counts import Evidence, check_tile, check_truth, fix_iou, index_groups
+from ensemble.statistics.counts import Counts, check_tile, check_truth, count_pixels, index_groups, sum_above
 from members.common.errors import InputError
 
 ROUNDS = 20
@@ -71,8 +71,8 @@ def build_library(
     return Library(tuple(members), tuple(groups[place] for place in order), values, bounds)
 
 
-def collect_blend(library: Library, weights: Sequence[int]) -> Evidence:
-    """The evidence of one blend, as `collect_evidence` has it of the blend's maps.
+def collect_blend(library: Library, weights: Sequence[int]) -> Counts:
+    """Count one blend at every threshold, as `count_maps` counts the blend's maps.
 
     Args:
         library: the maps.
@@ -123,15 +123,13 @@ def count_values(sums: np.ndarray, added: np.ndarray, blend_of: np.ndarray, boun
     return counts
 
 
-def tally_counts(library: Library, counts: np.ndarray) -> Evidence:
-    """Turn the counts of tiles by value into evidence per group and threshold."""
-    above = counts[:, :, ::-1].cumsum(axis=2)[:, :, -2::-1]  # pixels >= 1, .., >= 255
+def tally_counts(library: Library, counts: np.ndarray) -> Counts:
+    """Turn the counts of tiles by value into counts per group and threshold."""
+    inside, outside = sum_above(counts).swapaxes(0, 1)
     buildings = library.bounds[:, 1] - library.bounds[:, 0]
-    intersection, union = above[:, 0], above[:, 1] + buildings[:, None]
-    names, index = index_groups(library.groups)
-    first = np.searchsorted(index, np.arange(len(names)))
-    sums = [np.add.reduceat(values, first) for values in (intersection, union, fix_iou(intersection, union))]
-    return Evidence(names, np.bincount(index), *sums)
+    columns = count_pixels(inside, outside + buildings[:, None])
+    tiles = ({name: values[tile] for name, values in columns.items()} for tile in range(len(buildings)))
+    return Counts.from_tiles(library.groups, tiles)
 
 
 def reduce_weights(weights: Sequence[int]) -> Picks:
@@ -164,8 +162,8 @@ class Scores:
                     self.known[key] = self.score(tally_counts(self.library, counts))
         return [self.known[key] for key in keys]
 
-    def score(self, evidence: Evidence) -> np.ndarray:
-        return evidence.score("pooled_iou", self.draws).max(axis=1)
+    def score(self, counts: Counts) -> np.ndarray:
+        return counts.score("pooled_iou", self.draws).max(axis=1)
 
 
 def add_pick(picks: Picks, member: int) -> Picks:

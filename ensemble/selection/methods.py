@@ -2,24 +2,17 @@
 
 import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ensemble.selection.greedy import Library, Picks, average_bags, collect_blend, select_members
-from ensemble.statistics.counts import (
-    Evidence,
-    assign_folds,
-    compare_evidence,
-    draw_groups,
-    find_interval,
-    index_groups,
-    mix_folds,
-)
+from ensemble.statistics.counts import Counts
+from ensemble.statistics.crossfit import CrossFit
+from ensemble.statistics.estimates import Estimate, Gain, draw_groups, estimate_score, measure_gain
+from ensemble.statistics.metrics import best_threshold
 from members.common.errors import InputError
-
-FOLDS, SEED = 5, 42
 
 
 @dataclass(frozen=True)
@@ -31,26 +24,31 @@ class Judgement:
         weights: member -> non-negative integer, chosen on all tiles.
         threshold: the best of 1..255 for it, on all tiles.
         in_sample: its pooled IoU on the tiles that all this was chosen on.
-        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds; None with
-            a single group.
-        interval: its 90 % bootstrap interval over groups.
-        gain: of the cross-fitted score over that of what it is compared with, such as the mean, and the lower and
-            upper end of its interval, paired by group.
-        evidence: the cross-fitted evidence that these are scores of.
+        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, and its
+            interval; None with a single group.
+        gain: of the cross-fitted score over that of what it is compared with, such as the mean; likewise.
+        counts: the cross-fitted counts that these are scores of.
     """
 
     method: str
     weights: dict[str, int]
     threshold: int
     in_sample: float
-    cross_fitted: float | None
-    interval: tuple[float, float] | None
-    gain: tuple[float, float, float] | None
-    evidence: Evidence | None = field(default=None, repr=False)
+    cross_fitted: Estimate | None
+    gain: Gain | None
+    counts: Counts | None = field(default=None, repr=False)
 
     def describe(self) -> dict[str, Any]:
-        """As it is written to JSON."""
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.name not in ("method", "evidence")}
+        """Return it as it is written to JSON."""
+        score, gain = self.cross_fitted, self.gain
+        return {
+            "weights": self.weights,
+            "threshold": self.threshold,
+            "in_sample": self.in_sample,
+            "cross_fitted": score and score.value,
+            "interval": score and score.interval,
+            "gain": gain and (gain.value, *(gain.interval or ())),
+        }
 
 
 def judge_blends(library: Library, bags: int, given: Sequence[int] | None = None) -> list[Judgement]:
@@ -62,26 +60,13 @@ def judge_blends(library: Library, bags: int, given: Sequence[int] | None = None
         given: weights to judge too, one a member.
     """
     count = functools.cache(functools.partial(collect_blend, library))  # folds often choose the same blend
-    folds = deal_folds(library)
-    masks = list_masks(folds)
+    crossfit = CrossFit.deal(library.groups)
     judgements: list[Judgement] = []
     for method in ("mean", "single", "greedy", *(["given"] if given is not None else [])):
-        weights = choose_weights(method, library, masks, bags, given, count)
-        before = judgements[0].evidence if judgements else None
-        judgements.append(judge_choice(method, library.members, weights, list(map(count, weights)), folds, before))
+        weights = choose_weights(method, library, crossfit.training_masks, bags, given, count)
+        before = judgements[0].counts if judgements else None
+        judgements.append(judge_choice(method, library.members, weights, list(map(count, weights)), crossfit, before))
     return judgements
-
-
-def deal_folds(library: Library) -> np.ndarray:
-    """The fold of each of the library's sorted groups, int64 (groups,); all 0 where there is but one group."""
-    names, _ = index_groups(library.groups)
-    return assign_folds(names, min(FOLDS, len(names)), SEED) if len(names) > 1 else np.zeros(1, int)
-
-
-def list_masks(folds: np.ndarray) -> list[np.ndarray]:
-    """What choices are made on, bool (groups,): all groups, then for each fold, if there are several, the others'."""
-    others = [folds != fold for fold in range(folds.max() + 1)] if folds.max() else []
-    return [np.ones(len(folds), bool), *others]
 
 
 def choose_weights(
@@ -90,9 +75,9 @@ def choose_weights(
     masks: Sequence[np.ndarray],
     bags: int,
     given: Sequence[int] | None,
-    count: Callable[[Picks], Evidence],
+    count: Callable[[Picks], Counts],
 ) -> list[Picks]:
-    """The weights that a method chooses on each set of groups; `count` gives the evidence of a blend of the library."""
+    """Choose weights by a method on each set of groups; `count` counts a blend of the library."""
     alone = [tuple(row) for row in np.eye(len(library.members), dtype=int).tolist()]
     if method == "single":
         singles = [count(weights) for weights in alone]
@@ -106,69 +91,55 @@ def judge_choice(
     method: str,
     members: Sequence[str],
     weights: Sequence[Picks],
-    evidence: Sequence[Evidence],
-    folds: np.ndarray,
-    before: Evidence | None,
+    counts: Sequence[Counts],
+    crossfit: CrossFit,
+    before: Counts | None,
 ) -> Judgement:
-    """Judge what was chosen on each of `list_masks(folds)`: weights, and the evidence of that blend on all groups.
+    """Judge what was chosen on each training mask: weights, and the counts of that blend on all groups.
 
     Args:
         method: what chose.
         members: whom the weights are of.
-        weights: for each mask.
-        evidence: for each mask.
-        folds: as by `deal_folds`.
-        before: the cross-fitted evidence of what it is compared with; None: itself.
+        weights: for each training mask.
+        counts: for each training mask, at every threshold.
+        crossfit: who may look at what.
+        before: the cross-fitted counts of what it is compared with; None: itself.
     """
-    masks = list_masks(folds)
-    thresholds = [find_threshold(one.score("pooled_iou", mask)) for one, mask in zip(evidence, masks, strict=True)]
-    mixed = mix_choices(evidence[1:], thresholds[1:], folds) if len(masks) > 1 else None
-    in_sample = float(evidence[0].score("pooled_iou")[thresholds[0] - 1])
-    named = dict(zip(members, weights[0], strict=True))
-    return Judgement(method, named, thresholds[0], in_sample, *score_mixed(mixed, before or mixed), mixed)
+    masks = crossfit.training_masks
+    thresholds = [best_threshold(one.score("pooled_iou", mask)) for one, mask in zip(counts, masks, strict=True)]
+    chosen = [one[threshold - 1] for one, threshold in zip(counts, thresholds, strict=True)]
+    mixed = crossfit.mix(chosen)
+    return Judgement(
+        method,
+        dict(zip(members, weights[0], strict=True)),
+        thresholds[0],
+        float(chosen[0].score("pooled_iou")),
+        None if mixed is None else estimate_score(mixed, "pooled_iou"),
+        None if mixed is None else measure_gain(before or mixed, mixed, "pooled_iou"),
+        mixed,
+    )
 
 
 def choose_greedily(library: Library, masks: Sequence[np.ndarray], bags: int) -> list[Picks]:
-    """Greedy weights for each set of groups; all are chosen together, since they share their counts."""
+    """Choose greedy weights for each set of groups, all together, since they share their counts."""
     draws = np.zeros((len(masks), bags, len(masks[0])), np.int64)
     for mask, bag in zip(masks, draws, strict=True):
-        bag[:, mask] = draw_groups(int(mask.sum()), bags, SEED)
+        bag[:, mask] = draw_groups(int(mask.sum()), bags)
     picks = select_members(library, draws.reshape(-1, len(masks[0])))
     return [average_bags(each) for each in picks.reshape(len(masks), bags, -1)]
 
 
-def mix_choices(evidence: Sequence[Evidence], thresholds: Sequence[int], fold_of: np.ndarray) -> Evidence:
-    """The cross-fitted evidence: each fold's groups by the blend and the threshold chosen on the other folds."""
-    return mix_folds([one[threshold - 1] for one, threshold in zip(evidence, thresholds, strict=True)], fold_of)
-
-
-def score_mixed(mixed: Evidence | None, before: Evidence | None) -> tuple[Any, Any, Any]:
-    """Cross-fitted score, its interval, and the gain over another with its interval; None without folds."""
-    if mixed is None or before is None:
-        return None, None, None
-    draws = draw_groups(len(mixed.groups), seed=SEED)
-    low, high = find_interval(mixed.score("pooled_iou", draws))
-    gain = compare_evidence(before, mixed, "pooled_iou", draws)
-    return float(mixed.score("pooled_iou")), (float(low), float(high)), gain
-
-
-def find_threshold(scores: np.ndarray) -> int:
-    """The threshold with the highest of 255 scores; of equals the one nearest 128, then the lower."""
-    best = np.flatnonzero(scores == scores.max()) + 1
-    return int(min(best, key=lambda threshold: (abs(threshold - 128), threshold)))
-
-
 def take_method(judgements: Sequence[Judgement], method: str) -> Judgement:
-    """The judgement of a method.
+    """Return the judgement of a method.
 
-    "auto" is the mean, unless others are surely better: their cross-fitted gain's interval is above 0. Of those the
-    one with the highest cross-fitted score is taken.
+    "auto" is the mean, unless others are proven better: the interval of their cross-fitted gain is above 0. Of those
+    the one with the highest cross-fitted score is taken.
     """
     if method != "auto":
         return next(each for each in judgements if each.method == method)
     mean = next(each for each in judgements if each.method == "mean")
-    better = [each for each in judgements if each.method != "given" and each.gain is not None and each.gain[1] > 0]
-    return max(better, key=lambda each: each.cross_fitted or 0.0, default=mean)
+    better = [each for each in judgements if each.method != "given" and each.gain is not None and each.gain.proven]
+    return max(better, key=lambda each: each.cross_fitted.value if each.cross_fitted else 0.0, default=mean)
 
 
 def parse_weights(text: str, members: Sequence[str]) -> list[int]:

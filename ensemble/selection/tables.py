@@ -20,13 +20,13 @@ def print_judgements(judgements: Sequence[Judgement], chosen: Judgement, tiles: 
     )  # fmt: skip
     for each in judgements:
         shown = ", ".join(f"{weight} x {member}" for member, weight in each.weights.items() if weight)
-        cross_fitted = "" if each.cross_fitted is None else f"{each.cross_fitted:.4f}"
-        interval = "" if each.interval is None else f"{each.interval[0]:.4f} .. {each.interval[1]:.4f}"
-        gain = (
-            ("", "")
-            if each.gain is None or each.method == "mean"
-            else (f"{each.gain[0]:+.4f}", "{1:+.4f} .. {2:+.4f}".format(*each.gain))
-        )
+        cross_fitted = "" if each.cross_fitted is None else f"{each.cross_fitted.value:.4f}"
+        interval = ""
+        if each.cross_fitted and each.cross_fitted.interval:
+            interval = "{:.4f} .. {:.4f}".format(*each.cross_fitted.interval)
+        gain = ("", "")
+        if each.gain and each.gain.interval and each.method != "mean":
+            gain = (f"{each.gain.value:+.4f}", "{:+.4f} .. {:+.4f}".format(*each.gain.interval))
         kept = "kept" if each is chosen else ""
         table.add_row(TITLES[each.method], shown, f"{each.in_sample:.4f}", cross_fitted, interval, *gain, kept)
     stdout.print(table)
@@ -36,12 +36,13 @@ def print_calibration(calibration: Calibration) -> None:
     """Print what calibration gains, and whether that is kept."""
     each = calibration.judgement
     what = f"{calibration.method} calibration, {TITLES[each.method]}: {each.in_sample:.4f} in sample"
-    if each.gain is None:
+    if each.gain is None or each.gain.interval is None or each.cross_fitted is None:
         stdout.print(f"{what}; refused, as one group of tiles can't be cross-fitted")
         return
     stdout.print(
-        f"{what}, {each.cross_fitted:.4f} cross-fitted, {each.gain[0]:+.4f} over the same without it "
-        f"(90% interval {each.gain[1]:+.4f} .. {each.gain[2]:+.4f}): {'kept' if calibration.pays else 'refused'}"
+        f"{what}, {each.cross_fitted.value:.4f} cross-fitted, {each.gain.value:+.4f} over the same without it "
+        f"(90% interval {each.gain.interval[0]:+.4f} .. {each.gain.interval[1]:+.4f}): "
+        f"{'kept' if calibration.pays else 'refused'}"
     )
 
 

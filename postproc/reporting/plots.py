@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import optuna
@@ -10,20 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from ensemble.statistics.counts import THRESHOLDS, Evidence, Objective, draw_groups, find_interval
+from ensemble.statistics.counts import THRESHOLDS, Counts
+from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
+from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, Objective
 from members.common.files import write_whole
-from postproc.pipeline.recipe import NEUTRAL_THRESHOLD, Recipe
+from postproc.pipeline.recipe import Recipe
 from postproc.search.exact import Grid
-from postproc.study.verdict import DRAWS, LEVEL, SEED, Step
+from postproc.study.verdict import Step
 
-Goal = Literal[Objective, "building_f1"]  # what tune maximises: a score of pixels, or of whole buildings
-NAMES: dict[Goal, str] = {
-    "pooled_iou": "pooled IoU",
-    "mean_iou": "mean IoU",
-    "dice": "Dice",
-    "boundary_iou": "boundary IoU",
-    "building_f1": "building F1",
-}
 GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
 POINTS = 100  # a hundredth of a score is a point
 
@@ -44,24 +37,24 @@ def start_figure(title: str, size: tuple[float, float] = (8.0, 4.8)) -> tuple[Fi
 
 
 def plot_thresholds(
-    curves: Mapping[str, Evidence], neutral: str, chosen: tuple[str, int], objective: Objective, path: Path
+    curves: Mapping[str, Counts], neutral: str, chosen: tuple[str, int], objective: Objective, path: Path
 ) -> None:
     """Plot scores over the threshold with their bootstrap interval over groups.
 
     Args:
-        curves: label -> evidence whose choices are (255,).
+        curves: label -> counts whose choices are (255,).
         neutral: the curve that the neutral threshold is marked on.
         chosen: the curve and the threshold that were chosen.
         objective: what is plotted.
         path: the PNG.
     """
     groups = next(iter(curves.values())).groups
-    draws = draw_groups(len(groups), DRAWS, SEED)
+    draws = draw_groups(len(groups))
     thresholds = np.arange(1, THRESHOLDS + 1)
-    figure, axes = start_figure(f"{NAMES[objective]} over the threshold, on the tiles that it was chosen on")
-    scores = {label: evidence.score(objective) for label, evidence in curves.items()}
-    for (label, evidence), colour in zip(curves.items(), (GREY, BLUE), strict=False):
-        low, high = find_interval(evidence.score(objective, draws), LEVEL)
+    figure, axes = start_figure(f"{METRICS[objective].title} over the threshold, on the tiles that it was chosen on")
+    scores = {label: counts.score(objective) for label, counts in curves.items()}
+    for (label, counts), colour in zip(curves.items(), (GREY, BLUE), strict=False):
+        low, high = find_interval(counts.score(objective, draws), LEVEL)
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(thresholds, scores[label], color=colour, label=f"{label}, {LEVEL:.0%} interval over groups")
     marks = (("neutral", "o", "black", 12, neutral, NEUTRAL_THRESHOLD), ("chosen", "D", ORANGE, 7, *chosen))
@@ -74,7 +67,7 @@ def plot_thresholds(
     near = np.concatenate([thresholds[score > top - 0.15] for score in scores.values()])
     axes.set_xlim(near.min(), near.max() + 1)
     axes.set_ylim(bottom=top - 0.15 if top > 0.15 else 0)
-    axes.set(xlabel="threshold [1/255]", ylabel=NAMES[objective])
+    axes.set(xlabel="threshold [1/255]", ylabel=METRICS[objective].title)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower center")
     save_figure(figure, path)
@@ -82,7 +75,7 @@ def plot_thresholds(
 
 def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -> None:
     """Plot the gain over the neutral recipe by closing and opening, all else at its best."""
-    scores = grid.evidence.score(objective)
+    scores = grid.counts.score(objective)
     neutral = scores[0, NEUTRAL_THRESHOLD - 1]
     sizes = range(1, max(max(recipe.close, recipe.open) for recipe in grid.recipes) + 1, 2)
     gains = np.full((len(sizes), len(sizes)), np.nan)
@@ -90,7 +83,7 @@ def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -
         place = recipe.close // 2, recipe.open // 2
         gains[place] = np.fmax(gains[place], POINTS * (score - neutral))
     figure, axes = start_figure(
-        f"gain over the neutral recipe in points of {NAMES[objective]}, in sample\n"
+        f"gain over the neutral recipe in points of {METRICS[objective].title}, in sample\n"
         "(threshold, order and shape at their best in every cell)",
         (7.2, 6.0),
     )
@@ -114,21 +107,21 @@ def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -
     save_figure(figure, path)
 
 
-def plot_gains(steps: Sequence[Step], objective: Goal, path: Path) -> None:
+def plot_gains(steps: Sequence[Step], objective: Objective, path: Path) -> None:
     """Plot what each step gains over the last kept one, in sample and cross-fitted."""
-    figure, axes = start_figure(f"gain of each step over the last kept one, in points of {NAMES[objective]}")
+    figure, axes = start_figure(f"gain of each step over the last kept one, in points of {METRICS[objective].title}")
     places = np.arange(len(steps))
     in_sample = [POINTS * step.in_sample_gain for step in steps]
     bars = axes.bar(places - 0.2, in_sample, 0.36, color=GREY, label="in sample: chosen and scored on the same tiles")
     axes.bar_label(bars, fmt="%+.2f", fontsize=8, padding=2)
     for place, step in zip(places, steps, strict=True):
-        if step.gain is not None and step.interval is not None:
-            gain, low, high = (POINTS * value for value in (step.gain, *step.interval))
+        if step.gain.interval is not None:
+            gain, low, high = (POINTS * value for value in (step.gain.value, *step.gain.interval))
             axes.bar(place + 0.2, gain, 0.36, color=GREEN if step.kept else ORANGE)
             axes.plot([place + 0.2] * 2, [low, high], color="black", linewidth=1.2, marker="_", markersize=9)
             top = max(high, gain, 0)
             axes.annotate(f"{gain:+.2f}", (place + 0.2, top), (0, 3), textcoords="offset points", ha="center", size=8)
-    if any(step.gain is not None for step in steps):
+    if any(step.gain.interval is not None for step in steps):
         axes.bar(0, 0, color=GREEN, label="cross-fitted: chosen on the other folds; kept")
         axes.bar(0, 0, color=ORANGE, label="cross-fitted; refused")
         axes.plot([], [], color="black", marker="_", linewidth=1.2, label=f"{LEVEL:.0%} bootstrap interval over groups")

@@ -15,7 +15,7 @@ import shapely
 from numba import njit
 from shapely import Polygon
 
-from ensemble.statistics.bootstrap import Scorer
+from ensemble.statistics.estimates import Scorer
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.scoring.matching import Pairs, find_neighbours, match_pairs
 

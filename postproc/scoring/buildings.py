@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from shapely import Polygon
 
-from ensemble.statistics.bootstrap import Scorer
+from ensemble.statistics.estimates import Scorer
 from postproc.scoring.average_precision import Detections, detect_buildings, make_precision_scorer
 from postproc.scoring.matching import LEAST_IOU, Pairs, match_pairs, overlap_outlines
 from postproc.scoring.pixels import divide

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.statistics.bootstrap import Scorer
+from ensemble.statistics.estimates import Scorer
 from members.common.errors import InputError
 from postproc.scoring.boundary import find_band
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from ensemble.statistics.bootstrap import LEVEL, Estimate, Scorer, estimate_scores, score_each
+from ensemble.statistics.estimates import LEVEL, Estimate, Scorer, estimate_scores, score_each
 from members.common.files import write_whole
 
 LABELS = {

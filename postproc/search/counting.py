@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 from numba import njit
 
-from ensemble.statistics.counts import IOU_UNIT, THRESHOLDS, Evidence, check_tile, check_truth, index_groups
+from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_truth, index_groups
+from ensemble.statistics.metrics import IOU_UNIT
 
 Tile = tuple[np.ndarray, np.ndarray]
 Item = TypeVar("Item")
@@ -22,8 +23,8 @@ def collect_counts(
     groups: Sequence[str],
     recipes: int,
     workers: int | None,
-) -> Evidence:
-    """Count the tiles in parallel and sum the evidence, whose choices are (recipes, 255).
+) -> Counts:
+    """Count the tiles in parallel and sum them; the counts' choices are (recipes, 255).
 
     Args:
         count: returns the int32 (recipes, 2, 256) pixels of the truth's background and building by grey value.
@@ -45,7 +46,14 @@ def collect_counts(
         buildings += int(counts[0, 1].sum())
         add_counts(counts, *sums[:, group])
     check_truth(buildings, len(groups))
-    return Evidence(names, np.bincount(index, minlength=len(names)), *sums)
+    return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums))
+
+
+def name_columns(sums: np.ndarray) -> dict[str, np.ndarray]:
+    """Name the sums of `add_counts`, int64 (3, ...): of pixels, or of bands, which count as pixels do."""
+    intersection, union, iou_sum = sums
+    bands = {"band_intersection": intersection, "band_union": union}
+    return {"intersection": intersection, "union": union, "iou_sum": iou_sum, **bands}
 
 
 def map_threads(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 import numpy as np
 from numba import njit
 
-from ensemble.statistics.counts import THRESHOLDS, Evidence, Objective
+from ensemble.statistics.counts import THRESHOLDS, Counts
+from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import count_bands
 from postproc.search.component_tree import drop_objects, fill_holes
@@ -13,8 +14,8 @@ from postproc.search.counting import Tile, collect_counts
 from postproc.study.source import Source
 
 
-def trace_recipe(source: Source, weights: Mapping[str, int], recipe: Recipe, objective: Objective) -> Evidence:
-    """Count a recipe at all thresholds, its own left out; the evidence's choices are (255,)."""
+def trace_recipe(source: Source, weights: Mapping[str, int], recipe: Recipe, objective: Objective) -> Counts:
+    """Count a recipe at all thresholds, its own left out; their choices are (255,)."""
 
     def count(tile: Tile) -> np.ndarray:
         return count_recipe(*tile, recipe, objective)

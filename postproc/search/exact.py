@@ -12,7 +12,8 @@ from itertools import product
 
 import numpy as np
 
-from ensemble.statistics.counts import THRESHOLDS, Evidence, Objective
+from ensemble.statistics.counts import THRESHOLDS, Counts
+from ensemble.statistics.metrics import Objective
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.recipe import KERNEL_SHAPES, NEUTRAL_THRESHOLD, Order, Recipe, draw_kernel
 from postproc.scoring.boundary import count_bands
@@ -28,29 +29,29 @@ ORDERS: tuple[Order, ...] = ("close-open", "open-close")
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, its score where it was chosen, its evidence per group without further choices, and its outlines."""
+    """A recipe, its score where it was chosen, its counts per group without further choices, and its outlines."""
 
     recipe: Recipe
     score: float
-    evidence: Evidence
+    counts: Counts
     outlines: OutlineRecipe | None = None
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Recipes, and the evidence for each of them at every threshold.
+    """Recipes, and the counts for each of them at every threshold.
 
     Attributes:
         recipes: in their normal form, from simple to complex, their thresholds left at the default.
-        evidence: its choices are (recipes, 255).
+        counts: its choices are (recipes, 255).
     """
 
     recipes: tuple[Recipe, ...]
-    evidence: Evidence
+    counts: Counts
 
     def take(self, places: Sequence[int]) -> "Grid":
         """Return the grid of some of the recipes; `take([0])` of a whole grid leaves the threshold alone."""
-        return Grid(tuple(self.recipes[place] for place in places), self.evidence[np.asarray(places)])
+        return Grid(tuple(self.recipes[place] for place in places), self.counts[np.asarray(places)])
 
     def choose(self, objective: Objective, weights: np.ndarray | None = None) -> Choice:
         """Return the best recipe with its threshold; of equals the least complex.
@@ -59,20 +60,20 @@ class Grid:
             objective: what is maximised.
             weights: (groups,), how often each group counts; without it each counts once.
         """
-        scores = self.evidence.score(objective, weights)
+        scores = self.counts.score(objective, weights)
         places, indices = np.nonzero(scores == scores.max())
         order = np.lexsort((indices, np.abs(indices + 1 - NEUTRAL_THRESHOLD), places))
         _, first = np.unique(places[order], return_index=True)  # of a recipe's equal thresholds only that can win
         ties = zip(places[order[first]], indices[order[first]], strict=True)
         place, index = min(ties, key=lambda tie: self._cut(*tie).complexity)
-        return Choice(self._cut(place, index), float(scores.max()), self.evidence[place, index])
+        return Choice(self._cut(place, index), float(scores.max()), self.counts[place, index])
 
     def _cut(self, place: int, index: int) -> Recipe:
         return self.recipes[place].model_copy(update={"threshold": int(index) + 1})
 
     def rank(self, objective: Objective, weights: np.ndarray | None = None) -> list[int]:
         """Return the places of the recipes, best first, each at its own best threshold."""
-        best = self.evidence.score(objective, weights).max(axis=-1)
+        best = self.counts.score(objective, weights).max(axis=-1)
         return np.argsort(-best, kind="stable").tolist()
 
 
@@ -111,7 +112,7 @@ def search_kernels(
         tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
             shortly before they are scored; sizes may differ.
         groups: the group of each tile.
-        objective: `boundary_iou` counts bands, several times slower; the evidence for all others is the same.
+        objective: `boundary_iou` counts bands, several times slower; the counts for all others are the same.
         largest: size of the largest kernel, odd, 3 or more.
         workers: threads; by default one a core.
 
@@ -205,5 +206,5 @@ def search_areas(
             count_areas(recipe.close_and_open(blend), truth, areas, areas, recipe_counts)
         return counts.reshape(-1, 2, THRESHOLDS + 1)[places]
 
-    evidence = collect_counts(count, tiles, groups, len(places), workers)
-    return Grid(tuple(with_areas[place] for place in places), evidence)
+    counts = collect_counts(count, tiles, groups, len(places), workers)
+    return Grid(tuple(with_areas[place] for place in places), counts)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ensemble.statistics.counts import Evidence, fix_iou, index_groups
+from ensemble.statistics.counts import Counts, count_pixels, index_groups
+from ensemble.statistics.crossfit import CrossFit
 from members.common.console import track
 from members.data.tiles import Tile
 from postproc.pipeline.outlines import OutlineRecipe, cut_mask
@@ -29,16 +30,16 @@ class Audit:
     """What the chosen recipes do to the tiles.
 
     Attributes:
-        default: evidence of the neutral recipe on the blend that is written.
-        tuned: evidence of the recipe that is written.
-        honest: the same, each group's by the recipe chosen without its fold; None without folds.
+        default: counts of the neutral recipe on the blend that is written.
+        tuned: counts of the recipe that is written.
+        cross_fitted: the same, each group's by the recipe chosen without its fold; None without folds.
         objects: how many objects the truth holds, 4-connected in each tile.
         lost: step -> how many of them it leaves without a pixel of the mask that had one before.
     """
 
-    default: Evidence
-    tuned: Evidence
-    honest: Evidence | None
+    default: Counts
+    tuned: Counts
+    cross_fitted: Counts | None
     objects: int
     lost: Mapping[str, int]
 
@@ -47,13 +48,14 @@ class Audit:
         return self.lost[step] / self.objects
 
 
-def audit_verdict(source: Source, verdict: Verdict, folds: np.ndarray | None) -> Audit:
+def audit_verdict(source: Source, verdict: Verdict, crossfit: CrossFit) -> Audit:
     """Apply the verdict's recipes, and those of its steps, to all tiles."""
-    names, index = index_groups(source.groups)
+    _, index = index_groups(source.groups)
+    folds = crossfit.folds
     kept = verdict.kept
-    final = describe_setting(kept.weights, kept.whole)
+    final = describe_setting(kept.weights, kept.full)
     default = final[0], Recipe(), None
-    honest = [describe_setting(*pair) for pair in zip(kept.other_weights, kept.others, strict=True)]
+    per_fold = [describe_setting(*pair) for pair in zip(kept.fold_weights, kept.per_fold, strict=True)]
     pairs = {step.name: (describe_fit(step.rival), describe_fit(step.fit)) for step in verdict.steps}
 
     def count(number: int) -> tuple[np.ndarray, np.ndarray]:
@@ -61,7 +63,7 @@ def audit_verdict(source: Source, verdict: Verdict, folds: np.ndarray | None) ->
         tile = source.tiles[number]
         truth = source.read_truth(tile)
         masks: dict[Setting, np.ndarray] = {}
-        chosen = honest[folds[index[number]]] if folds is not None else final
+        chosen = per_fold[folds[index[number]]] if folds is not None else final
         overlaps = [
             ((mask & truth).sum(), (mask | truth).sum())
             for mask in (make_mask(source, tile, setting, masks) for setting in (default, final, chosen))
@@ -78,17 +80,15 @@ def audit_verdict(source: Source, verdict: Verdict, folds: np.ndarray | None) ->
         ]
         return np.array(overlaps), np.array([objects - 1, *losses])
 
-    counts = np.zeros((2, len(names), 3), np.int64)
-    iou_sum = np.zeros((len(names), 3), np.int64)
     objects = np.zeros(1 + len(pairs), np.int64)
+    columns = []
     numbers = track(range(len(source.tiles)), "applying what was chosen", len(source.tiles))
-    for (overlaps, losses), group in zip(map_threads(count, numbers), index, strict=True):
-        counts[:, group] += overlaps.T
-        iou_sum[group] += fix_iou(*overlaps.T)
+    for overlaps, losses in map_threads(count, numbers):
+        columns.append(count_pixels(*overlaps.T))
         objects += losses
-    evidence = Evidence(names, np.bincount(index, minlength=len(names)), counts[0], counts[1], iou_sum)
+    counts = Counts.from_tiles(source.groups, columns)
     lost = dict(zip(pairs, objects[1:].tolist(), strict=True))
-    return Audit(evidence[0], evidence[1], evidence[2] if folds is not None else None, int(objects[0]), lost)
+    return Audit(counts[0], counts[1], counts[2] if folds is not None else None, int(objects[0]), lost)
 
 
 def describe_setting(weights: Mapping[str, int], choice: Choice) -> Setting:
@@ -98,7 +98,7 @@ def describe_setting(weights: Mapping[str, int], choice: Choice) -> Setting:
 
 def describe_fit(fit: Fit) -> Setting:
     """Return the setting that a fit chooses on all groups."""
-    return describe_setting(fit.weights, fit.whole)
+    return describe_setting(fit.weights, fit.full)
 
 
 def make_mask(source: Source, tile: Tile, setting: Setting, masks: dict[Setting, np.ndarray]) -> np.ndarray:

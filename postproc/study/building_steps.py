@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import optuna
 
+from ensemble.statistics.crossfit import CrossFit
 from members.common.console import track
 from postproc.polygons.tracing import trace_mask
 from postproc.search.exact import Choice
@@ -69,7 +70,7 @@ def fit_study(
         step: one of `SEARCHED`.
         before: what the step before has chosen for each.
         studies: where the studies go.
-        keeps: as by `postproc.study.steps.list_keeps`.
+        keeps: the training masks.
         budget: trials of each study, those that are ended early among them.
         report: is told a study's kind and how many trials it has.
     """
@@ -97,7 +98,7 @@ def judge_buildings(
     thresholds: Sequence[Choice],
     studies: Studies,
     keeps: Sequence[np.ndarray],
-    folds: np.ndarray | None,
+    crossfit: CrossFit,
     budget: int,
     report: Callable[[str, int], None],
 ) -> Verdict:
@@ -110,7 +111,7 @@ def judge_buildings(
         weights: the blend that they are of.
         thresholds: as by `fit_thresholds`.
         studies, keeps, budget, report: as for `fit_study`.
-        folds: int (groups,), that `keeps` leave out; None judges by the in-sample score, which overstates.
+        crossfit: whose training masks `keeps` are.
     """
 
     def make(choices: Sequence[Choice]) -> Fit:
@@ -121,7 +122,7 @@ def judge_buildings(
         before = list(chosen.values())[-1]
         chosen[step] = fit_study(counter, step, before, studies, keeps, budget, report)
     neutral = make([counter.choose(read_setting({}), keep) for keep in keeps])
-    return judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, folds, F1)
+    return judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, crossfit, F1)
 
 
 def open_last(studies: Studies) -> optuna.Study:

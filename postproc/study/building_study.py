@@ -16,7 +16,8 @@ from optuna.pruners import WilcoxonPruner
 from optuna.trial import TrialState, create_trial
 from shapely import Polygon
 
-from ensemble.statistics.counts import Evidence, Objective, check_truth, fix_iou, index_groups
+from ensemble.statistics.counts import Counts, check_truth, index_groups
+from ensemble.statistics.metrics import Objective
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.buildings import Findings, find_buildings
@@ -24,7 +25,7 @@ from postproc.search.counting import map_threads
 from postproc.search.exact import AREAS, Choice
 from postproc.study.trials import Studies, list_complete, name_setting
 
-F1: Objective = "dice"  # what evidence of buildings is scored as: 2 hits / (predicted + true)
+F1: Objective = "building_f1"
 CHUNK = 12  # tiles
 SEED = 42
 WORSE = 0.1  # p-value of the Wilcoxon test below which a trial is ended
@@ -54,6 +55,7 @@ class BuildingCounter:
 
     def __init__(self, maps: Sequence[np.ndarray], truths: Sequence[Sequence[Polygon]], groups: Sequence[str]) -> None:
         self.tiles = list(zip(maps, truths, strict=True))
+        self.names = tuple(groups)
         self.groups, self.index = index_groups(groups)
         if len(self.index) != len(self.tiles):
             raise ValueError(f"{len(self.tiles)} tiles of {len(self.index)} groups")
@@ -73,22 +75,16 @@ class BuildingCounter:
             counted[tile] = found.matched, found.predicted, found.truth
         return counted[tiles]
 
-    def collect(self, setting: Setting) -> Evidence:
-        """Count all tiles, as evidence whose `dice` is the F1: hits are its intersection, and its union has the misses.
-
-        So folds are mixed, draws are scored and gains are bounded as those of pixels are.
-        """
-        hits, predicted, truth = self.count(setting, range(len(self.tiles))).T
-        union = predicted + truth - hits
-        sums = np.zeros((3, len(self.groups)), np.int64)
-        for total, counts in zip(sums, (hits, union, fix_iou(hits, union)), strict=True):
-            np.add.at(total, self.index, counts)
-        return Evidence(self.groups, np.bincount(self.index, minlength=len(self.groups)), *sums)
+    def collect(self, setting: Setting) -> Counts:
+        """Count all tiles: the columns of building F1."""
+        found = self.count(setting, range(len(self.tiles)))
+        columns = ("matched", "predicted_buildings", "true_buildings")
+        return Counts.from_tiles(self.names, (dict(zip(columns, tile, strict=True)) for tile in found))
 
     def choose(self, setting: Setting, keep: np.ndarray) -> Choice:
         """Return a setting as a choice: its score is the F1 on the groups that `keep`, bool (groups,), has."""
-        evidence = self.collect(setting)
-        return Choice(setting[0], float(evidence.score(F1, keep)), evidence, setting[1])
+        counts = self.collect(setting)
+        return Choice(setting[0], float(counts.score(F1, keep)), counts, setting[1])
 
 
 def outline_setting(blend: np.ndarray, setting: Setting) -> list[Polygon]:

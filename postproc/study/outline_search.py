@@ -5,7 +5,8 @@ from itertools import product
 
 import numpy as np
 
-from ensemble.statistics.counts import Evidence, Objective
+from ensemble.statistics.counts import Counts
+from ensemble.statistics.metrics import Objective
 from postproc.pipeline.outlines import OutlineRecipe, draw_outlines
 from postproc.pipeline.recipe import NEUTRAL_THRESHOLD, Recipe
 from postproc.search.counting import Tile, collect_counts
@@ -35,11 +36,11 @@ def fit_outlines(source: Source, kept: Fit, objective: Objective, keeps: Sequenc
         source: the tiles.
         kept: the last kept step, flat.
         objective: what is maximised.
-        keeps: as by `list_keeps`, in the order of the fit's choices.
+        keeps: the training masks, in the order of the fit's choices.
     """
-    bases = [(kept.whole.recipe, kept.weights)]
-    bases += [(choice.recipe, weights) for choice, weights in zip(kept.others, kept.other_weights, strict=True)]
-    counted: dict[tuple[Recipe, tuple[tuple[str, int], ...]], Evidence] = {}
+    bases = [(kept.full.recipe, kept.weights)]
+    bases += [(choice.recipe, weights) for choice, weights in zip(kept.per_fold, kept.fold_weights, strict=True)]
+    counted: dict[tuple[Recipe, tuple[tuple[str, int], ...]], Counts] = {}
     choices = []
     for (recipe, weights), keep in zip(bases, keeps, strict=True):
         base = recipe, tuple(weights.items())
@@ -52,8 +53,8 @@ def fit_outlines(source: Source, kept: Fit, objective: Objective, keeps: Sequenc
     return make_fit(choices, [weights for _, weights in bases])
 
 
-def count_outlines(source: Source, weights: Mapping[str, int], recipe: Recipe, objective: Objective) -> Evidence:
-    """Count every setting on top of a flat recipe; the evidence's choices are (settings,)."""
+def count_outlines(source: Source, weights: Mapping[str, int], recipe: Recipe, objective: Objective) -> Counts:
+    """Count every setting on top of a flat recipe; their choices are (settings,)."""
     settings = list_settings(recipe)
 
     def count(tile: Tile) -> np.ndarray:

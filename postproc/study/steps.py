@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.statistics.counts import Objective
+from ensemble.statistics.counts import Counts
+from ensemble.statistics.metrics import Objective
 from postproc.search.exact import Choice, Grid, find_kernels, search_areas, search_kernels
 from postproc.study.source import Source
 from postproc.study.trials import Studies, list_complete, read_recipe, run_trials
@@ -20,26 +21,25 @@ class Fit:
     """What one step chooses.
 
     Attributes:
-        whole: the choice on all groups; its evidence is of all groups too, as is that of the others.
-        weights: member -> integer weight of the blend that `whole` is of.
-        others: others[k] is chosen on all groups but those of fold k; empty without cross-fitting.
-        other_weights: the blends that they are of.
+        full: the choice on all groups; its counts are of all groups too, as are those of the others.
+        weights: member -> integer weight of the blend that `full` is of.
+        per_fold: per_fold[k] is chosen on all groups but those of fold k; empty without cross-fitting.
+        fold_weights: the blends that they are of.
     """
 
-    whole: Choice
+    full: Choice
     weights: Mapping[str, int]
-    others: tuple[Choice, ...]
-    other_weights: tuple[Mapping[str, int], ...]
+    per_fold: tuple[Choice, ...]
+    fold_weights: tuple[Mapping[str, int], ...]
 
-
-def list_keeps(groups: int, folds: np.ndarray | None) -> list[np.ndarray]:
-    """Return what counts, bool (groups,): first every group, then all but fold 0's, all but fold 1's, .."""
-    others = [] if folds is None else [folds != fold for fold in range(folds.max() + 1)]
-    return [np.ones(groups, bool), *others]
+    @property
+    def counts(self) -> list[Counts]:
+        """Counts of the choices on each training mask."""
+        return [choice.counts for choice in (self.full, *self.per_fold)]
 
 
 def make_fit(choices: Sequence[Choice], blends: Sequence[Mapping[str, int]]) -> Fit:
-    """Return the fit of a choice, with its blend, for each of `list_keeps`."""
+    """Return the fit of a choice, with its blend, for each training mask."""
     return Fit(choices[0], blends[0], tuple(choices[1:]), tuple(blends[1:]))
 
 
@@ -85,7 +85,7 @@ def find_weights(
         stack: the maps.
         studies: where the studies go.
         kernels: the grid of the given blend.
-        keeps: as by `list_keeps`.
+        keeps: the training masks.
         budget: trials of each study.
         report: is told a study's kind and how many trials it has.
     """

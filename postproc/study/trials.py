@@ -14,7 +14,7 @@ from optuna.samplers import BaseSampler, TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from ensemble.statistics.counts import Objective
+from ensemble.statistics.metrics import Objective
 from members.common.errors import InputError
 from postproc.pipeline.recipe import KERNEL_SHAPES, Recipe
 from postproc.search.exact import LARGEST_KERNEL, ORDERS, Choice, Grid
@@ -134,7 +134,7 @@ def list_complete(study: optuna.Study) -> list[FrozenTrial]:
 
 def record_grid(studies: Studies, study: optuna.Study, grid: Grid, objective: Objective) -> int:
     """Add a trial for every recipe of the grid that the study does not hold yet; returns how many."""
-    scores = grid.evidence.score(objective).max(axis=-1)
+    scores = grid.counts.score(objective).max(axis=-1)
     with studies.take_turn():
         held = {name_setting(trial.params) for trial in list_complete(study)}
         missing = []

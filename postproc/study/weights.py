@@ -10,9 +10,10 @@ from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
-from ensemble.statistics.counts import THRESHOLDS, Evidence, Objective, index_groups
+from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
+from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe
-from postproc.search.counting import add_counts, map_threads
+from postproc.search.counting import add_counts, map_threads, name_columns
 from postproc.search.curve import count_recipe
 from postproc.search.exact import Choice, Grid
 from postproc.study.trials import DISTRIBUTIONS, read_recipe
@@ -42,11 +43,11 @@ class Stack:
 
     def choose(self, weights: Picks, recipe: Recipe, keep: np.ndarray) -> Choice:
         """Return the recipe's best threshold on the blend, in the groups that count: keep, (groups,)."""
-        evidence = self.collect(reduce_weights(weights), recipe)
-        return Grid((recipe,), evidence).choose(self.objective, keep)
+        counts = self.collect(reduce_weights(weights), recipe)
+        return Grid((recipe,), counts).choose(self.objective, keep)
 
-    def _collect(self, weights: Picks, recipe: Recipe) -> Evidence:
-        """Count one setting at every threshold; the evidence's choices are (1, 255)."""
+    def _collect(self, weights: Picks, recipe: Recipe) -> Counts:
+        """Count one setting at every threshold; their choices are (1, 255)."""
         sums = np.zeros((3, len(self.groups), 1, THRESHOLDS), np.int64)
         factors = np.array(weights)
         rounded = divide_sums(sum(weights))
@@ -57,7 +58,7 @@ class Stack:
 
         for counts, group in zip(map_threads(count, range(len(self.maps))), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Evidence(self.groups, self.tiles, *sums)
+        return Counts(self.groups, self.tiles, name_columns(sums))
 
 
 @njit(nogil=True, cache=True)

@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-
 from ensemble.statistics.bootstrap import DRAWS, SEED, Estimate, estimate_scores, score_each
+
 from ensemble.statistics.counts import draw_groups, find_interval
 
 HITS, TRIES = np.array([1.0, 0, 3, 2, 0]), np.array([2.0, 0, 3, 4, 1])
