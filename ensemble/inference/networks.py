@@ -10,6 +10,7 @@ import numpy as np
 
 from ensemble.mapfolder.maps import hash_file
 from members.common.errors import InputError
+from members.data.run import FoldFolder
 from members.training.networks.backend import choose_backend
 from members.training.spec import MemberSpec, read_spec
 
@@ -47,8 +48,8 @@ def load_network(folder: str | Path) -> Network:
     choose_backend()
     from members.training.networks.network import build_network  # brings Keras
 
-    folder = Path(folder)
-    spec, weights = read_spec(folder / "spec.json"), folder / "best.weights.h5"
+    files = FoldFolder(Path(folder))
+    spec, weights = read_spec(files.spec_file), files.weights_file
     if not weights.is_file():
         raise InputError(f"{weights}: no such file, so no trained network here; train it, or name another folder")
     network = build_network(spec)
@@ -75,7 +76,7 @@ def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -
         InputError: the weights there are others.
     """
     for folder, expected in zip(folders, weights, strict=True):
-        path = folder / "best.weights.h5"
+        path = FoldFolder(folder).weights_file
         if (found := hash_file(path)) != expected:
             raise InputError(
                 f"{path}: hash {found}, but the manifest of the maps says {expected}; the member was trained on "

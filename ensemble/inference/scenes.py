@@ -11,7 +11,7 @@ import rasterio
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
-from members.data.tiles import check_bands, open_raster, read_bands
+from members.data.raster import check_bands, open_raster, read_bands
 from members.training.spec import STRIDE
 
 WINDOW, OVERLAP, MARGIN = 512, 128, 32
