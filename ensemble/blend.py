@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from ensemble.mapfolder.valid import read_members, read_valid
+from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend
 from ensemble.selection.calibration import Calibration, CalibrationName, judge_calibration
 from ensemble.selection.diversity import ErrorMoments
@@ -46,19 +46,19 @@ def blend(
     the interval of its gain is above 0.
     """
     place = Run(run)
-    manifests, tiles, sizes = read_valid(place, data)
-    members = list(manifests)
+    samples = RunSamples(place, data)
+    members = samples.members
     given = None if weights is None else parse_weights(weights, members)
-    pairs = track(read_members(place, members, tiles, sizes), "reading maps", len(tiles))
+    pairs = track(samples, "reading maps", len(samples))
     moments = ErrorMoments(len(members))
-    library = build_library(members, moments.watch(pairs), [tile.group for tile in tiles])
+    library = build_library(members, moments.watch(pairs), samples.groups)
     judgements = judge_blends(library, bags, given)
     chosen = take_method(judgements, method if given is None else "given")
     calibration = calibrate and judge_calibration(library, chosen, calibrate, bags)
     place.log_command()
     content = describe_choice(chosen, judgements, calibration)
     write_json(place.blend_file, content | {"error_correlation": moments.describe()})
-    print_judgements(judgements, chosen, len(tiles), len(set(library.groups)))
+    print_judgements(judgements, chosen, len(samples), len(set(library.groups)))
     print_correlation(members, moments.correlate())
     if calibration:
         print_calibration(calibration)

@@ -12,8 +12,8 @@ import numpy as np
 import optuna
 import typer
 
-from ensemble.mapfolder.maps import Manifest
-from ensemble.mapfolder.valid import read_valid
+from ensemble.mapfolder.manifest import Manifest
+from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.counts import index_groups
 from ensemble.statistics.crossfit import CrossFit, pool_groups
@@ -100,7 +100,8 @@ def tune(
     place = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    manifests, tiles, sizes = read_valid(place, data)
+    found = RunSamples(place, data)
+    manifests, tiles, sizes = found.manifests, found.tiles, found.sizes
     given = read_weights(place, list(manifests))
     if tune_weights and len(manifests) < 2:
         raise InputError(f"{place.part_folder('valid')}: maps of {len(manifests)} member; --tune-weights takes two")

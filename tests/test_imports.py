@@ -47,7 +47,7 @@ def test_there_are_modules() -> None:
         "roofstack",
         "members.data.tiles",
         "members.training.fit",
-        "ensemble.mapfolder.maps",
+        "ensemble.mapfolder.manifest",
         "postproc.pipeline.recipe",
     } <= set(MODULES)
     assert "keras" in set(list_imports(MODULES["members.training.fit"]))

@@ -8,8 +8,8 @@ import numpy as np
 from ensemble.inference.merging import MERGES, merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.scenes import BATCH, WINDOW, ArrayScene, StackPredictor, predict_scene
-from ensemble.inference.views import parse_views
-from ensemble.mapfolder.maps import quantise
+from ensemble.inference.views import choose_views, parse_views
+from ensemble.mapfolder.raster import quantise
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 
@@ -50,15 +50,12 @@ def predict_maps(
                [  0,   0, 200, 200,   0],
                [  0,   0, 200, 200,   0]], dtype=uint8)]
     """
-    wanted = parse_views(views)
-    supported = [view for view in wanted if view.is_supported(network.spec)]
-    if not supported:
-        raise InputError(f"views {views}: {network.spec.name} was trained to support none of them; name others")
+    chosen = choose_views(network.spec, parse_views(views))
     if merge not in MERGES:
         raise InputError(f"merge {merge!r}: no way to merge views; there are {', '.join(MERGES)}")
     for number, image in enumerate(images):
         check_image(f"images[{number}]", image)
-    see = partial(merge_views, [network], views=supported, merge=merge)
+    see = partial(merge_views, [network], views=chosen, merge=merge)
     predictor = StackPredictor(see, multiple=network.spec.size_multiple)
     maps: list[np.ndarray] = [np.zeros(image.shape[:2], np.uint8) for image in images]
     batches = batch_images(images)
@@ -80,11 +77,11 @@ def check_image(name: str, image: np.ndarray) -> None:
     Raises:
         InputError: it is not uint8 (h, w, 3) with a pixel.
     """
-    if isinstance(image, np.ndarray) and image.dtype == np.uint8 and image.ndim == 3 and image.shape[2:] == (3,):
-        if image.size:
-            return
-    shown = f"{image.dtype} {image.shape}" if isinstance(image, np.ndarray) else type(image).__name__
-    raise InputError(f"{name}: {shown}; an image is a uint8 array (h, w, 3), RGB")
+    rule = "an image is a uint8 array (h, w, 3), RGB"
+    if not isinstance(image, np.ndarray):
+        raise InputError(f"{name}: {type(image).__name__}; {rule}")
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.size == 0:
+        raise InputError(f"{name}: {image.dtype} {image.shape}; {rule}")
 
 
 def batch_images(images: Sequence[np.ndarray]) -> list[list[int]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.inference.scenes import Block
-from ensemble.mapfolder.maps import refuse_disk
+from ensemble.mapfolder.raster import refuse_disk
 from members.common.files import write_whole
 
 

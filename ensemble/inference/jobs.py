@@ -14,7 +14,7 @@ from ensemble.inference.merging import merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.scenes import BATCH, WINDOW, Scene, StackPredictor, list_blocks, open_scene, predict_scene
 from ensemble.inference.views import View
-from ensemble.mapfolder.maps import map_path, open_map, quantise, write_map
+from ensemble.mapfolder.raster import map_path, open_map, quantise, write_map
 from members.data.tiles import Tile
 
 Predict = Callable[[np.ndarray], np.ndarray]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.mapfolder.maps import hash_file
+from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
 from members.data.run import FoldFolder
 from members.training.networks.backend import choose_backend

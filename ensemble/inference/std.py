@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from ensemble.mapfolder.maps import map_path, open_map, quantise
+from ensemble.mapfolder.raster import map_path, open_map, quantise
 from members.data.raster import open_raster, read_bands
 from members.data.run import Run
 from members.data.tiles import Tile

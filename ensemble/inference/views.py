@@ -8,7 +8,7 @@ A view is a combination of them, such as a quarter turn of a smaller image.
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -230,7 +230,7 @@ def parse_views(text: str) -> tuple[View, ...]:
         return VIEW_SETS[text]
     views = tuple(parse_view(name.strip()) for name in text.split(","))
     if len(set(views)) < len(views):
-        raise InputError(f"{text}: a view is named twice; each counts once, so name it once")
+        raise InputError("a view is named twice; each counts once, so name it once")
     return views
 
 
@@ -249,3 +249,22 @@ def parse_view(name: str) -> View:
             "as in e,h,r90-scale0.75"
         )
     return View.of(*found)
+
+
+def name_views(views: tuple[View, ...]) -> str:
+    """Return what `parse_views` takes for views: a set's name where they are one, or a list."""
+    names = [name for name, those in VIEW_SETS.items() if those == views]
+    return names[0] if names else ",".join(view.name for view in views)
+
+
+def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
+    """Return the views that a member was trained to support.
+
+    Raises:
+        InputError: there is none.
+    """
+    supported = tuple(view for view in views if view.is_supported(spec))
+    if not supported:
+        names = ", ".join(view.name for view in views)
+        raise InputError(f"{spec.name}: not trained to support any of the views {names}; give others")
+    return supported

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble.mapfolder.maps import quantise
+from ensemble.mapfolder.raster import quantise
 from ensemble.selection.greedy import Library, Picks, collect_blend, count_values
 from ensemble.selection.methods import Judgement, choose_weights, judge_choice
 from ensemble.statistics.counts import Counts, index_groups

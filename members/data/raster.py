@@ -54,6 +54,16 @@ def limit_cache() -> dict[str, int]:
     return {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE}
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """Read the height and width of a raster, px.
+
+    Raises:
+        InputError: the file is missing, has zero bytes, or is no raster.
+    """
+    with open_raster(path) as raster:
+        return raster.height, raster.width
+
+
 def read_bands(raster: rasterio.DatasetReader, **options: object) -> np.ndarray:
     """Read bands of a raster that `open_raster` opened, as (bands, h, w).
 

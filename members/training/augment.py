@@ -2,11 +2,13 @@
 
 import threading
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-import albumentations as A
 import cv2
 import numpy as np
-from albumentations.augmentations.geometric import functional as geometric
+
+if TYPE_CHECKING:
+    import albumentations as A
 
 Pair = tuple[np.ndarray, np.ndarray]
 
@@ -18,15 +20,17 @@ PASTE_SHARE = 0.4
 _own = threading.local()
 
 
-def take_transforms(policy: str) -> A.Compose:
+def take_transforms(policy: str) -> "A.Compose":
     """This thread's transforms of a policy: seeding them and calling them must not be torn apart by another thread."""
     if policy not in vars(_own):
         setattr(_own, policy, build_transforms(policy))
     return getattr(_own, policy)
 
 
-def build_transforms(policy: str) -> A.Compose:
+def build_transforms(policy: str) -> "A.Compose":
     """What albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
+    import albumentations as A  # takes seconds
+
     light = A.RandomBrightnessContrast(0.25, 0.25, p=0.6)
     season = A.HueSaturationValue(12, 25, 15, p=0.5)
     gamma = A.RandomGamma((75, 135), p=0.3)
@@ -76,6 +80,8 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
 
 def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: np.random.Generator) -> Pair:
     """A random crop of a tile, in a random symmetry of the square unless the policy is "none"."""
+    from albumentations.augmentations.geometric import functional as geometric
+
     image, mask = pad_tile(image, crop), pad_tile(mask, crop)
     top, left = (int(rng.integers(side - crop + 1)) for side in mask.shape)
     window = np.s_[top : top + crop, left : left + crop]

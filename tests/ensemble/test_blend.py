@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from ensemble.selection.blend import blend_maps, read_blend, read_weights
 from members.common.errors import InputError
 from members.common.files import write_json

@@ -14,7 +14,8 @@ from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
 from test_views import SYMMETRIES, Standin, draw_stack
 
 from ensemble import predict
-from ensemble.mapfolder.maps import Manifest, hash_file, read_manifest, read_map
+from ensemble.mapfolder.manifest import Manifest, hash_file, read_manifest
+from ensemble.mapfolder.raster import read_map
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.raster import read_image

@@ -12,7 +12,7 @@ from test_views import Standin
 from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Claims
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.data.tiles import Tile
 

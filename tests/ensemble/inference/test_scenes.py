@@ -14,7 +14,7 @@ from ensemble.inference.jobs import Job, write_scene
 from ensemble.inference.scenes import open_scene, predict_scene
 from ensemble.inference.views import VIEW_SETS
 from ensemble.inference.windows import MARGIN
-from ensemble.mapfolder.maps import read_map
+from ensemble.mapfolder.raster import read_map
 from members.data.tiles import Tile
 
 RADIUS = 15  # of the stand-in, three blurs of 11 px

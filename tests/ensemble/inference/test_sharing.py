@@ -14,7 +14,7 @@ from test_views import Standin
 
 from ensemble import predict
 from ensemble.inference.networks import load_networks
-from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.raster import read_image

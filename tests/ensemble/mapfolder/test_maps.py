@@ -11,19 +11,8 @@ from conftest import PLACE, ROOT, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble.mapfolder.maps import (
-    Manifest,
-    claim_folder,
-    list_missing,
-    map_path,
-    plan_maps,
-    quantise,
-    read_manifest,
-    read_map,
-    read_maps,
-    write_manifest,
-    write_map,
-)
+from ensemble.mapfolder.manifest import Manifest, claim_folder, list_missing, plan_maps, read_manifest, read_manifests, write_manifest
+from ensemble.mapfolder.raster import map_path, quantise, read_map, write_map
 from members.common.errors import InputError
 
 VALUES = np.arange(32 * 40, dtype=np.uint8).reshape(32, 40)
@@ -74,7 +63,7 @@ def test_nothing_is_said_about_images_without_a_place_on_earth(tmp_path: Path) -
     write_tiles(tmp_path, 2, suffix=".png")
     program = f"""
 from pathlib import Path
-from ensemble.mapfolder.maps import read_map, write_map
+from ensemble.mapfolder.raster import read_map, write_map
 from members.data.raster import check_tiles, read_pair
 from members.data.tiles import list_tiles
 tiles = list_tiles(Path({str(tmp_path)!r}))
@@ -172,7 +161,7 @@ def test_claiming_a_folder_drops_maps_of_another_manifest(tmp_path: Path, change
 
 def test_members_that_fit_together(tmp_path: Path) -> None:
     folders = [fill_folder(tmp_path / name, describe(name)) for name in ("x", "y")]
-    manifests, images = read_maps(folders)
+    manifests, images = read_manifests(folders)
     assert list(manifests) == ["x", "y"]
     assert images == IMAGES
 
@@ -188,13 +177,13 @@ def test_members_that_fit_together(tmp_path: Path) -> None:
 def test_members_that_do_not(tmp_path: Path, other: dict, message: str) -> None:
     folders = [fill_folder(tmp_path / "x", describe("x")), fill_folder(tmp_path / "y", describe("y", **other))]
     with pytest.raises(InputError, match=message):
-        read_maps(folders)
+        read_manifests(folders)
 
 
 def test_members_with_maps_missing(tmp_path: Path) -> None:
     fill_folder(tmp_path / "x", describe("x"))
     map_path(tmp_path / "x", "b").unlink()
     with pytest.raises(InputError, match=r"x: 1 of 2 maps are missing \(b, \.\.\.\); run the same roofstack predict"):
-        read_maps([tmp_path / "x"])
+        read_manifests([tmp_path / "x"])
     with pytest.raises(InputError, match="no member has maps of this part; run roofstack predict"):
-        read_maps([])
+        read_manifests([])

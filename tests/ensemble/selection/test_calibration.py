@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from test_greedy import GROUPS, build, draw_tiles
 
-from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
+from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import Blend, blend_maps, read_blend, read_weights
 from ensemble.selection.calibration import (
     IDENTITY,
