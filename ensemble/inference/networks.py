@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,6 +30,8 @@ class Network:
     predict: Callable[[np.ndarray], np.ndarray]
 
 
+TRACES = 16
+"""Sizes of images whose traces are kept."""
 Load = Callable[[Path], Network]
 
 
@@ -60,7 +63,25 @@ def load_network(folder: str | Path) -> Network:
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{weights}: damaged or of another network ({reason}); retrain") from None
-    return Network(spec, network.predict_on_batch)
+    return Network(spec, trace_sizes(network))
+
+
+def trace_sizes(network: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a Keras network's forward pass, traced anew for each size of images.
+
+    Keras itself relaxes a trace to sizes that are known only when it runs, which its bilinear upsampling refuses on
+    TensorFlow (3.15).
+    """
+
+    @functools.lru_cache(maxsize=TRACES)
+    def trace(size: tuple[int, ...]) -> Any:
+        return network.make_predict_function(force=True)
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        network.predict_function = trace(batch.shape[1:])
+        return network.predict_on_batch(batch)
+
+    return predict
 
 
 @functools.lru_cache(maxsize=1)
