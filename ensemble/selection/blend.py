@@ -75,6 +75,9 @@ class Blend(Mapping[str, int]):
             raise InputError(f"{source}: tables: not 256 whole numbers from 0 to 255 by member, none falling; {cure}")
         return cls(weights, {member: np.array(table, np.uint8) for member, table in tables.items()})
 
+    def __str__(self) -> str:
+        return ", ".join(f"{weight} x {member}" for member, weight in self.weights.items() if weight)
+
     def describe(self) -> dict[str, Any]:
         """As `parse` takes it, for JSON."""
         tables = {member: table.tolist() for member, table in self.tables.items()}
