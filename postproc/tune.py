@@ -45,8 +45,8 @@ def tune(
     trials: Annotated[
         int | None,
         typer.Option(
-            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}; with building_f1 {BUILDING_TRIALS}. With "
-            "neither: try only the N simplest of the 225 kernel settings, default all.",
+            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}; with building_f1 "
+            f"{BUILDING_TRIALS}. With neither: try only the N simplest of the 225 kernel settings, default all.",
             min=1,
             metavar="N",
         ),
@@ -127,13 +127,14 @@ def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial
 
 def record_study(tuning: Tuning, open_studies: "functools.partial[Studies]") -> "optuna.Study":
     """Record what was searched exactly as trials, and return the study of all groups."""
-    from postproc.study.trials import DISTRIBUTIONS, record_grid
+    from postproc.study.trials import DISTRIBUTIONS, find_study, record_grid
 
     studies = open_studies()
-    if tuning.grid is not None:
-        study = studies.open(tuning.objective, DISTRIBUTIONS)
-        record_grid(studies, study, tuning.grid, tuning.objective)
-    return studies.find(tuning.study) if tuning.study else study
+    if tuning.grid is None:
+        return find_study(studies, str(tuning.study))
+    study = studies.open(tuning.objective, DISTRIBUTIONS)
+    record_grid(studies, study, tuning.grid, tuning.objective)
+    return find_study(studies, tuning.study) if tuning.study else study
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:

@@ -15,6 +15,7 @@ from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import Building, rasterize_outlines
 
+NEUTRAL = Recipe()
 CURE = "run roofstack tune again"
 
 
@@ -30,7 +31,7 @@ class Pipeline:
     """
 
     blend: Blend
-    recipe: Recipe = Recipe()
+    recipe: Recipe = NEUTRAL
     outlines: OutlineRecipe | None = None
 
     def cut(self, values: np.ndarray) -> np.ndarray:

@@ -127,7 +127,12 @@ class Morphology(Step):
         return picture
 
     @classmethod
-    def list_settings(cls, largest: int = LARGEST_KERNEL) -> Iterator[dict[str, Any]]:
+    def list_settings(cls) -> Iterator[dict[str, Any]]:
+        return cls.list_kernels(LARGEST_KERNEL)
+
+    @staticmethod
+    def list_kernels(largest: int) -> Iterator[dict[str, Any]]:
+        """Yield the settings with kernels up to a size, odd, px."""
         sizes = range(1, largest + 1, 2)
         for order, kernel, close, opening in product(ORDERS, KERNEL_SHAPES, sizes, sizes):
             yield {"order": order, "kernel": kernel, "close": close, "open": opening}

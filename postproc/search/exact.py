@@ -75,9 +75,7 @@ def plan_pictures(recipes: Sequence[Recipe], objective: Objective) -> Counter:
     return count
 
 
-def count_pictures(
-    pictures: Iterable[np.ndarray], recipes: int, truth: np.ndarray, objective: Objective
-) -> np.ndarray:
+def count_pictures(pictures: Iterable[np.ndarray], recipes: int, truth: np.ndarray, objective: Objective) -> np.ndarray:
     """Count one tile's pictures, uint8 (h, w), one a recipe and taken one at a time: int32 (recipes, 2, 256)."""
     if objective == "boundary_iou":
         return count_bands(pictures, recipes, truth)
@@ -90,7 +88,7 @@ def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
     Args:
         largest: size of the largest kernel, odd, 3 or more; 15 makes 225 recipes.
     """
-    recipes = {Recipe(**setting).normalise() for setting in Morphology.list_settings(largest)}
+    recipes = {Recipe(**setting).normalise() for setting in Morphology.list_kernels(largest)}
     return tuple(sorted(recipes, key=lambda recipe: recipe.complexity))
 
 

@@ -47,7 +47,8 @@ class Grid:
         scores = self.counts.score(objective, weights)
         best = scores.max()
         # of a recipe's equal thresholds only its own best can win
-        ties = [(index, best_threshold(scores[index])) for index in np.flatnonzero(scores.max(axis=-1) == best).tolist()]
+        equals = np.flatnonzero(scores.max(axis=-1) == best).tolist()
+        ties = [(index, best_threshold(scores[index])) for index in equals]
         cuts = [self.recipes[index].model_copy(update={"threshold": threshold}) for index, threshold in ties]
         first = min(range(len(cuts)), key=lambda number: cuts[number].complexity)
         index, threshold = ties[first]

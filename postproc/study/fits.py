@@ -108,7 +108,7 @@ def fit_blends(task: Task, blends: Sequence[Blend]) -> Fit:
 def choose_flat_steps(
     task: Task, blend: Blend, masks: Sequence[np.ndarray], most: int | None = None
 ) -> tuple[dict[str, list[Choice]], Grid]:
-    """Choose as `fit_flat_steps` does on some masks, bool (groups,) each; returns step -> a choice a mask, and the grid."""
+    """Choose as `fit_flat_steps` does on some masks, bool (groups,): step -> a choice a mask, and the grid."""
     first, *further = FLAT_STEPS
     tiles = task.read(blend, f"exact search, {blend}")
     grid = search_step(first, [Recipe()], tiles, task.groups, task.objective)

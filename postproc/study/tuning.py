@@ -65,7 +65,7 @@ class Tuning:
         return None if counts is None else estimate_score(counts, "pooled_iou")
 
     def describe(self) -> dict[str, Any]:
-        """Return what tuned.json holds beside the pipeline: scores in pooled IoU, by applying it; steps as tuned for."""
+        """Return what tuned.json has beside the pipeline: its scores in pooled IoU; the steps' as tuned for."""
         return {
             "scores": {
                 "default": float(self.losses.default.score("pooled_iou")),
@@ -105,7 +105,16 @@ class Tuning:
         return ResultTable(
             f"{METRICS[self.objective].title} on {len(self.task.groups)} validation tiles of {groups} groups; neutral: "
             f"{self.verdict.neutral:.4f}",
-            ("step", "in sample", "cross-fitted", "gain", f"{LEVEL:.0%} interval", "lost", "verdict", "what it chooses"),
+            (
+                "step",
+                "in sample",
+                "cross-fitted",
+                "gain",
+                f"{LEVEL:.0%} interval",
+                "lost",
+                "verdict",
+                "what it chooses",
+            ),
             [self._list_cells(step) for step in self.verdict.steps],
             notes,
         )
@@ -119,7 +128,16 @@ class Tuning:
         interval = "" if step.gain.interval is None else "{:+.4f} .. {:+.4f}".format(*step.gain.interval)
         lost = f"{self.losses.find_share(step.name):.1%}"
         verdict = "kept" if step.kept else "refused"
-        return step.name, f"{step.in_sample:.4f}", cross_fitted, f"{step.gain.value:+.4f}", interval, lost, verdict, words
+        return (
+            step.name,
+            f"{step.in_sample:.4f}",
+            cross_fitted,
+            f"{step.gain.value:+.4f}",
+            interval,
+            lost,
+            verdict,
+            words,
+        )
 
     def __str__(self) -> str:
         return f"{self.tabulate()}\nkept: {self.pipeline}"
@@ -191,7 +209,7 @@ def tune_pipeline(
     if tune_weights:
         from postproc.study.weights import find_blends  # brings Optuna
 
-        blends, study = find_blends(task, blend, grid, studies, trials or WEIGHT_TRIALS)
+        blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
     verdict = judge_steps(take_neutral(grid, blend, task), fits, task.crossfit, objective)
     drawn = fit_outlines(task, verdict.kept)
@@ -203,8 +221,15 @@ def tune_buildings(task: Task, blend: Blend, studies: "Callable[[], Studies] | N
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pipeline`."""
     from postproc.study.building_steps import judge_buildings  # brings Optuna
 
-    verdict, study = judge_buildings(task, blend, studies, trials)
+    verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials)
     return Tuning(task, verdict, apply_verdict(task, verdict), None, study)
+
+
+def keep_in_memory() -> "Studies":
+    """Open studies that are gone with the process."""
+    from postproc.study.trials import MemoryStudies  # brings Optuna
+
+    return MemoryStudies()
 
 
 def deal_crossfit(groups: Sequence[str], cross_fit: bool) -> CrossFit:
