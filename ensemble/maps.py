@@ -8,11 +8,11 @@ import typer
 from ensemble.mapfolder.checks import compare_manifests, find_problems
 from ensemble.mapfolder.foreign import find_target, import_maps
 from ensemble.mapfolder.manifest import MANIFEST, Manifest, read_manifest
-from members.common.console import stdout, track
+from members.common.console import make_app, stdout, track
 from members.common.errors import InputError
 from members.data.run import Run
 
-app = typer.Typer(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
+app = make_app(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
 
 
 @app.command()
