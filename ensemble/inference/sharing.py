@@ -48,7 +48,6 @@ def predict_member(task: Task, scheduler: str | None = None, progress: Progress 
     """
     if not task.list_left():
         return 0
-    locks = Locks(task.full.target, task.full.image_ids)
     if scheduler is None:  # before old maps go: the weights may be damaged
         networks = {job: [load_network(folder) for folder in job.folders] for job, _ in task.jobs}
 
@@ -58,6 +57,8 @@ def predict_member(task: Task, scheduler: str | None = None, progress: Progress 
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
             return run_on_cluster(scheduler, predict_chunk, job, cut_chunks(job, tiles), load_network)
+
+    locks = Locks(task.full.target, task.full.image_ids)
 
     def prepare() -> None:
         if task.replaces_maps():

@@ -212,8 +212,11 @@ def test_images_of_ones_own(roofstack: RoofStack, run: Run, tmp_path: Path) -> N
 # A real network
 
 
-def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lite0_network: Any) -> None:
+def test_a_real_network_from_its_files(
+    roofstack: RoofStack, tmp_path: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole command on weights from disk against the same network called by hand, tile by tile."""
+    monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
     data = write_tiles(tmp_path / "data", 4, (64, 40))
     run = Run(tmp_path / "run")
     run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
