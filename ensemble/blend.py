@@ -10,7 +10,7 @@ from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.calibration import CalibrationName
 from ensemble.selection.judgement import Method
 from ensemble.selection.report import complete_weights, select_blend
-from members.common.console import run_command, stdout, track
+from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import Run
@@ -47,7 +47,8 @@ def blend(
     report = select_blend(samples, method=method, bags=bags, calibrate=calibrate, given=given, progress=track)
     folder.log_command()
     write_json(folder.blend_file, report.describe())
-    stdout.print(report)
+    for table in report.tables:
+        print_table(table)
     stdout.print(f"written: {folder.blend_file}")
 
 

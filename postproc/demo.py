@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from ensemble.predict import predict
-from ensemble.selection.blend import read_blend
+from ensemble.selection.blend import Blend, read_blend
 from members.common.console import stderr, stdout, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
@@ -123,10 +123,10 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
     )
 
 
-def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
+def score_stage(part: Path, blend: Blend, clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
     """Pooled IoU of a blend and its clean-up over the tiles set aside."""
     overlaps = (
-        count_overlap(truth, cut_mask(read_blend(part, weights, image_id, truth.shape), *clean_up))
+        count_overlap(truth, cut_mask(read_blend(part, blend, image_id, truth.shape), *clean_up))
         for image_id, truth in truths.items()
     )
     return float(pool_overlaps(overlaps).iou)
@@ -135,9 +135,9 @@ def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truth
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: CleanUp) -> Table:
     """The table of what each stage brings."""
     single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
-    blend = dict.fromkeys(MEMBERS, 1)
+    blend = Blend.mean(MEMBERS)
     neutral: CleanUp = Recipe(), None
-    stages = {f"member {name}": (single, {name: 1}, neutral) for name in MEMBERS}
+    stages = {f"member {name}": (single, Blend({name: 1}), neutral) for name in MEMBERS}
     stages["blend of both"] = (single, blend, neutral)
     stages["blend with TTA (d4)"] = (averaged, blend, neutral)
     stages["blend with TTA, tuned"] = (averaged, blend, tuned)
@@ -157,7 +157,7 @@ def picture_tiles(
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
     for image_id in shown:
         truth = truths[image_id]
-        blend = read_blend(run.part_folder("test"), dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
+        blend = read_blend(run.part_folder("test"), Blend.mean(MEMBERS), image_id, truth.shape)
         mask = cut_mask(blend, *clean_up)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
         panels.append((caption, read_image(images[image_id]), truth, blend, mask))

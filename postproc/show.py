@@ -55,7 +55,7 @@ def show(
     source = "tuned" if place.tuned_file.is_file() else "default"
     recipe, blend = choose_recipe(place, part, source)
     outlines = choose_outlines(place, source) or OutlineRecipe()
-    folders = [place.map_folder(part, member) for member, weight in blend.items() if weight]
+    folders = [place.map_folder(part, member) for member in blend.used]
     _, sizes = read_maps(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}

@@ -101,18 +101,19 @@ def tune(
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
     manifests, tiles, sizes = read_valid(place, data)
-    given = read_weights(place, list(manifests))
+    blend = read_weights(place, list(manifests))
+    given = blend.weights
     if tune_weights and len(manifests) < 2:
         raise InputError(f"{place.part_folder('valid')}: maps of {len(manifests)} member; --tune-weights takes two")
     groups = tuple(pool_groups([tile.group for tile in tiles]))
-    source = Source(place.part_folder("valid"), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
+    source = Source(place.part_folder("valid"), tuple(manifests), tuple(tiles), sizes, groups, blend.tables)
     names, _ = index_groups(groups)
     crossfit = deal_folds(names) if cross_fit else CrossFit(len(names), None)
     address = Address(storage or place.study_file)
     address.reach()
 
     keeps = crossfit.training_masks
-    maps = fingerprint_maps(manifests, given, groups)
+    maps = fingerprint_maps(manifests, blend, groups)
     open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
     plots = place.report_folder
     if objective == "building_f1":
@@ -192,7 +193,7 @@ def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Se
     """Eight hexadecimal digits of what is tuned on: weights, views, images and split of the maps, blend and groups."""
     maps = {name: manifest.model_dump() for name, manifest in sorted(manifests.items())}
     tables = [blend.describe()["tables"]] if blend.tables else []
-    content = json.dumps([maps, sorted(blend.items()), sorted(groups), *tables], sort_keys=True)
+    content = json.dumps([maps, sorted(blend.weights.items()), sorted(groups), *tables], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 

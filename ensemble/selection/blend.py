@@ -120,7 +120,8 @@ class Blend:
                     f"maps[{member!r}]: {len(maps[member])}, but {len(maps[used[0]])} of {used[0]}; give one a tile, "
                     "all in the same order"
                 )
-        return [self._blend_tile(number, tile) for number, tile in enumerate(zip(*(maps[m] for m in used), strict=True))]
+        tiles = zip(*(maps[member] for member in used), strict=True)
+        return [self._blend_tile(number, tile) for number, tile in enumerate(tiles)]
 
     def _blend_tile(self, number: int, maps: Sequence[np.ndarray]) -> np.ndarray:
         for member, values in zip(self.used, maps, strict=True):
@@ -172,6 +173,9 @@ class Blend:
         if not isinstance(tables, dict) or not all(map(is_table, tables.values())):
             raise InputError(f"{source}: tables: not 256 whole numbers from 0 to 255 by member, none falling; {cure}")
         return cls(weights, {member: np.array(table, np.uint8) for member, table in tables.items()})
+
+    def __str__(self) -> str:
+        return ", ".join(f"{weight} x {member}" for member, weight in self.weights.items() if weight)
 
     def describe(self) -> dict[str, Any]:
         """Return the blend as `parse` takes it, for JSON."""

@@ -1,11 +1,10 @@
 """Choosing a blend: what each way to blend, and calibration, is worth, and which blend is kept."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, get_args
 
 import numpy as np
-from rich.console import Group
 
 from ensemble.mapfolder.samples import ArraySamples, Samples
 from ensemble.selection.blend import Blend, Picks, check_weights
@@ -15,7 +14,7 @@ from ensemble.selection.judgement import Judgement, Method, judge_blends, take_m
 from ensemble.selection.library import build_library
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
-from members.common.tables import Table, render_html, render_text
+from members.common.tables import ResultTable
 
 TITLES = {"mean": "mean of all", "single": "best single", "greedy": "greedy", "given": "given"}
 
@@ -58,18 +57,18 @@ class BlendReport:
         rounded = [[None if np.isnan(value) else round(float(value), 4) for value in row] for row in self.correlation]
         return content | {"error_correlation": rounded}
 
-    def list_parts(self) -> list[Table | str]:
-        """List the tables and lines that tell all this."""
-        parts: list[Table | str] = [self.tabulate_judgements()]
+    @property
+    def tables(self) -> tuple[ResultTable, ...]:
+        """The ways to blend, how alike the members err where there are several, and what else is to be said."""
+        tables = [self.tabulate_judgements()]
         if len(self.correlation) > 1:
-            parts.append(self.tabulate_correlation())
-        if self.calibration:
-            parts.append(tell_calibration(self.calibration))
+            tables.append(self.tabulate_correlation())
+        notes = [tell_calibration(self.calibration)] if self.calibration else []
         if idle := [member for member, weight in self.blend.weights.items() if not weight]:
-            parts.append(f"weight 0, so not needed: {', '.join(idle)}")
-        return parts
+            notes.append(f"weight 0, so not needed: {', '.join(idle)}")
+        return (*tables[:-1], replace(tables[-1], notes=tuple(notes)))
 
-    def tabulate_judgements(self) -> Table:
+    def tabulate_judgements(self) -> ResultTable:
         """Return the table of the ways to blend."""
         rows = []
         for each in self.judgements:
@@ -81,30 +80,27 @@ class BlendReport:
                 gain = (f"{each.gain.value:+.4f}", "{:+.4f} .. {:+.4f}".format(*each.gain.interval))
             kept = "kept" if each is self.chosen else ""
             rows.append((TITLES[each.method], shown, f"{each.in_sample:.4f}", *score, *gain, kept))
-        return Table(
+        return ResultTable(
             f"pooled IoU at the best threshold, {self.tiles} tiles of {self.groups} groups",
             ("blend", "weights", "in sample", "cross-fitted", "90% interval", "over the mean", "90% interval", ""),
             tuple(rows),
         )
 
-    def tabulate_correlation(self) -> Table:
+    def tabulate_correlation(self) -> ResultTable:
         """Return the table of how alike the members err."""
         members = self.blend.members
         rows = zip(members, self.correlation, strict=True)
-        return Table(
+        return ResultTable(
             "correlation of errors, map minus truth, pixel by pixel",
             ("", *members),
             tuple((member, *(f"{value:.3f}" for value in row)) for member, row in rows),
         )
 
-    def __rich__(self) -> Group:
-        return Group(*self.list_parts())
-
     def __str__(self) -> str:
-        return render_text(*self.list_parts())
+        return "\n\n".join(map(str, self.tables))
 
     def _repr_html_(self) -> str:
-        return render_html(*self.list_parts())
+        return "".join(table._repr_html_() for table in self.tables)
 
 
 def tell_calibration(calibration: Calibration) -> str:
@@ -166,9 +162,7 @@ def select_blend(
     chosen = take_method(judgements, method if weights is None else "given")
     calibration = judge_calibration(library, chosen, calibrate, bags) if calibrate else None
     correlation = correlate_errors(library)
-    return BlendReport(
-        tuple(judgements), chosen, calibration, correlation, len(samples), len(set(samples.groups))
-    )
+    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), len(set(samples.groups)))
 
 
 def check_options(method: str, bags: int, calibrate: str | None) -> None:
@@ -210,5 +204,7 @@ def complete_weights(given: Mapping[str, int], members: Sequence[str]) -> Picks:
         if member not in members:
             raise InputError(f"no maps of a member {member!r}; there are {', '.join(members)}")
     weights = tuple(given.get(member, 0) for member in members)
+    if weights and not any(weights):
+        raise InputError(f"weights {list(weights)}: they sum to 0; at least one member needs a weight above 0")
     check_weights(weights)
     return weights

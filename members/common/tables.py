@@ -1,56 +1,40 @@
-"""Tables of results that read alike in a terminal, in a notebook, and as plain text."""
+"""Tables of results: as text, as HTML in a notebook, and drawn on a terminal by `members.common.console`."""
 
 import html
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-from rich.console import Console, RenderableType
-from rich.table import Table as RichTable
-
-WIDTH = 120
-"""Of plain text, characters."""
 
 
 @dataclass(frozen=True)
-class Table:
-    """A table of text.
+class ResultTable:
+    """A table of words and formatted numbers.
 
     Attributes:
-        title: said above it.
-        header: one title a column.
-        rows: one text a column.
+        title: stands above it.
+        header: a heading a column.
+        rows: cells, as many as there are headings.
+        notes: sentences below it.
     """
 
     title: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __rich__(self) -> RichTable:
-        table = RichTable(*self.header, title=self.title)
-        for row in self.rows:
-            table.add_row(*row)
-        return table
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
 
     def __str__(self) -> str:
-        return render_text(self)
+        widths = [max(map(len, column)) for column in zip(self.header, *self.rows, strict=True)]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            for row in (self.header, *self.rows)
+        ]
+        return "\n".join((self.title, *lines, *self.notes))
 
     def _repr_html_(self) -> str:
         header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        rows = "".join(
-            "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in self.rows
+        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
+        return (
+            f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{header}</tr></thead>"
+            f"<tbody>{body}</tbody></table>{notes}"
         )
-        caption = f"<caption>{html.escape(self.title)}</caption>"
-        return f"<table>{caption}<thead><tr>{header}</tr></thead><tbody>{rows}</tbody></table>"
-
-
-def render_text(*parts: RenderableType) -> str:
-    """Return what a terminal of `WIDTH` characters without colours would show, without trailing spaces."""
-    console = Console(width=WIDTH, color_system=None, markup=False, emoji=False, highlight=False)
-    with console.capture() as capture:
-        for part in parts:
-            console.print(part)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def render_html(*parts: Table | str) -> str:
-    """Return tables and lines of text as HTML, one below the other."""
-    return "".join(f"<p>{html.escape(part)}</p>" if isinstance(part, str) else part._repr_html_() for part in parts)

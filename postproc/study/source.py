@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.selection.blend import Blend, read_blend, read_member
+from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.selection.blend import Blend, read_blend
 from members.common.console import track
 from members.common.errors import InputError
 from members.data.raster import read_mask
@@ -44,8 +45,9 @@ class Source:
 
     def read_maps(self, tile: Tile) -> np.ndarray:
         """Return a tile's maps as they are blended, uint8 (members, height, width)."""
-        size = self.sizes[tile.image_id]
-        return np.stack([read_member(self.part, member, tile.image_id, size, self.tables) for member in self.members])
+        size, blend = self.sizes[tile.image_id], Blend({}, self.tables)
+        paths = {member: map_path(self.part / member, tile.image_id) for member in self.members}
+        return np.stack([blend.calibrate(member, read_map(path, size)) for member, path in paths.items()])
 
     def read_truth(self, tile: Tile) -> np.ndarray:
         """Return a tile's truth, bool (height, width).
