@@ -1,30 +1,29 @@
 """The nested steps of the study of whole buildings: threshold; and areas; and splits of buildings that touch."""
 
-from collections.abc import Callable, Mapping, Sequence
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import optuna
 
 from ensemble.statistics.crossfit import CrossFit
-from members.common.console import track
-from postproc.polygons.tracing import trace_mask
+from members.common.progress import Progress, silent
 from postproc.search.exact import Choice
 from postproc.study.building_study import (
-    F1,
+    OBJECTIVE,
     RANGES,
     BuildingCounter,
     choose_threshold,
     find_setting,
+    make_pruner,
     read_setting,
-    run_building_trials,
 )
-from postproc.study.source import Source
 from postproc.study.steps import Fit, make_fit
-from postproc.study.trials import Studies
+from postproc.study.studies import Studies
+from postproc.study.trials import Task, name_study, run_trials
 from postproc.study.verdict import Verdict, judge_steps
 
-GOAL = "building_f1"
 TRIALS = 50
 THRESHOLDS = range(32, 225, 8)
 SEARCHED = {
@@ -34,55 +33,82 @@ SEARCHED = {
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 
 
-def read_counter(source: Source, weights: Mapping[str, int]) -> BuildingCounter:
-    """Read a blend's maps, and trace the true buildings out of the masks.
+@dataclass(frozen=True)
+class BuildingSearch:
+    """What the steps are chosen with.
 
-    Raises:
-        InputError: no mask has a building.
+    Attributes:
+        counter: the tiles.
+        crossfit: which groups each choice may look at.
+        studies: where the studies go.
+        budget: trials of each study, those that are ended early among them.
+        progress: shows how far each study is.
     """
-    maps, truths = [], []
-    for blend, truth in source.read(weights, "reading maps"):
-        maps.append(blend)
-        truths.append(trace_mask(truth))
-    return BuildingCounter(maps, truths, source.groups)
+
+    counter: BuildingCounter
+    crossfit: CrossFit
+    studies: Studies
+    budget: int = TRIALS
+    progress: Progress = silent
 
 
-def fit_thresholds(counter: BuildingCounter, keeps: Sequence[np.ndarray]) -> list[Choice]:
-    """Choose a threshold for each of `keeps`, out of every eighth: counted one by one, in half a minute."""
-    for threshold in track(THRESHOLDS, "thresholds", len(THRESHOLDS)):
-        counter.collect(read_setting({"threshold": threshold}))
-    return [choose_threshold(counter, keep, THRESHOLDS) for keep in keeps]
+def judge_buildings(search: BuildingSearch, weights: Mapping[str, int]) -> tuple[Verdict, optuna.Study]:
+    """Run the studies, and keep the nested steps that pay; their scores are building F1.
 
-
-def fit_study(
-    counter: BuildingCounter,
-    step: str,
-    before: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-    report: Callable[[str, int], None],
-) -> list[Choice]:
-    """Choose by a study for each of `keeps`.
+    The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
 
     Args:
-        counter: the tiles.
+        search: the tiles, and how they are searched.
+        weights: the blend that they are of.
+
+    Returns:
+        The verdict, and the study of all groups and all parameters.
+    """
+    fits = {"threshold": fit_thresholds(search)}
+    for step in SEARCHED:
+        fits[step], study = fit_study(search, step, before=list(fits.values())[-1])
+
+    def make(choices: Sequence[Choice]) -> Fit:
+        return make_fit(choices, [weights] * len(choices))
+
+    masks = search.crossfit.training_masks
+    neutral = make([search.counter.choose(read_setting({}), mask) for mask in masks])
+    steps = {step: make(choices) for step, choices in fits.items()}
+    return judge_steps(neutral, steps, search.crossfit, OBJECTIVE), study
+
+
+def fit_thresholds(search: BuildingSearch) -> list[Choice]:
+    """Choose a threshold for each training mask, out of every eighth: counted one by one, in half a minute."""
+    for threshold in search.progress(THRESHOLDS, "thresholds", len(THRESHOLDS)):
+        search.counter.collect(read_setting({"threshold": threshold}))
+    return [choose_threshold(search.counter, mask, THRESHOLDS) for mask in search.crossfit.training_masks]
+
+
+def fit_study(search: BuildingSearch, step: str, before: Sequence[Choice]) -> tuple[list[Choice], optuna.Study]:
+    """Choose by a study for each training mask.
+
+    Args:
+        search: the tiles, and how they are searched.
         step: one of `SEARCHED`.
         before: what the step before has chosen for each.
-        studies: where the studies go.
-        keeps: the training masks.
-        budget: trials of each study, those that are ended early among them.
-        report: is told a study's kind and how many trials it has.
+
+    Returns:
+        The choices, and the study of all groups.
     """
     ranges = {name: RANGES[name] for name in SEARCHED[step]}
-    choices = []
-    for number, (choice, keep) in enumerate(zip(before, keeps, strict=True)):
-        kind = f"{GOAL}-{step}" + (f"-without-fold{number - 1}" if number else "")
-        study = studies.open(kind, ranges)
-        for count in run_building_trials(counter, keep, studies, study, ranges, list_params(choice, ranges), budget):
-            report(kind, count)
-        choices.append(counter.choose(find_setting(study), keep))
-    return choices
+    choices, studies = [], []
+    for number, (choice, mask) in enumerate(zip(before, search.crossfit.training_masks, strict=True)):
+        task = Task(
+            kind=name_study(f"{OBJECTIVE}-{step}", number),
+            ranges=ranges,
+            first=[list_params(choice, ranges)],
+            evaluate=functools.partial(search.counter.evaluate, training_mask=mask),
+            pruner=make_pruner(),
+        )
+        study = run_trials(search.studies, task, search.budget, search.progress)
+        choices.append(search.counter.choose(find_setting(study), mask))
+        studies.append(study)
+    return choices, studies[0]
 
 
 def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,42 +116,3 @@ def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:
     outlines = {} if choice.outlines is None else choice.outlines.model_dump()
     values = choice.recipe.model_dump() | outlines
     return {name: values[name] for name in ranges}
-
-
-def judge_buildings(
-    counter: BuildingCounter,
-    weights: Mapping[str, int],
-    thresholds: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    crossfit: CrossFit,
-    budget: int,
-    report: Callable[[str, int], None],
-) -> Verdict:
-    """Run the studies, and keep the nested steps that pay; their scores are building F1.
-
-    The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
-
-    Args:
-        counter: the tiles.
-        weights: the blend that they are of.
-        thresholds: as by `fit_thresholds`.
-        studies, keeps, budget, report: as for `fit_study`.
-        crossfit: whose training masks `keeps` are.
-    """
-
-    def make(choices: Sequence[Choice]) -> Fit:
-        return make_fit(choices, [weights] * len(choices))
-
-    chosen = {"threshold": list(thresholds)}
-    for step in SEARCHED:
-        before = list(chosen.values())[-1]
-        chosen[step] = fit_study(counter, step, before, studies, keeps, budget, report)
-    neutral = make([counter.choose(read_setting({}), keep) for keep in keeps])
-    return judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, crossfit, F1)
-
-
-def open_last(studies: Studies) -> optuna.Study:
-    """Return the study of all groups and of all parameters."""
-    step, names = list(SEARCHED.items())[-1]
-    return studies.open(f"{GOAL}-{step}", {name: RANGES[name] for name in names})

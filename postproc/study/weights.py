@@ -1,23 +1,29 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import optuna
 from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
+from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.metrics import Objective
+from members.common.progress import Progress, silent
 from postproc.pipeline.recipe import Recipe
 from postproc.search.counting import add_counts, map_threads, name_columns
 from postproc.search.curve import count_recipe
 from postproc.search.exact import Choice, Grid
-from postproc.study.trials import DISTRIBUTIONS, read_recipe
+from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe
+from postproc.study.studies import Studies
+from postproc.study.trials import Evaluation, Params, Task, list_complete, name_study, run_trials
 
+TRIALS = 200
 LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
 
@@ -26,25 +32,25 @@ class Stack:
     """All members' maps of all tiles in memory, one byte a pixel and member, to be blended again and again.
 
     Args:
-        maps: uint8 (members, height, width) of each tile.
-        truths: bool (height, width) of each tile.
+        tiles: one map a member, uint8 (height, width), and the truth, bool of that shape, each; taken one at a time.
         groups: the group of each tile.
         objective: what is maximised.
     """
 
     def __init__(
-        self, maps: Sequence[np.ndarray], truths: Sequence[np.ndarray], groups: Sequence[str], objective: Objective
+        self, tiles: Iterable[tuple[Sequence[np.ndarray], np.ndarray]], groups: Sequence[str], objective: Objective
     ) -> None:
-        self.maps, self.truths, self.objective = maps, truths, objective
+        self.tiles = [(np.stack(list(maps)), truth) for maps, truth in tiles]
+        self.objective = objective
         self.groups, self.index = index_groups(groups)
-        self.tiles = np.bincount(self.index, minlength=len(self.groups))
+        self.group_sizes = np.bincount(self.index, minlength=len(self.groups))
         size = 3 * len(self.groups) * THRESHOLDS * np.int64().nbytes
         self.collect = functools.lru_cache(max(16, CACHE_BYTES // size))(self._collect)
 
-    def choose(self, weights: Picks, recipe: Recipe, keep: np.ndarray) -> Choice:
-        """Return the recipe's best threshold on the blend, in the groups that count: keep, (groups,)."""
+    def choose(self, weights: Picks, recipe: Recipe, training_mask: np.ndarray) -> Choice:
+        """Return the recipe's best threshold on the blend, in the groups of a training mask, bool (groups,)."""
         counts = self.collect(reduce_weights(weights), recipe)
-        return Grid((recipe,), counts).choose(self.objective, keep)
+        return Grid((recipe,), counts).choose(self.objective, training_mask)
 
     def _collect(self, weights: Picks, recipe: Recipe) -> Counts:
         """Count one setting at every threshold; their choices are (1, 255)."""
@@ -52,13 +58,13 @@ class Stack:
         factors = np.array(weights)
         rounded = divide_sums(sum(weights))
 
-        def count(number: int) -> np.ndarray:
-            blend = blend_stack(self.maps[number], factors, rounded)
-            return count_recipe(blend, self.truths[number], recipe, self.objective)
+        def count(tile: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+            maps, truth = tile
+            return count_recipe(blend_stack(maps, factors, rounded), truth, recipe, self.objective)
 
-        for counts, group in zip(map_threads(count, range(len(self.maps))), self.index, strict=True):
+        for counts, group in zip(map_threads(count, self.tiles), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Counts(self.groups, self.tiles, name_columns(sums))
+        return Counts(self.groups, self.group_sizes, name_columns(sums))
 
 
 @njit(nogil=True, cache=True)
@@ -77,13 +83,53 @@ def blend_stack(maps: np.ndarray, weights: np.ndarray, rounded: np.ndarray) -> n
     return blend
 
 
-def list_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:
-    """Return the distributions of a trial that picks weights too; the given blend's are within them."""
+def find_weights(
+    stack: Stack,
+    given: Mapping[str, int],
+    best: Sequence[Recipe],
+    crossfit: CrossFit,
+    studies: Studies,
+    budget: int = TRIALS,
+    progress: Progress = silent,
+) -> tuple[list[Picks], optuna.Study]:
+    """Find blend weights by a study for each training mask.
+
+    Args:
+        stack: the members' maps.
+        given: weights of the given blend, by member as in the stack.
+        best: the best recipe of the given blend for each training mask, which its study begins with.
+        crossfit: which groups each choice may look at.
+        studies: where the studies go.
+        budget: trials of each study.
+        progress: shows how far each study is.
+
+    Returns:
+        The weights for each training mask, in the members' order, and the study of all groups.
+    """
+    members, found, opened = tuple(given), [], []
+    for number, (recipe, mask) in enumerate(zip(best, crossfit.training_masks, strict=True)):
+
+        def evaluate(params: Params, mask: np.ndarray = mask) -> Iterator[Evaluation]:
+            weights = read_weights(params, members)
+            if any(weights):
+                choice = stack.choose(weights, read_recipe(params), mask)
+                yield Evaluation(value=choice.score, attributes={"threshold": choice.recipe.threshold})
+
+        kind = name_study(f"{stack.objective}-weights", number)
+        task = Task(kind, make_ranges(given), make_first(given, recipe), evaluate)
+        study = run_trials(studies, task, budget, progress)
+        found.append(find_best(list_complete(study), members))
+        opened.append(study)
+    return found, opened[0]
+
+
+def make_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:
+    """Return the ranges of a trial that picks weights too; the given blend's weights are within them."""
     weights = IntDistribution(0, max(LARGEST_WEIGHT, *reduce_weights(list(given.values()))))
-    return DISTRIBUTIONS | {f"weight {member}": weights for member in given}
+    return {**KERNEL_RANGES, **{f"weight {member}": weights for member in given}}
 
 
-def list_given(given: Mapping[str, int], best: Recipe) -> list[dict[str, Any]]:
+def make_first(given: Mapping[str, int], best: Recipe) -> list[dict[str, Any]]:
     """Return the settings of the given blend that a study begins with.
 
     The neutral recipe and the best threshold alone are one setting; then come a closing and opening by 3x3, and
@@ -91,10 +137,10 @@ def list_given(given: Mapping[str, int], best: Recipe) -> list[dict[str, Any]]:
     """
     recipes = dict.fromkeys((Recipe(), Recipe(close=3, open=3), best.model_copy(update={"threshold": 128})))
     weights = dict(zip((f"weight {member}" for member in given), reduce_weights(list(given.values())), strict=True))
-    return [{name: getattr(recipe, name) for name in DISTRIBUTIONS} | weights for recipe in recipes]
+    return [list_params(recipe) | weights for recipe in recipes]
 
 
-def read_weights(params: Mapping[str, Any], members: Sequence[str]) -> Picks:
+def read_weights(params: Params, members: Sequence[str]) -> Picks:
     """Return the weights of a trial's parameters."""
     return tuple(params[f"weight {member}"] for member in members)
 
