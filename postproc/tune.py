@@ -1,12 +1,11 @@
 """The command that chooses threshold, morphology, areas and weights, and says how much of the gain is real."""
 
-import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import numpy as np
 import optuna
@@ -18,7 +17,7 @@ from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.counts import index_groups
 from ensemble.statistics.crossfit import CrossFit, pool_groups
 from ensemble.statistics.metrics import Objective
-from members.common.console import make_progress, run_command, stdout, track
+from members.common.console import run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import Run
@@ -27,18 +26,19 @@ from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, 
 from postproc.search.curve import trace_recipe
 from postproc.search.exact import Choice, Grid, search_kernels
 from postproc.study.audit import audit_verdict
-from postproc.study.building_steps import TRIALS, fit_thresholds, judge_buildings, open_last, read_counter
+from postproc.study.building_steps import TRIALS, BuildingSearch, judge_buildings
+from postproc.study.building_study import BuildingCounter
+from postproc.study.kernel_study import record_grid
 from postproc.study.outcome import describe_choice, describe_verdict, print_verdict
 from postproc.study.outline_search import fit_outlines
 from postproc.study.source import Source
-from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, make_fit
+from postproc.study.steps import Fit, fit_areas, fit_blends, fit_grid, make_fit
 from postproc.study.storage import Address
-from postproc.study.trials import DISTRIBUTIONS, Studies, record_grid
+from postproc.study.studies import StoredStudies
 from postproc.study.verdict import Verdict, add_step, deal_folds, judge_steps
-from postproc.study.weights import Stack, list_ranges
+from postproc.study.weights import TRIALS as WEIGHT_TRIALS
+from postproc.study.weights import Stack, find_weights
 from postproc.submit import describe_blend
-
-WEIGHT_TRIALS = 200
 
 
 def tune(
@@ -113,10 +113,12 @@ def tune(
 
     keeps = crossfit.training_masks
     maps = fingerprint_maps(manifests, given, groups)
-    open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
+    open_studies = functools.partial(
+        StoredStudies, address, place.path.resolve().name, place.read_record().fingerprint, maps
+    )
     plots = place.report_folder
     if objective == "building_f1":
-        verdict, study = tune_buildings(source, given, open_studies, keeps, crossfit, trials or TRIALS)
+        verdict, study = tune_buildings(source, given, open_studies, crossfit, trials or TRIALS)
         plot_gains(verdict.steps, objective, plots / "gains.png")
     else:
         verdict, study, kernels = tune_pixels(
@@ -136,7 +138,7 @@ def tune(
 def tune_pixels(
     source: Source,
     given: Mapping[str, int],
-    open_studies: Callable[[], Studies],
+    open_studies: Callable[[], StoredStudies],
     objective: Objective,
     keeps: Sequence[np.ndarray],
     crossfit: CrossFit,
@@ -155,17 +157,18 @@ def tune_pixels(
     grid = search_kernels(source.read(given, "exact search"), source.groups, objective)
     kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
     studies = open_studies()
-    study = studies.open(objective, DISTRIBUTIONS)
-    record_grid(studies, study, kernels, objective)
+    study = record_grid(studies, kernels, objective)
     fits = {
         "threshold": fit_grid(kernels.take([0]), given, objective, keeps),
         "morphology": fit_grid(kernels, given, objective, keeps),
         "areas": make_fit(fit_areas(source, given, kernels, objective, keeps), [given] * len(keeps)),
     }
     if tune_weights:
-        found = search_weights(source, given, studies, kernels, objective, keeps, trials or WEIGHT_TRIALS)
+        tiles = track(source.tiles, "reading maps", len(source.tiles))
+        stack = Stack(((source.read_maps(tile), source.read_truth(tile)) for tile in tiles), source.groups, objective)
+        best = [choice.recipe for choice in (fits["morphology"].full, *fits["morphology"].per_fold)]
+        found, study = find_weights(stack, given, best, crossfit, studies, trials or WEIGHT_TRIALS, track)
         fits["weights"] = fit_blends(source, found, objective, keeps)
-        study = studies.open(f"{objective}-weights", list_ranges(given))
     verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, crossfit, objective)
     drawn = fit_outlines(source, verdict.kept, objective, keeps)
     return add_step(verdict, "outlines", drawn, crossfit, objective), study, kernels
@@ -174,18 +177,13 @@ def tune_pixels(
 def tune_buildings(
     source: Source,
     given: Mapping[str, int],
-    open_studies: Callable[[], Studies],
-    keeps: Sequence[np.ndarray],
+    open_studies: Callable[[], StoredStudies],
     crossfit: CrossFit,
     budget: int,
 ) -> tuple[Verdict, optuna.Study]:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pixels`."""
-    counter = read_counter(source, given)
-    thresholds = fit_thresholds(counter, keeps)
-    studies = open_studies()
-    with show_trials(budget) as report:
-        verdict = judge_buildings(counter, given, thresholds, studies, keeps, crossfit, budget, report)
-    return verdict, open_last(studies)
+    counter = BuildingCounter(source.read(given, "reading maps"), source.groups)
+    return judge_buildings(BuildingSearch(counter, crossfit, open_studies(), budget, track), given)
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
@@ -200,36 +198,6 @@ def take_neutral(grid: Grid, weights: Mapping[str, int], objective: Objective, c
     """The neutral recipe as what each of the choices would be."""
     counts = grid.counts[0, NEUTRAL_THRESHOLD - 1]
     return make_fit([Choice(Recipe(), float(counts.score(objective)), counts)] * choices, [weights] * choices)
-
-
-def search_weights(
-    source: Source,
-    given: Mapping[str, int],
-    studies: Studies,
-    kernels: Grid,
-    objective: Objective,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-) -> list[tuple[int, ...]]:
-    """Find blend weights, behind a progress bar for each study."""
-    maps = [source.read_maps(tile) for tile in track(source.tiles, "reading maps", len(source.tiles))]
-    stack = Stack(maps, [source.read_truth(tile) for tile in source.tiles], source.groups, objective)
-    with show_trials(budget) as report:
-        return find_weights(given, stack, studies, kernels, keeps, budget, report)
-
-
-@contextlib.contextmanager
-def show_trials(budget: int) -> Iterator[Callable[[str, int], None]]:
-    """Show a progress bar for each study; what is given is told a study's kind and how many trials it has."""
-    with make_progress() as progress:
-        tasks: dict[str, Any] = {}
-
-        def report(kind: str, count: int) -> None:
-            if kind not in tasks:
-                tasks[kind] = progress.add_task(kind, total=budget, note="")
-            progress.update(tasks[kind], completed=count)
-
-        yield report
 
 
 def draw_plots(

@@ -1,8 +1,7 @@
 """The nested steps: what each of them chooses, on all groups, and on all but a fold's for each fold."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -10,8 +9,6 @@ from ensemble.statistics.counts import Counts
 from ensemble.statistics.metrics import Objective
 from postproc.search.exact import Choice, Grid, find_kernels, search_areas, search_kernels
 from postproc.study.source import Source
-from postproc.study.trials import Studies, list_complete, read_recipe, run_trials
-from postproc.study.weights import Stack, find_best, list_given, list_ranges, read_weights
 
 BEST = 10  # kernel settings that areas are searched on
 
@@ -67,42 +64,6 @@ def fit_areas(
             if places := find_kernels(grid, top):
                 found.append(grid.take(places).choose(objective, keep))
     return [min(found, key=lambda choice: (-choice.score, choice.recipe.complexity)) for found in candidates]
-
-
-def find_weights(
-    given: Mapping[str, int],
-    stack: Stack,
-    studies: Studies,
-    kernels: Grid,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-    report: Callable[[str, int], None],
-) -> list[tuple[int, ...]]:
-    """Find blend weights by a study for each of `keeps`.
-
-    Args:
-        given: weights of the given blend, by member as in the stack.
-        stack: the maps.
-        studies: where the studies go.
-        kernels: the grid of the given blend.
-        keeps: the training masks.
-        budget: trials of each study.
-        report: is told a study's kind and how many trials it has.
-    """
-    members, ranges, found = tuple(given), list_ranges(given), []
-    for number, keep in enumerate(keeps):
-        kind = f"{stack.objective}-weights" + (f"-without-fold{number - 1}" if number else "")
-
-        def score(params: Mapping[str, Any], keep: np.ndarray = keep) -> Choice | None:
-            weights = read_weights(params, members)
-            return stack.choose(weights, read_recipe(params), keep) if any(weights) else None
-
-        study = studies.open(kind, ranges)
-        first = list_given(given, kernels.choose(stack.objective, keep).recipe)
-        for count in run_trials(studies, study, ranges, first, budget, score):
-            report(kind, count)
-        found.append(find_best(list_complete(study), members))
-    return found
 
 
 def fit_blends(

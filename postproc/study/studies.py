@@ -17,9 +17,7 @@ from postproc.study.storage import Address, quieten
 class Studies(Protocol):
     """The studies of one tuning."""
 
-    def open(
-        self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None
-    ) -> optuna.Study:
+    def open(self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None) -> optuna.Study:
         """Open or begin a study that maximises.
 
         Args:
@@ -44,9 +42,7 @@ class MemoryStudies:
     def __init__(self) -> None:
         self.storage = InMemoryStorage()
 
-    def open(
-        self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None
-    ) -> optuna.Study:
+    def open(self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None) -> optuna.Study:
         """Open or begin a study that maximises; the arguments are as for `Studies`."""
         return open_study(self.storage, kind, pruner)
 
@@ -88,9 +84,7 @@ class StoredStudies:
         """Return the attributes of all studies on the storage, by name."""
         return {study.study_name: study.user_attrs for study in self.storage.get_all_studies()}
 
-    def open(
-        self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None
-    ) -> optuna.Study:
+    def open(self, kind: str, ranges: Mapping[str, BaseDistribution], pruner: BasePruner | None = None) -> optuna.Study:
         """Open or begin a study that maximises; the arguments are as for `Studies`."""
         name = f"{self.run}-{self.maps}-{kind}"
         wanted = {parameter: repr(distribution) for parameter, distribution in sorted(ranges.items())}

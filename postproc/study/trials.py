@@ -93,12 +93,10 @@ def add_first(studies: Studies, study: optuna.Study, task: Task, params: Params)
     """Evaluate a setting to the end, unless the study holds it."""
     if holds_params(study, params):
         return
-    evaluation = Evaluation()
-    for evaluation in task.evaluate(params):
-        pass
-    if evaluation.value is None:
+    evaluations = list(task.evaluate(params))
+    if not evaluations:
         return
-    trial = make_trial(params, task.ranges, evaluation)
+    trial = make_trial(params, task.ranges, evaluations[-1])
     with studies.take_turn():
         if not holds_params(study, params):  # another process may have been faster
             study.add_trial(trial)

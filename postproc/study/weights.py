@@ -38,7 +38,7 @@ class Stack:
     """
 
     def __init__(
-        self, tiles: Iterable[tuple[Sequence[np.ndarray], np.ndarray]], groups: Sequence[str], objective: Objective
+        self, tiles: Iterable[tuple[Iterable[np.ndarray], np.ndarray]], groups: Sequence[str], objective: Objective
     ) -> None:
         self.tiles = [(np.stack(list(maps)), truth) for maps, truth in tiles]
         self.objective = objective
@@ -51,6 +51,13 @@ class Stack:
         """Return the recipe's best threshold on the blend, in the groups of a training mask, bool (groups,)."""
         counts = self.collect(reduce_weights(weights), recipe)
         return Grid((recipe,), counts).choose(self.objective, training_mask)
+
+    def evaluate(self, params: Params, members: Sequence[str], training_mask: np.ndarray) -> Iterator[Evaluation]:
+        """Yield the score of a trial's setting at its best threshold; nothing where no member has a weight."""
+        weights = read_weights(params, members)
+        if any(weights):
+            choice = self.choose(weights, read_recipe(params), training_mask)
+            yield Evaluation(value=choice.score, attributes={"threshold": choice.recipe.threshold})
 
     def _collect(self, weights: Picks, recipe: Recipe) -> Counts:
         """Count one setting at every threshold; their choices are (1, 255)."""
@@ -108,15 +115,12 @@ def find_weights(
     """
     members, found, opened = tuple(given), [], []
     for number, (recipe, mask) in enumerate(zip(best, crossfit.training_masks, strict=True)):
-
-        def evaluate(params: Params, mask: np.ndarray = mask) -> Iterator[Evaluation]:
-            weights = read_weights(params, members)
-            if any(weights):
-                choice = stack.choose(weights, read_recipe(params), mask)
-                yield Evaluation(value=choice.score, attributes={"threshold": choice.recipe.threshold})
-
-        kind = name_study(f"{stack.objective}-weights", number)
-        task = Task(kind, make_ranges(given), make_first(given, recipe), evaluate)
+        task = Task(
+            kind=name_study(f"{stack.objective}-weights", number),
+            ranges=make_ranges(given),
+            first=make_first(given, recipe),
+            evaluate=functools.partial(stack.evaluate, members=members, training_mask=mask),
+        )
         study = run_trials(studies, task, budget, progress)
         found.append(find_best(list_complete(study), members))
         opened.append(study)
