@@ -37,7 +37,7 @@ from postproc.pipeline.recipe import Recipe, draw_kernel
 from postproc.search.exact import Grid, Tile, search_kernels
 from postproc.study.storage import Address
 from postproc.study.studies import StoredStudies
-from postproc.study.trials import Evaluation, Params, Task, run_trials
+from postproc.study.trials import Evaluation, Params, Search, run_trials
 from postproc.study.weights import Stack, make_first, make_ranges
 
 Counts = tuple[int, int]
@@ -163,9 +163,9 @@ def time_trials(
 
     with tempfile.TemporaryDirectory() as folder:
         studies = StoredStudies(Address(Path(folder) / "study.journal"), "bench", "data", "maps")
-        task = Task("weights", make_ranges(given), make_first(given, Recipe(threshold=128)), evaluate)
+        search = Search("weights", make_ranges(given), make_first(given, Recipe(threshold=128)), evaluate)
         start = time.perf_counter()
-        best = run_trials(studies, task, budget, track).best_value
+        best = run_trials(studies, search, budget, track).best_value
         total = time.perf_counter() - start
     return {
         "trials": budget,

@@ -1,15 +1,11 @@
 """The nested steps of the study of whole buildings: threshold; and areas; and splits of buildings that touch."""
 
 import functools
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import optuna
-
-from ensemble.statistics.crossfit import CrossFit
-from members.common.progress import Progress, silent
-from postproc.search.exact import Choice
+from ensemble.selection.blend import Blend
+from postproc.search.grid import Choice
 from postproc.study.building_study import (
     OBJECTIVE,
     RANGES,
@@ -19,12 +15,11 @@ from postproc.study.building_study import (
     make_pruner,
     read_setting,
 )
-from postproc.study.steps import Fit, make_fit
+from postproc.study.fits import Fit, Task
 from postproc.study.studies import Studies
-from postproc.study.trials import Task, name_study, run_trials
+from postproc.study.trials import Search, name_study, run_trials
 from postproc.study.verdict import Verdict, judge_steps
 
-TRIALS = 50
 THRESHOLDS = range(32, 225, 8)
 SEARCHED = {
     "areas": ("threshold", "min_hole", "min_object"),
@@ -33,82 +28,76 @@ SEARCHED = {
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 
 
-@dataclass(frozen=True)
-class BuildingSearch:
-    """What the steps are chosen with.
-
-    Attributes:
-        counter: the tiles.
-        crossfit: which groups each choice may look at.
-        studies: where the studies go.
-        budget: trials of each study, those that are ended early among them.
-        progress: shows how far each study is.
-    """
-
-    counter: BuildingCounter
-    crossfit: CrossFit
-    studies: Studies
-    budget: int = TRIALS
-    progress: Progress = silent
-
-
-def judge_buildings(search: BuildingSearch, weights: Mapping[str, int]) -> tuple[Verdict, optuna.Study]:
+def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies], budget: int) -> tuple[Verdict, str]:
     """Run the studies, and keep the nested steps that pay; their scores are building F1.
 
     The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
 
     Args:
-        search: the tiles, and how they are searched.
-        weights: the blend that they are of.
+        task: what is tuned on, and for.
+        blend: of the maps.
+        open_studies: opens where the studies go, as soon as the tiles are known to be good.
+        budget: trials of each study.
 
     Returns:
-        The verdict, and the study of all groups and all parameters.
+        The verdict, and the name of the study of all groups and of all parameters.
+
+    Raises:
+        InputError: there is no building in any truth, or the storage does not answer.
     """
-    fits = {"threshold": fit_thresholds(search)}
+    counter = BuildingCounter(task.read(blend, "reading maps"), task.groups)
+    masks = task.crossfit.training_masks
+
+    def make_fit(choices: Sequence[Choice]) -> Fit:
+        return Fit(tuple(choices), (blend,) * len(masks))
+
+    chosen = fit_thresholds(task, counter)
+    fits = {"threshold": make_fit(chosen)}
+    studies = open_studies()
     for step in SEARCHED:
-        fits[step], study = fit_study(search, step, before=list(fits.values())[-1])
-
-    def make(choices: Sequence[Choice]) -> Fit:
-        return make_fit(choices, [weights] * len(choices))
-
-    masks = search.crossfit.training_masks
-    neutral = make([search.counter.choose(read_setting({}), mask) for mask in masks])
-    steps = {step: make(choices) for step, choices in fits.items()}
-    return judge_steps(neutral, steps, search.crossfit, OBJECTIVE), study
+        chosen, study = fit_study(task, counter, step, chosen, studies, budget)
+        fits[step] = make_fit(chosen)
+    neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
+    return judge_steps(neutral, fits, task.crossfit, OBJECTIVE), study
 
 
-def fit_thresholds(search: BuildingSearch) -> list[Choice]:
+def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:
     """Choose a threshold for each training mask, out of every eighth: counted one by one, in half a minute."""
-    for threshold in search.progress(THRESHOLDS, "thresholds", len(THRESHOLDS)):
-        search.counter.collect(read_setting({"threshold": threshold}))
-    return [choose_threshold(search.counter, mask, THRESHOLDS) for mask in search.crossfit.training_masks]
+    for threshold in task.progress(THRESHOLDS, "thresholds", len(THRESHOLDS)):
+        counter.collect(read_setting({"threshold": threshold}))
+    return [choose_threshold(counter, mask, THRESHOLDS) for mask in task.crossfit.training_masks]
 
 
-def fit_study(search: BuildingSearch, step: str, before: Sequence[Choice]) -> tuple[list[Choice], optuna.Study]:
+def fit_study(
+    task: Task, counter: BuildingCounter, step: str, before: Sequence[Choice], studies: Studies, budget: int
+) -> tuple[list[Choice], str]:
     """Choose by a study for each training mask.
 
     Args:
-        search: the tiles, and how they are searched.
+        task: what is tuned on, and for.
+        counter: the tiles.
         step: one of `SEARCHED`.
         before: what the step before has chosen for each.
+        studies: where the studies go.
+        budget: trials of each study, those that are ended early among them.
 
     Returns:
-        The choices, and the study of all groups.
+        The choices, and the name of the study of all groups.
     """
     ranges = {name: RANGES[name] for name in SEARCHED[step]}
-    choices, studies = [], []
-    for number, (choice, mask) in enumerate(zip(before, search.crossfit.training_masks, strict=True)):
-        task = Task(
+    choices, names = [], []
+    for number, (choice, mask) in enumerate(zip(before, task.crossfit.training_masks, strict=True)):
+        search = Search(
             kind=name_study(f"{OBJECTIVE}-{step}", number),
             ranges=ranges,
             first=[list_params(choice, ranges)],
-            evaluate=functools.partial(search.counter.evaluate, training_mask=mask),
+            evaluate=functools.partial(counter.evaluate, training_mask=mask),
             pruner=make_pruner(),
         )
-        study = run_trials(search.studies, task, search.budget, search.progress)
-        choices.append(search.counter.choose(find_setting(study), mask))
-        studies.append(study)
-    return choices, studies[0]
+        study = run_trials(studies, search, budget, task.progress)
+        choices.append(counter.choose(find_setting(study), mask))
+        names.append(study.study_name)
+    return choices, names[0]
 
 
 def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,11 @@ from ensemble.statistics.counts import Counts, check_truth, index_groups
 from ensemble.statistics.metrics import METRICS, Objective
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import AREAS
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import find_buildings
 from postproc.search.counting import Tile, map_threads
-from postproc.search.exact import AREAS, Choice
+from postproc.search.grid import Choice
 from postproc.study.trials import Evaluation, Params, list_complete
 
 OBJECTIVE: Objective = "building_f1"

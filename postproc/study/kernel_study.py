@@ -7,8 +7,9 @@ import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
 from ensemble.statistics.metrics import Objective
-from postproc.pipeline.recipe import KERNEL_SHAPES, Recipe
-from postproc.search.exact import LARGEST_KERNEL, ORDERS, Grid
+from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import KERNEL_SHAPES, LARGEST_KERNEL, ORDERS
+from postproc.search.grid import Grid
 from postproc.study.studies import Studies
 from postproc.study.trials import Evaluation, Params, list_complete, make_trial
 

@@ -104,6 +104,11 @@ class StoredStudies:
         with self.report_failure():
             return open_study(self.storage, name, pruner)
 
+    def find(self, name: str) -> optuna.Study:
+        """Return the study of a name that is there."""
+        with self.report_failure():
+            return optuna.load_study(study_name=name, storage=self.storage)
+
     @contextlib.contextmanager
     def take_turn(self) -> Iterator[None]:
         """Keep other processes from looking what is missing and adding it at the same time."""

@@ -32,7 +32,7 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
-class Task:
+class Search:
     """What one study searches.
 
     Attributes:
@@ -56,7 +56,7 @@ def name_study(kind: str, number: int) -> str:
     return kind if number == 0 else f"{kind}-without-fold{number - 1}"
 
 
-def run_trials(studies: Studies, task: Task, budget: int, progress: Progress = silent) -> optuna.Study:
+def run_trials(studies: Studies, search: Search, budget: int, progress: Progress = silent) -> optuna.Study:
     """Bring a study to a number of trials.
 
     A trial counts when its setting was looked at: to the end, or until the pruner ended it. Neither those that a
@@ -65,47 +65,47 @@ def run_trials(studies: Studies, task: Task, budget: int, progress: Progress = s
 
     Args:
         studies: where the study is, or is begun.
-        task: what is searched.
+        search: what is searched.
         budget: how many trials are wanted, the first settings and those that the study already has among them.
         progress: is passed a number for each trial.
     """
-    study = studies.open(task.kind, task.ranges, task.pruner)
-    for _ in progress(add_trials(studies, study, task, budget), task.kind, budget):
+    study = studies.open(search.kind, search.ranges, search.pruner)
+    for _ in progress(add_trials(studies, study, search, budget), search.kind, budget):
         pass
     return study
 
 
-def add_trials(studies: Studies, study: optuna.Study, task: Task, budget: int) -> Iterator[int]:
+def add_trials(studies: Studies, study: optuna.Study, search: Search, budget: int) -> Iterator[int]:
     """Bring a study to a number of trials, and yield the number of each, those that it already has included."""
-    for params in task.first[:budget]:
-        add_first(studies, study, task, params)
+    for params in search.first[:budget]:
+        add_first(studies, study, search, params)
     shown = 0
     while (count := count_trials(study)) < budget:
         yield from range(shown, count)
         shown = count
         with studies.report_failure():
-            trial = study.ask(dict(task.ranges))
-        evaluate_trial(studies, study, task, trial)
+            trial = study.ask(dict(search.ranges))
+        evaluate_trial(studies, study, search, trial)
     yield from range(shown, count)
 
 
-def add_first(studies: Studies, study: optuna.Study, task: Task, params: Params) -> None:
+def add_first(studies: Studies, study: optuna.Study, search: Search, params: Params) -> None:
     """Evaluate a setting to the end, unless the study holds it."""
     if holds_params(study, params):
         return
-    evaluations = list(task.evaluate(params))
+    evaluations = list(search.evaluate(params))
     if not evaluations:
         return
-    trial = make_trial(params, task.ranges, evaluations[-1])
+    trial = make_trial(params, search.ranges, evaluations[-1])
     with studies.take_turn():
         if not holds_params(study, params):  # another process may have been faster
             study.add_trial(trial)
 
 
-def evaluate_trial(studies: Studies, study: optuna.Study, task: Task, trial: optuna.Trial) -> None:
+def evaluate_trial(studies: Studies, study: optuna.Study, search: Search, trial: optuna.Trial) -> None:
     """Evaluate a trial part by part, to its end or until the pruner ends it."""
     reported = 0
-    for evaluation in task.evaluate(trial.params):
+    for evaluation in search.evaluate(trial.params):
         with studies.report_failure():
             for step in range(reported, len(evaluation.parts)):
                 trial.report(evaluation.parts[step], step)

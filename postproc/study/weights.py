@@ -1,29 +1,26 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import optuna
 from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from ensemble.selection.blend import Blend
 from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
-from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.metrics import Objective
-from members.common.progress import Progress, silent
 from postproc.pipeline.recipe import Recipe
-from postproc.search.counting import add_counts, map_threads, name_columns
-from postproc.search.curve import count_recipe
-from postproc.search.exact import Choice, Grid
+from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns
+from postproc.search.grid import Choice, Grid
+from postproc.study.fits import Task
 from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe
 from postproc.study.studies import Studies
-from postproc.study.trials import Evaluation, Params, Task, list_complete, name_study, run_trials
+from postproc.study.trials import Evaluation, Params, Search, list_complete, name_study, run_trials
 
-TRIALS = 200
 LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
 
@@ -71,7 +68,7 @@ class Stack:
 
         for counts, group in zip(map_threads(count, self.tiles), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Counts(self.groups, self.group_sizes, name_columns(sums))
+        return Counts(self.groups, self.group_sizes, name_columns(sums, self.objective))
 
 
 @njit(nogil=True, cache=True)
@@ -90,41 +87,46 @@ def blend_stack(maps: np.ndarray, weights: np.ndarray, rounded: np.ndarray) -> n
     return blend
 
 
-def find_weights(
-    stack: Stack,
-    given: Mapping[str, int],
-    best: Sequence[Recipe],
-    crossfit: CrossFit,
-    studies: Studies,
-    budget: int = TRIALS,
-    progress: Progress = silent,
-) -> tuple[list[Picks], optuna.Study]:
+def find_blends(
+    task: Task, given: Blend, grid: Grid, open_studies: Callable[[], Studies], budget: int
+) -> tuple[list[Blend], str]:
     """Find blend weights by a study for each training mask.
 
     Args:
-        stack: the members' maps.
-        given: weights of the given blend, by member as in the stack.
-        best: the best recipe of the given blend for each training mask, which its study begins with.
-        crossfit: which groups each choice may look at.
-        studies: where the studies go.
+        task: what is tuned on, and for.
+        given: the blend as given.
+        grid: of the first flat step on the given blend.
+        open_studies: opens where the studies go.
         budget: trials of each study.
-        progress: shows how far each study is.
 
     Returns:
-        The weights for each training mask, in the members' order, and the study of all groups.
+        A blend for each training mask, and the name of the study of all groups.
     """
-    members, found, opened = tuple(given), [], []
-    for number, (recipe, mask) in enumerate(zip(best, crossfit.training_masks, strict=True)):
-        task = Task(
-            kind=name_study(f"{stack.objective}-weights", number),
-            ranges=make_ranges(given),
-            first=make_first(given, recipe),
+    stack = read_stack(task, given)
+    members, studies = tuple(given.weights), open_studies()
+    blends, names = [], []
+    for number, mask in enumerate(task.crossfit.training_masks):
+        search = Search(
+            kind=name_study(f"{task.objective}-weights", number),
+            ranges=make_ranges(given.weights),
+            first=make_first(given.weights, grid.choose(task.objective, mask).recipe),
             evaluate=functools.partial(stack.evaluate, members=members, training_mask=mask),
         )
-        study = run_trials(studies, task, budget, progress)
-        found.append(find_best(list_complete(study), members))
-        opened.append(study)
-    return found, opened[0]
+        study = run_trials(studies, search, budget, task.progress)
+        best = find_best(list_complete(study), members)
+        blends.append(Blend(dict(zip(members, best, strict=True)), given.tables))
+        names.append(study.study_name)
+    return blends, names[0]
+
+
+def read_stack(task: Task, blend: Blend) -> Stack:
+    """Read all tiles, their maps calibrated as the blend says."""
+
+    def calibrate(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [blend.calibrate(member, values) for member, values in zip(blend.weights, maps, strict=True)]
+
+    samples = task.progress(task.samples, "reading maps", len(task.samples))
+    return Stack(((calibrate(maps), truth) for maps, truth in samples), task.groups, task.objective)
 
 
 def make_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:

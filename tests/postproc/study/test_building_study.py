@@ -29,7 +29,7 @@ from postproc.study.building_study import (
     read_setting,
 )
 from postproc.study.studies import MemoryStudies, Studies
-from postproc.study.trials import Params, Task, count_trials, list_complete, run_trials
+from postproc.study.trials import Params, Search, count_trials, list_complete, run_trials
 
 NEUTRAL = read_setting({})
 FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
@@ -65,7 +65,7 @@ def search(
 ) -> optuna.Study:
     mask = np.ones(len(counter.groups), bool) if training_mask is None else training_mask
     evaluate = functools.partial(counter.evaluate, training_mask=mask)
-    return run_trials(studies, Task("splits", RANGES, [first], evaluate, make_pruner()), budget)
+    return run_trials(studies, Search("splits", RANGES, [first], evaluate, make_pruner()), budget)
 
 
 def test_findings_of_each_setting() -> None:

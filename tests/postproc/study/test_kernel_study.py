@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution
 
-from postproc.search.exact import Grid, search_kernels
+from postproc.search.exact import search_kernels
+from postproc.search.grid import Grid
 from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe, record_grid
 from postproc.study.studies import MemoryStudies
 

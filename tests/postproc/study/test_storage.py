@@ -19,7 +19,7 @@ from optuna.distributions import IntDistribution
 from members.common.errors import InputError
 from postproc.study.storage import Address, mend_journal
 from postproc.study.studies import StoredStudies
-from postproc.study.trials import Evaluation, Params, Task, list_complete, make_trial, run_trials
+from postproc.study.trials import Evaluation, Params, Search, list_complete, make_trial, run_trials
 
 RANGES = {"x": IntDistribution(0, 1000), "y": IntDistribution(0, 1000)}
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -136,7 +136,7 @@ def evaluate(params: Params) -> Iterator[Evaluation]:
 
 
 FIRST = [{"x": 10 * n, "y": 5} for n in range(4)]
-TASK = Task("weights", RANGES, FIRST, evaluate)
+SEARCH = Search("weights", RANGES, FIRST, evaluate)
 
 
 def open_studies(address: str) -> StoredStudies:
@@ -145,7 +145,7 @@ def open_studies(address: str) -> StoredStudies:
 
 def work(address: str, budget: int) -> None:
     """Bring the study to `budget` trials, as a process of its own."""
-    run_trials(open_studies(address), TASK, budget)
+    run_trials(open_studies(address), SEARCH, budget)
 
 
 def check_study(address: str, budget: int) -> None:

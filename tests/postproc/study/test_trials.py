@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from postproc.study.storage import Address
 from postproc.study.studies import MemoryStudies, StoredStudies, Studies
-from postproc.study.trials import Evaluation, Params, Task, count_trials, list_complete, run_trials
+from postproc.study.trials import Evaluation, Params, Search, count_trials, list_complete, run_trials
 
 RANGES = {"x": IntDistribution(0, 1000)}
 
@@ -40,13 +40,13 @@ class FarOff(BasePruner):
         return len(trial.intermediate_values) == 2 and trial.intermediate_values[1] < 0.8
 
 
-def list_params(studies: Studies, budget: int, task: Task) -> list[dict[str, Any]]:
-    return [trial.params for trial in list_complete(run_trials(studies, task, budget))]
+def list_params(studies: Studies, budget: int, search: Search) -> list[dict[str, Any]]:
+    return [trial.params for trial in list_complete(run_trials(studies, search, budget))]
 
 
 def test_it_begins_with_the_given_settings_and_learns() -> None:
-    task = Task("weights", RANGES, [{"x": 5}, {"x": 900}], evaluate)
-    study = run_trials(MemoryStudies(), task, 30)
+    search = Search("weights", RANGES, [{"x": 5}, {"x": 900}], evaluate)
+    study = run_trials(MemoryStudies(), search, 30)
     xs = [trial.params["x"] for trial in study.trials]
     assert len(xs) == 30
     assert xs[:2] == [5, 900]
@@ -56,11 +56,11 @@ def test_it_begins_with_the_given_settings_and_learns() -> None:
 
 
 def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None:
-    task = Task("weights", RANGES, [{"x": 5}], evaluate)
-    all_at_once = list_params(MemoryStudies(), 20, task)
+    search = Search("weights", RANGES, [{"x": 5}], evaluate)
+    all_at_once = list_params(MemoryStudies(), 20, search)
     for budget in (1, 13, 14, 20, 3):
         studies = StoredStudies(Address(tmp_path / "study.journal"), "x", "data", "maps")
-        stopped = list_params(studies, budget, task)
+        stopped = list_params(studies, budget, search)
         assert stopped == all_at_once[: max(budget, len(stopped))]
     assert len(stopped) == 20  # has what is wanted
 
@@ -70,13 +70,13 @@ def test_settings_that_mean_nothing_do_not_count() -> None:
         if params["x"] % 3:
             yield from evaluate(params)
 
-    study = run_trials(MemoryStudies(), Task("weights", RANGES, [{"x": 3}], evaluate_some), 12)
+    study = run_trials(MemoryStudies(), Search("weights", RANGES, [{"x": 3}], evaluate_some), 12)
     assert len(list_complete(study)) == count_trials(study) == 12
     assert all(trial.params["x"] % 3 for trial in list_complete(study))
 
 
 def test_what_the_pruner_ends_counts_and_what_is_given_is_never_ended() -> None:
-    study = run_trials(MemoryStudies(), Task("areas", RANGES, [{"x": 800}], evaluate_parts, FarOff()), 12)
+    study = run_trials(MemoryStudies(), Search("areas", RANGES, [{"x": 800}], evaluate_parts, FarOff()), 12)
     assert len(study.trials) == count_trials(study) == 12
     for trial in study.trials[1:]:
         ended = measure(trial.params) < 0.8
@@ -88,16 +88,16 @@ def test_what_the_pruner_ends_counts_and_what_is_given_is_never_ended() -> None:
 
 
 def test_trial_that_a_kill_cut_off_does_not_count() -> None:
-    studies, task = MemoryStudies(), Task("weights", RANGES, [], evaluate)
-    run_trials(studies, task, 2).ask(dict(RANGES))
-    study = run_trials(studies, task, 4)
+    studies, search = MemoryStudies(), Search("weights", RANGES, [], evaluate)
+    run_trials(studies, search, 2).ask(dict(RANGES))
+    study = run_trials(studies, search, 4)
     assert [trial.state for trial in study.trials][2] == TrialState.RUNNING
     assert count_trials(study) == 4
 
 
 def test_progress_is_passed_every_trial_once() -> None:
-    studies, task = MemoryStudies(), Task("weights", RANGES, [{"x": 5}, {"x": 6}], evaluate)
-    run_trials(studies, task, 4)
+    studies, search = MemoryStudies(), Search("weights", RANGES, [{"x": 5}, {"x": 6}], evaluate)
+    run_trials(studies, search, 4)
     seen: list[tuple[str, int, list[int]]] = []
 
     def watch(items: Any, description: str, total: int) -> Any:
@@ -106,5 +106,5 @@ def test_progress_is_passed_every_trial_once() -> None:
             seen[-1][2].append(item)
             yield item
 
-    run_trials(studies, task, 7, watch)
+    run_trials(studies, search, 7, watch)
     assert seen == [("weights", 7, list(range(7)))]
