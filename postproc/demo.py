@@ -22,7 +22,8 @@ from members.data.tiles import Tile, list_tiles
 from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train
-from postproc.pipeline.outlines import OutlineRecipe, cut_mask
+from postproc.pipeline.outlines import OutlineRecipe
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.reporting.report import draw_sheet
 from postproc.scoring.inputs import find_truth
@@ -126,7 +127,7 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
 def score_stage(part: Path, blend: Blend, clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
     """Pooled IoU of a blend and its clean-up over the tiles set aside."""
     overlaps = (
-        count_overlap(truth, cut_mask(read_blend(part, blend, image_id, truth.shape), *clean_up))
+        count_overlap(truth, Pipeline(blend, *clean_up).mask(read_blend(part, blend, image_id, truth.shape)))
         for image_id, truth in truths.items()
     )
     return float(pool_overlaps(overlaps).iou)
@@ -157,8 +158,8 @@ def picture_tiles(
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
     for image_id in shown:
         truth = truths[image_id]
-        blend = read_blend(run.part_folder("test"), Blend.mean(MEMBERS), image_id, truth.shape)
-        mask = cut_mask(blend, *clean_up)
+        values = read_blend(run.part_folder("test"), Blend.mean(MEMBERS), image_id, truth.shape)
+        mask = Pipeline(Blend.mean(MEMBERS), *clean_up).mask(values)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
-        panels.append((caption, read_image(images[image_id]), truth, blend, mask))
+        panels.append((caption, read_image(images[image_id]), truth, values, mask))
     return panels

@@ -1,31 +1,25 @@
 """The nested steps of the study of whole buildings: threshold; and areas; and splits of buildings that touch."""
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import optuna
-
-from ensemble.statistics.crossfit import CrossFit
-from members.common.console import track
-from postproc.polygons.tracing import trace_mask
-from postproc.search.exact import Choice
+from ensemble.selection.blend import Blend
+from postproc.search.grid import Choice
 from postproc.study.building_study import (
-    F1,
+    OBJECTIVE,
     RANGES,
     BuildingCounter,
     choose_threshold,
     find_setting,
+    make_pruner,
     read_setting,
-    run_building_trials,
 )
-from postproc.study.source import Source
-from postproc.study.steps import Fit, make_fit
-from postproc.study.trials import Studies
+from postproc.study.fits import Fit, Task
+from postproc.study.studies import Studies
+from postproc.study.trials import Search, name_study, run_trials
 from postproc.study.verdict import Verdict, judge_steps
 
-GOAL = "building_f1"
-TRIALS = 50
 THRESHOLDS = range(32, 225, 8)
 SEARCHED = {
     "areas": ("threshold", "min_hole", "min_object"),
@@ -34,55 +28,76 @@ SEARCHED = {
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 
 
-def read_counter(source: Source, weights: Mapping[str, int]) -> BuildingCounter:
-    """Read a blend's maps, and trace the true buildings out of the masks.
+def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies], budget: int) -> tuple[Verdict, str]:
+    """Run the studies, and keep the nested steps that pay; their scores are building F1.
+
+    The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
+
+    Args:
+        task: what is tuned on, and for.
+        blend: of the maps.
+        open_studies: opens where the studies go, as soon as the tiles are known to be good.
+        budget: trials of each study.
+
+    Returns:
+        The verdict, and the name of the study of all groups and of all parameters.
 
     Raises:
-        InputError: no mask has a building.
+        InputError: there is no building in any truth, or the storage does not answer.
     """
-    maps, truths = [], []
-    for blend, truth in source.read(weights, "reading maps"):
-        maps.append(blend)
-        truths.append(trace_mask(truth))
-    return BuildingCounter(maps, truths, source.groups)
+    counter = BuildingCounter(task.read(blend, "reading maps"), task.groups)
+    masks = task.crossfit.training_masks
+
+    def make_fit(choices: Sequence[Choice]) -> Fit:
+        return Fit(tuple(choices), (blend,) * len(masks))
+
+    chosen = fit_thresholds(task, counter)
+    fits = {"threshold": make_fit(chosen)}
+    studies = open_studies()
+    for step in SEARCHED:
+        chosen, study = fit_study(task, counter, step, chosen, studies, budget)
+        fits[step] = make_fit(chosen)
+    neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
+    return judge_steps(neutral, fits, task.crossfit, OBJECTIVE), study
 
 
-def fit_thresholds(counter: BuildingCounter, keeps: Sequence[np.ndarray]) -> list[Choice]:
-    """Choose a threshold for each of `keeps`, out of every eighth: counted one by one, in half a minute."""
-    for threshold in track(THRESHOLDS, "thresholds", len(THRESHOLDS)):
+def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:
+    """Choose a threshold for each training mask, out of every eighth: counted one by one, in half a minute."""
+    for threshold in task.progress(THRESHOLDS, "thresholds", len(THRESHOLDS)):
         counter.collect(read_setting({"threshold": threshold}))
-    return [choose_threshold(counter, keep, THRESHOLDS) for keep in keeps]
+    return [choose_threshold(counter, mask, THRESHOLDS) for mask in task.crossfit.training_masks]
 
 
 def fit_study(
-    counter: BuildingCounter,
-    step: str,
-    before: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-    report: Callable[[str, int], None],
-) -> list[Choice]:
-    """Choose by a study for each of `keeps`.
+    task: Task, counter: BuildingCounter, step: str, before: Sequence[Choice], studies: Studies, budget: int
+) -> tuple[list[Choice], str]:
+    """Choose by a study for each training mask.
 
     Args:
+        task: what is tuned on, and for.
         counter: the tiles.
         step: one of `SEARCHED`.
         before: what the step before has chosen for each.
         studies: where the studies go.
-        keeps: the training masks.
         budget: trials of each study, those that are ended early among them.
-        report: is told a study's kind and how many trials it has.
+
+    Returns:
+        The choices, and the name of the study of all groups.
     """
     ranges = {name: RANGES[name] for name in SEARCHED[step]}
-    choices = []
-    for number, (choice, keep) in enumerate(zip(before, keeps, strict=True)):
-        kind = f"{GOAL}-{step}" + (f"-without-fold{number - 1}" if number else "")
-        study = studies.open(kind, ranges)
-        for count in run_building_trials(counter, keep, studies, study, ranges, list_params(choice, ranges), budget):
-            report(kind, count)
-        choices.append(counter.choose(find_setting(study), keep))
-    return choices
+    choices, names = [], []
+    for number, (choice, mask) in enumerate(zip(before, task.crossfit.training_masks, strict=True)):
+        search = Search(
+            kind=name_study(f"{OBJECTIVE}-{step}", number),
+            ranges=ranges,
+            first=[list_params(choice, ranges)],
+            evaluate=functools.partial(counter.evaluate, training_mask=mask),
+            pruner=make_pruner(),
+        )
+        study = run_trials(studies, search, budget, task.progress)
+        choices.append(counter.choose(find_setting(study), mask))
+        names.append(study.study_name)
+    return choices, names[0]
 
 
 def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:
@@ -90,42 +105,3 @@ def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:
     outlines = {} if choice.outlines is None else choice.outlines.model_dump()
     values = choice.recipe.model_dump() | outlines
     return {name: values[name] for name in ranges}
-
-
-def judge_buildings(
-    counter: BuildingCounter,
-    weights: Mapping[str, int],
-    thresholds: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    crossfit: CrossFit,
-    budget: int,
-    report: Callable[[str, int], None],
-) -> Verdict:
-    """Run the studies, and keep the nested steps that pay; their scores are building F1.
-
-    The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
-
-    Args:
-        counter: the tiles.
-        weights: the blend that they are of.
-        thresholds: as by `fit_thresholds`.
-        studies, keeps, budget, report: as for `fit_study`.
-        crossfit: whose training masks `keeps` are.
-    """
-
-    def make(choices: Sequence[Choice]) -> Fit:
-        return make_fit(choices, [weights] * len(choices))
-
-    chosen = {"threshold": list(thresholds)}
-    for step in SEARCHED:
-        before = list(chosen.values())[-1]
-        chosen[step] = fit_study(counter, step, before, studies, keeps, budget, report)
-    neutral = make([counter.choose(read_setting({}), keep) for keep in keeps])
-    return judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, crossfit, F1)
-
-
-def open_last(studies: Studies) -> optuna.Study:
-    """Return the study of all groups and of all parameters."""
-    step, names = list(SEARCHED.items())[-1]
-    return studies.open(f"{GOAL}-{step}", {name: RANGES[name] for name in names})
