@@ -52,6 +52,13 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]
             progress.advance(task)
 
 
+def make_app(**options: Any) -> typer.Typer:
+    """Return an app without commands yet; `-h` is help too, and paragraphs of help stay whole."""
+    names = {"help_option_names": ["-h", "--help"]}
+    common: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": names}
+    return typer.Typer(**{**common, "rich_markup_mode": "markdown", **options})
+
+
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
     try:
@@ -79,6 +86,6 @@ def fail(message: str) -> NoReturn:
 
 def run_command(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one function as a whole command line, for `python -m package.module`; `arguments` as for `run_app`."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = make_app()
     app.command()(command)
     run_app(app, arguments)
