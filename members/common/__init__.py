@@ -1,4 +1,4 @@
-"""What every room uses: the error that bad input raises, files that are whole or absent, progress, and the console.
+"""What every room uses: the error that bad input raises, files that are whole or absent, progress, tables, the console.
 
-`errors`, `files` and `progress` are for libraries; `console` is for commands alone.
+`errors`, `files`, `progress` and `tables` are for libraries; `console` and `lazy_commands` are for commands alone.
 """
