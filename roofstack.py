@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from members.common.errors import InputError as InputError
     from postproc.formats.submission import write_submission as write_submission
     from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
+    from postproc.pipeline.pipeline import Pipeline as Pipeline
     from postproc.pipeline.recipe import Recipe as Recipe
+    from postproc.study.tuning import Tuning as Tuning
+    from postproc.study.tuning import tune_pipeline as tune_pipeline
 
 __version__ = "0.2.0"
 
@@ -33,11 +36,14 @@ API = {
     "InputError": "members.common.errors",
     "Network": "ensemble.inference.networks",
     "OutlineRecipe": "postproc.pipeline.outlines",
+    "Pipeline": "postproc.pipeline.pipeline",
     "Recipe": "postproc.pipeline.recipe",
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
+    "Tuning": "postproc.study.tuning",
     "load_network": "ensemble.inference.networks",
     "predict_maps": "ensemble.inference.arrays",
+    "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
 }
 """The names of the library and the module that each is defined in."""
