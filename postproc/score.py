@@ -53,9 +53,8 @@ def score(
     """
     inputs = open_inputs(truth, submission, vector, images)
     if len(inputs.ids) < inputs.images:
-        warn(
-            f"{inputs.source} has {len(inputs.ids)} of the {inputs.images} images at {images}; the others are not scored"
-        )
+        scored = f"{len(inputs.ids)} of the {inputs.images} images at {images}"
+        warn(f"{inputs.source} has {scored}; the others are not scored")
     table = find_table(images, truth)
     if by and table is None:
         raise InputError(f"--by {by}: no tiles.csv or groups.csv at {images or truth}; add one, with the column {by}")

@@ -17,7 +17,7 @@ MetricName = str
 IOU_UNIT = 2**32  # a tile's IoU is summed in this fixed point, since floats would depend on the order
 NEUTRAL_THRESHOLD = 128
 
-Totals = Mapping[str, np.ndarray]
+Totals = Mapping[str, Any]  # arrays of one shape, or numbers
 
 
 def divide(part: Any, total: Any, of_nothing: float) -> Any:
@@ -88,12 +88,13 @@ METRICS: dict[MetricName, Metric] = {
     "n_ratio": Metric("N ratio (vertices to true ones)", "N ratio", **ratio("vertices", "true_vertices", np.nan)),
     "right_angles": Metric("share of right angles", "right angles", **ratio("right_angles", "vertices", np.nan)),
     "truth_right_angles": Metric(
-        "share of right angles in the truth", "right angles of the truth", **ratio("true_right_angles", "true_vertices", np.nan)
+        "share of right angles in the truth", "right angles of the truth",
+        **ratio("true_right_angles", "true_vertices", np.nan),
     ),
 }  # fmt: skip
 """Pooled scores are of the sums over tiles. IoU and Dice as usual; boundary IoU as Cheng et al. 2021, arXiv:2103.16562,
-on bands pooled as pixels are; building F1 as in the SpaceNet challenges (Van Etten et al. 2018, arXiv:1807.01232). COCO's
-AP and AR rank all buildings by confidence, so `postproc.scoring` computes them of each set of tiles anew."""
+on bands pooled as pixels are; building F1 as in the SpaceNet challenges (Van Etten et al. 2018, arXiv:1807.01232).
+COCO's AP and AR rank all buildings by confidence, so `postproc.scoring` computes them anew for each set of tiles."""
 
 
 def best_threshold(scores: np.ndarray) -> int:

@@ -71,7 +71,7 @@ def write_rows(path: Path, rows: Sequence[Row]) -> None:
 
 
 def describe_rows(rows: Sequence[Row]) -> dict[str, Any]:
-    """Return the JSON object: scores of all images, their intervals, and under the level's name those of each region."""
+    """Return the JSON object: scores of all images with their intervals, and under `by` those of each region."""
     described = rows[0].scores.describe()
     for row in rows[1:]:
         if row.level != "image":

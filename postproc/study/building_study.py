@@ -17,15 +17,16 @@ from optuna.trial import TrialState, create_trial
 from shapely import Polygon
 
 from ensemble.statistics.counts import Counts, check_truth, index_groups
-from ensemble.statistics.metrics import Objective
+from ensemble.statistics.metrics import METRICS, Objective
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
-from postproc.scoring.buildings import Findings, find_buildings
+from postproc.scoring.buildings import count_buildings
 from postproc.search.counting import map_threads
 from postproc.search.exact import AREAS, Choice
 from postproc.study.trials import Studies, list_complete, name_setting
 
 F1: Objective = "building_f1"
+COLUMNS = METRICS[F1].columns
 CHUNK = 12  # tiles
 SEED = 42
 WORSE = 0.1  # p-value of the Wilcoxon test below which a trial is ended
@@ -67,19 +68,18 @@ class BuildingCounter:
         counted = self.counted.setdefault(setting, np.full((len(self.tiles), 3), -1))  # -1 = not counted yet
         missing = [tile for tile in tiles if counted[tile, 0] < 0]
 
-        def find(tile: int) -> Findings:
+        def find(tile: int) -> dict[str, int]:
             blend, truth = self.tiles[tile]
-            return find_buildings(outline_setting(blend, setting), truth)[0]
+            return count_buildings(outline_setting(blend, setting), truth)
 
         for tile, found in zip(missing, map_threads(find, missing), strict=True):
-            counted[tile] = found.matched, found.predicted, found.truth
+            counted[tile] = [found[column] for column in COLUMNS]
         return counted[tiles]
 
     def collect(self, setting: Setting) -> Counts:
         """Count all tiles: the columns of building F1."""
         found = self.count(setting, range(len(self.tiles)))
-        columns = ("matched", "predicted_buildings", "true_buildings")
-        return Counts.from_tiles(self.names, (dict(zip(columns, tile, strict=True)) for tile in found))
+        return Counts.from_tiles(self.names, (dict(zip(COLUMNS, tile, strict=True)) for tile in found))
 
     def choose(self, setting: Setting, keep: np.ndarray) -> Choice:
         """Return a setting as a choice: its score is the F1 on the groups that `keep`, bool (groups,), has."""
@@ -183,7 +183,7 @@ def find_setting(study: optuna.Study) -> Setting:
 
 def measure_f1(counts: np.ndarray) -> float:
     """Return the F1 of tiles together, from int (tiles, 3)."""
-    return float(Findings(*counts.sum(axis=0)).f1)
+    return float(METRICS[F1].compute(dict(zip(COLUMNS, counts.sum(axis=0), strict=True))))
 
 
 def read_setting(params: Mapping[str, Any]) -> Setting:

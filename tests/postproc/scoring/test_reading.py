@@ -1,0 +1,79 @@
+"""Buildings read from masks, a CSV and vector files: the same ones out of each."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import PLACE, write_raster
+from shapely import box
+
+from members.common.errors import InputError
+from postproc.formats.submission import write_submission
+from postproc.geo.frames import read_frame
+from postproc.scoring.reading import open_inputs, read_masks, read_truth, read_vector
+
+MASK = np.zeros((40, 36), bool)
+MASK[2:10, 3:15] = True
+MASK[20:30, 20:36] = True
+IMAGE = np.zeros((40, 36, 3), np.uint8)
+
+
+def write_mask(path: Path) -> Path:
+    return write_raster(path, MASK * np.uint8(255))
+
+
+def write_geojson(path: Path, column: int = 0) -> Path:
+    """The two buildings of MASK in the CRS of PLACE, as QGIS writes it, `column` pixels to the right."""
+    features = []
+    for outline in (box(3, 2, 15, 10), box(20, 20, 36, 30)):
+        ring = [(PLACE["transform"] @ (x + column, y)) for x, y in outline.exterior.coords]
+        features.append({"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}})
+    crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
+    path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
+    return path
+
+
+@pytest.mark.parametrize("vector", [False, True])
+def test_truth_is_the_same_from_masks_and_from_outlines(tmp_path: Path, vector: bool) -> None:
+    image = write_raster(tmp_path / "a.tif", IMAGE, **PLACE)
+    masks = {} if vector else {"a": write_mask(tmp_path / "masks/a.png")}
+    truth = read_truth(write_geojson(tmp_path / "t.geojson"), masks, {"a": read_frame(image)})("a")
+    assert np.array_equal(truth.mask, MASK)
+    assert [outline.area for outline in truth.outlines] == pytest.approx([96, 160])
+
+
+def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
+    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **PLACE))}
+    path = write_geojson(tmp_path / "t.geojson", column=1000)
+    with pytest.raises(InputError, match=r"t.geojson: none of its outlines lies in the 1 images; check the place"):
+        read_truth(path, {}, frames)
+
+
+def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -> None:
+    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **PLACE))}
+    write_submission(tmp_path / "s.csv", [("a", MASK)], ["a"])
+    ((of_mask, ours),) = read_masks(tmp_path / "s.csv")
+    ((of_outlines, theirs),) = read_vector(write_geojson(tmp_path / "p.geojson"), frames)
+    assert of_mask == of_outlines == "a"
+    assert np.array_equal(ours.mask, theirs.mask)
+    assert [o.area for o in ours.outlines] == pytest.approx([o.area for o in theirs.outlines])
+
+
+def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_path: Path) -> None:
+    for image_id in "bac":
+        write_raster(tmp_path / "images" / f"{image_id}.tif", IMAGE, **PLACE)
+    write_submission(tmp_path / "s.csv", [("b", MASK), ("a", ~MASK)], ["a", "b"])
+    inputs = open_inputs(write_geojson(tmp_path / "t.geojson"), tmp_path / "s.csv", None, tmp_path / "images")
+    assert (inputs.ids, inputs.images) == (["a", "b"], 3)
+    inverse, exact = inputs.compare(inputs.predicted)
+    assert (inverse.columns["intersection"], inverse.columns["union"]) == (0, 40 * 36)
+    assert exact.columns["intersection"] == exact.columns["union"] == 96 + 160
+
+
+def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
+    write_mask(tmp_path / "masks/a.png")
+    write_submission(tmp_path / "s.csv", [("a", MASK.T)], ["a"])
+    inputs = open_inputs(tmp_path / "masks", tmp_path / "s.csv", None, None)
+    with pytest.raises(InputError, match=r"s.csv, image a: mask of 40x36 px for a truth of 36x40 px"):
+        inputs.compare(inputs.predicted)
