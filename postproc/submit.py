@@ -21,8 +21,9 @@ from postproc.formats.submission import check_ids, read_ids, write_submission
 from postproc.formats.targets import check_target, guard_target
 from postproc.geo.frames import read_frame
 from postproc.geo.mosaic import Reader
-from postproc.pipeline.outlines import OutlineRecipe, draw_outlines, outline_buildings
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import rasterize_outlines
 
 
 def submit(
@@ -166,7 +167,8 @@ def make_masks(
     for image_id in sizes:
         mask, blend = read(image_id)
         if outlines is not None:
-            mask = draw_outlines(mask, blend, outlines)
+            drawn = (building.outline for building in outline_buildings(mask, blend, outlines))
+            mask = rasterize_outlines(drawn, mask.shape)
         yield image_id, mask
 
 
@@ -177,16 +179,7 @@ def describe_blend(weights: Mapping[str, int]) -> str:
 
 def describe_recipe(recipe: Recipe) -> str:
     """A recipe's steps in words, those that are off left out."""
-    morphology = [f"{step} {size}x{size} {recipe.kernel}" for step, size in morphology_steps(recipe) if size > 1]
-    areas = [f"fill holes under {recipe.min_hole} px"] * (recipe.min_hole > 0)
-    areas += [f"drop objects under {recipe.min_object} px"] * (recipe.min_object > 0)
-    return ", ".join([f"threshold {recipe.threshold}", *morphology, *areas])
-
-
-def morphology_steps(recipe: Recipe) -> list[tuple[str, int]]:
-    """Closing and opening with their sizes, in the recipe's order."""
-    steps = [("close", recipe.close), ("open", recipe.open)]
-    return steps if recipe.order == "close-open" else steps[::-1]
+    return str(recipe)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 
 Item = TypeVar("Item")
 
@@ -35,6 +37,16 @@ stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, std
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
     stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+
+
+def print_table(table: ResultTable) -> None:
+    """Print a table of results, its notes below it."""
+    drawn = Table(*table.header, title=table.title)
+    for row in table.rows:
+        drawn.add_row(*row)
+    stdout.print(drawn)
+    for note in table.notes:
+        stdout.print(note)
 
 
 def make_progress() -> Progress:
@@ -53,6 +65,13 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]
         for item in items:
             yield item
             progress.advance(task)
+
+
+def make_app(**options: Any) -> typer.Typer:
+    """Return an app without commands yet; `-h` is help too, and paragraphs of help stay whole."""
+    names = {"help_option_names": ["-h", "--help"]}
+    common: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": names}
+    return typer.Typer(**{**common, "rich_markup_mode": "markdown", **options})
 
 
 def run_app(app: typer.Typer) -> NoReturn:
@@ -90,6 +109,6 @@ def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:
     signature = inspect.signature(command)
     free = [parameter for name, parameter in signature.parameters.items() if name not in fixed]
     bound.__signature__ = signature.replace(parameters=free)  # type: ignore[attr-defined]
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = make_app()
     app.command()(bound)
     run_app(app)

@@ -86,7 +86,7 @@ def make_scorer(images: Sequence[Comparison]) -> Scorer:
     rank = make_precision_scorer([image.detections for image in images])
 
     def score(weights: np.ndarray) -> dict[str, np.ndarray]:
-        sums = {name: weights @ values for name, values in columns.items()} | rank(weights)
+        sums = {**{name: weights @ values for name, values in columns.items()}, **rank(weights)}
         return {name: metric.compute(sums) for name, metric in METRICS.items()}
 
     return score

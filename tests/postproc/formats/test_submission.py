@@ -171,7 +171,6 @@ write_submission(Path({str(path)!r}), predict(), ["a"])
         [sys.executable, "-c", program],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        timeout=120,
         check=False,
     )
     assert (done.stdout, done.returncode) == (b"killed\n", -signal.SIGKILL)
