@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import run_command, stdout, track, warn
+from members.common.console import print_table, run_command, track, warn
 from members.common.errors import InputError
 from members.data.tiles import read_groups
 from postproc.scoring.layouts import find_table
 from postproc.scoring.pixels import pool_masks
 from postproc.scoring.reading import open_inputs
 from postproc.scoring.scores import make_scorer
-from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, tabulate_scores, write_rows
+from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
 
 
 def score(
@@ -69,9 +69,9 @@ def score(
     if json:
         typer.echo(dumps(describe_rows(rows)))
         return
-    stdout.print(tabulate_scores(rows[0].scores))
+    print_table(rows[0].scores.tabulate())
     if by:
-        stdout.print(tabulate_regions(rows, by))
+        print_table(tabulate_regions(rows, by))
 
 
 if __name__ == "__main__":

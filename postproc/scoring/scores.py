@@ -1,6 +1,5 @@
 """Scores of images together, from what was counted of each: every metric of `METRICS`, with its interval."""
 
-import html
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ import numpy as np
 from ensemble.statistics.estimates import LEVEL, Estimate, Scorer, estimate_scores
 from ensemble.statistics.metrics import METRICS, MetricName
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 from postproc.polygons.buildings import Building
 from postproc.scoring.average_precision import make_precision_scorer
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
@@ -40,14 +40,11 @@ class Scores(Mapping[MetricName, Estimate]):
     def __len__(self) -> int:
         return len(self.estimates)
 
-    @property
-    def title(self) -> str:
-        """What was scored, in words."""
-        return f"{self.images} images of {self.groups} groups"
-
-    def list_cells(self) -> list[tuple[str, str, str]]:
-        """List label, value and interval of every score, in words."""
-        return [(METRICS[name].label, *format_estimate(score)) for name, score in self.items()]
+    def tabulate(self) -> ResultTable:
+        """Return the table of every score."""
+        rows = [(METRICS[name].label, *format_estimate(score)) for name, score in self.items()]
+        title = f"{self.images} images of {self.groups} groups"
+        return ResultTable(title, ("score", "value", f"{LEVEL:.0%} interval"), rows)
 
     def describe(self) -> dict[str, Any]:
         """Return the scores as they are written to JSON; None stands for what does not exist."""
@@ -56,16 +53,10 @@ class Scores(Mapping[MetricName, Estimate]):
         return {**values, "images": self.images, "groups": self.groups, "intervals": intervals}
 
     def __str__(self) -> str:
-        rows = [("score", "value", f"{LEVEL:.0%} interval"), *self.list_cells()]
-        width = max(len(label) for label, _, _ in rows)
-        lines = [f"{label:<{width}}  {value:>8}  {interval:>13}".rstrip() for label, value, interval in rows]
-        return "\n".join((self.title, *lines))
+        return str(self.tabulate())
 
     def _repr_html_(self) -> str:
-        heads = "".join(f"<th>{head}</th>" for head in ("score", "value", f"{LEVEL:.0%} interval"))
-        rows = ["".join(f"<td>{html.escape(cell)}</td>" for cell in cells) for cells in self.list_cells()]
-        body = "".join(f"<tr>{cells}</tr>" for cells in rows)
-        return f"<table><caption>{self.title}</caption><thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table>"
+        return self.tabulate()._repr_html_()
 
 
 def format_estimate(score: Estimate) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Rows of scores - of all images, of each region, of each image - as tables, CSV and JSON."""
+"""Rows of scores - of all images, of each region, of each image - as CSV, JSON and a table of regions."""
 
 import csv
 import math
@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.table import Table
 
-from ensemble.statistics.estimates import LEVEL, Estimate, Scorer, score_each
+from ensemble.statistics.estimates import Estimate, Scorer, score_each
+from ensemble.statistics.metrics import MetricName
 from members.common.files import write_whole
+from members.common.tables import ResultTable
 from postproc.scoring.scores import Scores, format_estimate, score_images
 
-SECTION_ENDS = ("boundary_iou", "ar")
 REGION_SCORES = ("pooled_iou", "boundary_iou", "building_f1", "ap", "c_iou")
 
 
@@ -79,24 +79,16 @@ def describe_rows(rows: Sequence[Row]) -> dict[str, Any]:
     return described
 
 
-def tabulate_scores(scores: Scores) -> Table:
-    """Return the table of every score."""
-    table = Table(title=scores.title)
-    table.add_column("score")
-    table.add_column("value", justify="right")
-    table.add_column(f"{LEVEL:.0%} interval", justify="right")
-    for name, cells in zip(scores, scores.list_cells(), strict=True):
-        table.add_row(*cells, end_section=name in SECTION_ENDS)
-    return table
-
-
-def tabulate_regions(rows: Sequence[Row], by: str) -> Table:
+def tabulate_regions(rows: Sequence[Row], by: str) -> ResultTable:
     """Return the table of the regions' most telling scores."""
-    table = Table(by, "images", "groups")
-    for name in REGION_SCORES:
-        table.add_column(name, justify="right")
-    for row in rows:
-        if row.level == by:
-            cells = ["\n".join(format_estimate(row.scores[name])) for name in REGION_SCORES]
-            table.add_row(row.name, str(row.scores.images), str(row.scores.groups), *cells)
-    return table
+    regions = [
+        (row.name, str(row.scores.images), str(row.scores.groups), *(format_cell(row, name) for name in REGION_SCORES))
+        for row in rows
+        if row.level == by
+    ]
+    return ResultTable("", (by, "images", "groups", *REGION_SCORES), regions)
+
+
+def format_cell(row: Row, name: MetricName) -> str:
+    """Return a score with its interval below it."""
+    return "\n".join(format_estimate(row.scores[name]))
