@@ -144,7 +144,7 @@ def score_stage(part: Path, pipeline: Pipeline, truths: Mapping[str, np.ndarray]
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> ResultTable:
     """Return the table of what each stage brings."""
     single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
-    blend = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)))
+    blend = Pipeline(Blend.mean(MEMBERS))
     stages = {f"member {name}": (single, Pipeline(Blend({name: 1}))) for name in MEMBERS}
     stages["blend of both"] = single, blend
     stages["blend with TTA (d4)"] = averaged, blend

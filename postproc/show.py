@@ -37,7 +37,7 @@ def show(
 
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, "tuned" if source.tuned_file.is_file() else "default")
-    folders = [source.map_folder(part, member) for member, weight in pipeline.blend.items() if weight]
+    folders = [source.map_folder(part, member) for member in pipeline.blend.used]
     _, sizes = read_maps(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}

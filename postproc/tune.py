@@ -22,7 +22,7 @@ from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_p
 if TYPE_CHECKING:
     import optuna
 
-    from postproc.study.trials import Studies
+    from postproc.study.studies import StoredStudies
 
 
 def tune(
@@ -111,30 +111,29 @@ def tune(
     stdout.print(f"written: {place.tuned_file}, {tuning.pipeline}")
 
 
-def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[Studies]":
+def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[StoredStudies]":
     """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
     Raises:
         InputError: it does not, or the address is none.
     """
     from postproc.study.storage import Address
-    from postproc.study.trials import Studies
+    from postproc.study.studies import StoredStudies
 
     address = Address(storage or run.study_file)
     address.reach()
-    return functools.partial(Studies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
+    return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 
 
-def record_study(tuning: Tuning, open_studies: "functools.partial[Studies]") -> "optuna.Study":
+def record_study(tuning: Tuning, open_studies: "functools.partial[StoredStudies]") -> "optuna.Study":
     """Record what was searched exactly as trials, and return the study of all groups."""
-    from postproc.study.trials import DISTRIBUTIONS, find_study, record_grid
+    from postproc.study.kernel_study import record_grid
 
     studies = open_studies()
     if tuning.grid is None:
-        return find_study(studies, str(tuning.study))
-    study = studies.open(tuning.objective, DISTRIBUTIONS)
-    record_grid(studies, study, tuning.grid, tuning.objective)
-    return find_study(studies, tuning.study) if tuning.study else study
+        return studies.find(str(tuning.study))
+    study = record_grid(studies, tuning.grid, tuning.objective)
+    return study if tuning.study is None else studies.find(tuning.study)
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
