@@ -10,8 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import settings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
