@@ -53,8 +53,8 @@ def test_gains_are_those_of_averaged_views(tiles: list[Tile]) -> None:
         assert gain.iou == pytest.approx(max(scores), abs=1e-3)  # float32 means may round the other way
         assert gain.views == len(views)
         assert gain.seconds > 0
-    assert gains[0].gain == (0, 0, 0)
-    assert gains[2].gain[0] == gains[2].iou - gains[0].iou > 0.02
+    assert (gains[0].gain.value, gains[0].gain.interval) == (0, (0, 0))
+    assert gains[2].gain.value == gains[2].iou - gains[0].iou > 0.02
     assert gains[0].seconds < gains[2].seconds
     assert propose_choice(gains).tta == "flips"
     assert propose_choice(gains[:1]).tta == "none"
