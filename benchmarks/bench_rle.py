@@ -24,7 +24,8 @@ import numpy as np
 
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
-from members.data.tiles import list_files, read_mask
+from members.data.raster import read_mask
+from members.data.tiles import list_files
 from postproc.formats.rle import decode_rle, encode_rle
 from postproc.formats.submission import read_submission, write_submission
 

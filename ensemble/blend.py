@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from ensemble.mapfolder.valid import read_members, read_valid
-from ensemble.selection.blend import BLEND, Blend
+from ensemble.selection.blend import Blend
 from ensemble.selection.calibration import Calibration, CalibrationName, judge_calibration
 from ensemble.selection.diversity import ErrorMoments
 from ensemble.selection.greedy import build_library
@@ -57,7 +57,7 @@ def blend(
     calibration = calibrate and judge_calibration(library, chosen, calibrate, bags)
     place.log_command()
     content = describe_choice(chosen, judgements, calibration)
-    write_json(place.path / BLEND, content | {"error_correlation": moments.describe()})
+    write_json(place.blend_file, content | {"error_correlation": moments.describe()})
     print_judgements(judgements, chosen, len(tiles), len(set(library.groups)))
     print_correlation(members, moments.correlate())
     if calibration:
@@ -65,7 +65,7 @@ def blend(
     kept = calibration.judgement if calibration and calibration.pays else chosen
     if idle := [member for member, weight in kept.weights.items() if not weight]:
         stdout.print(f"weight 0, so not needed: {', '.join(idle)}")
-    stdout.print(f"written: {place.path / BLEND}")
+    stdout.print(f"written: {place.blend_file}")
 
 
 def describe_choice(

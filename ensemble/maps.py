@@ -23,8 +23,9 @@ from ensemble.mapfolder.maps import (
 )
 from members.common.console import stdout, track
 from members.common.errors import InputError
+from members.data.raster import open_raster, read_bands
 from members.data.run import Run, RunRecord
-from members.data.tiles import list_files, list_tiles, open_raster, read_bands
+from members.data.tiles import list_files, list_tiles
 
 IMPORTED = "imported"
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")
@@ -77,10 +78,10 @@ def find_problems(folder: Path, manifest: Manifest) -> Iterator[str]:
                 read_map(map_path(folder, image_id), size)
             except InputError as error:
                 yield str(error)
-    trained = folder.resolve().parents[2] / "members" / folder.resolve().name
+    run = Run.of_maps(folder)
     for fold, expected_hash in manifest.weights.items():
-        weights = trained / f"fold{fold}" / "best.weights.h5"
-        if weights.is_file() and hash_file(weights) != expected_hash:
+        weights = run.fold(folder.resolve().name, fold).weights_file if run else None
+        if weights and weights.is_file() and hash_file(weights) != expected_hash:
             yield f"{folder}: made with other weights than {weights}; run roofstack predict again"
 
 
@@ -145,9 +146,10 @@ def list_sources(run: Run, record: RunRecord, part: str, member: str) -> Sources
     Raises:
         InputError: the part is unknown, or the run's data are not where they were.
     """
-    others = [folder for folder in sorted(run.map_folder(part, "").glob("*/")) if folder.name != member]
+    others = [name for name in run.list_mapped_members(part) if name != member]
     if others:
-        return {i: (map_path(others[0], i), size) for i, size in read_manifest(others[0]).images.items()}
+        folder = run.map_folder(part, others[0])
+        return {i: (map_path(folder, i), size) for i, size in read_manifest(folder).images.items()}
     if part == "test":
         tiles = list_tiles(Path(record.data), "test")
     elif part == "valid":

@@ -20,8 +20,9 @@ from ensemble.statistics.counts import Counts, count_thresholds
 from ensemble.statistics.estimates import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
 from members.common.console import run_command, stdout, track
+from members.data.raster import read_pair
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, read_pair
+from members.data.tiles import Tile
 from members.training.networks.backend import choose_backend
 from members.training.spec import read_spec
 
@@ -74,12 +75,12 @@ def tta_gain(
 
 def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Tile]) -> list[Choice]:
     """Measure one member, each fold on the tiles that it did not see."""
-    spec = read_spec(run.member_folder(member, 0) / "spec.json")
+    spec = read_spec(run.fold(member, 0).spec_file)
     choices = list_choices(lambda view: bears_view(spec, view))
 
     def read_batches() -> Iterator[tuple[Predict, list[Tile]]]:
         for fold in range(record.split.folds):
-            network = load_network(run.member_folder(member, fold))
+            network = load_network(run.fold(member, fold).path)
             own = [tile for tile in tiles if record.split.validates(tile.group, fold)]
             for start in range(0, len(own), BATCH):
                 yield network, own[start : start + BATCH]

@@ -12,12 +12,13 @@ from rich.table import Table
 
 from ensemble.predict import predict
 from ensemble.selection.blend import read_blend
-from members.common.console import stderr, stdout
+from members.common.console import stderr, stdout, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.data.raster import check_tiles, read_image, read_mask, read_pair
 from members.data.run import Run
 from members.data.split import NEVER_VALID, Split, draw_split
-from members.data.tiles import Tile, check_tiles, list_tiles, read_image, read_mask, read_pair
+from members.data.tiles import Tile, list_tiles
 from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train
@@ -66,7 +67,7 @@ def demo(
     stdout.print(tabulate_stages(place, truths, tuned))
     picture = run / "demo.png"
     draw_sheet(picture_tiles(place, truths, tuned), picture)
-    stdout.print(f"submission: {run / 'submission.csv'}\npicture: {picture}")
+    stdout.print(f"submission: {place.submission_file('test')}\npicture: {picture}")
 
 
 def draw_scenes(folder: Path, count: int) -> Path:
@@ -90,7 +91,8 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
             )
         return
     tiles = list_tiles(source)
-    check_tiles(tiles)
+    for remark in check_tiles(tiles):
+        warn(remark)
     areas = [int(read_pair(tile)[1].sum()) for tile in tiles]
     if len(tiles) > most:
         tiles, areas = choose_share(tiles, areas, most / len(tiles))
@@ -132,7 +134,7 @@ def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truth
 
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: CleanUp) -> Table:
     """The table of what each stage brings."""
-    single, averaged = run.path / "maps/test_without_tta", run.path / "maps/test"
+    single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
     blend = dict.fromkeys(MEMBERS, 1)
     neutral: CleanUp = Recipe(), None
     stages = {f"member {name}": (single, {name: 1}, neutral) for name in MEMBERS}
@@ -155,7 +157,7 @@ def picture_tiles(
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
     for image_id in shown:
         truth = truths[image_id]
-        blend = read_blend(run.path / "maps/test", dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
+        blend = read_blend(run.part_folder("test"), dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
         mask = cut_mask(blend, *clean_up)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
         panels.append((caption, read_image(images[image_id]), truth, blend, mask))

@@ -18,8 +18,9 @@ from ensemble.mapfolder.maps import read_maps
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
+from members.data.raster import read_image, read_mask
 from members.data.run import Run
-from members.data.tiles import list_tiles, read_image, read_mask
+from members.data.tiles import list_tiles
 from postproc.formats.targets import check_target, write_target
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
@@ -59,7 +60,7 @@ def show(
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
     check_known(image_id, tiles, data)
-    path = output or place.path / "report" / f"{image_id}.png"
+    path = output or place.report_folder / f"{image_id}.png"
     if output is not None:
         check_target(output, (".png",))
     tile, size = tiles[image_id], sizes[image_id]

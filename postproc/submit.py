@@ -69,7 +69,7 @@ def submit(
     kept = choose_outlines(place, recipe)
     folders = [place.map_folder(part, member) for member, weight in blend.items() if weight]
     _, sizes = read_maps(folders)
-    path = output or place.path / ("submission.csv" if part == "test" else f"submission-{part}.csv")
+    path = output or place.submission_file(part)
     expected = list(sizes)
     if data is not None and part == "test":
         expected = [tile.image_id for tile in list_tiles(data, "test")]
@@ -118,9 +118,9 @@ def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, Blend]:
     Raises:
         InputError: the file is missing or is no recipe, or there are no maps of the part.
     """
-    every = Blend({folder.name: 1 for folder in sorted(run.map_folder(part, "").glob("*/"))})
+    every = Blend(dict.fromkeys(run.list_mapped_members(part), 1))
     if not every:
-        raise InputError(f"{run.map_folder(part, '')}: no maps of {part}; run roofstack predict --part {part}")
+        raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
     if recipe == "default":
         return Recipe(), every
     path = run.tuned_file if recipe == "tuned" else Path(recipe)

@@ -103,9 +103,9 @@ def tune(
     manifests, tiles, sizes = read_valid(place, data)
     given = read_weights(place, list(manifests))
     if tune_weights and len(manifests) < 2:
-        raise InputError(f"{place.map_folder('valid', '')}: maps of {len(manifests)} member; --tune-weights takes two")
+        raise InputError(f"{place.part_folder('valid')}: maps of {len(manifests)} member; --tune-weights takes two")
     groups = tuple(pool_groups([tile.group for tile in tiles]))
-    source = Source(place.map_folder("valid", ""), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
+    source = Source(place.part_folder("valid"), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
     names, _ = index_groups(groups)
     crossfit = deal_folds(names) if cross_fit else CrossFit(len(names), None)
     address = Address(storage or place.study_file)
@@ -114,7 +114,7 @@ def tune(
     keeps = crossfit.training_masks
     maps = fingerprint_maps(manifests, given, groups)
     open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
-    plots = place.path / "report"
+    plots = place.report_folder
     if objective == "building_f1":
         verdict, study = tune_buildings(source, given, open_studies, keeps, crossfit, trials or TRIALS)
         plot_gains(verdict.steps, objective, plots / "gains.png")

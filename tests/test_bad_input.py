@@ -267,8 +267,8 @@ def run(tmp_path: Path, data_set: Path) -> Run:
     """A run of one member, as after training, whose weights file is not one."""
     run = Run(tmp_path / "run")
     run.write_record(data_set, list_tiles(data_set), Split(fold_of_group={"g0": -1, "g1": 0, "g2": -1}))
-    write_json(run.member_folder("lite0_unet", 0) / "spec.json", find_spec("lite0_unet").model_dump())
-    (run.member_folder("lite0_unet", 0) / "best.weights.h5").write_bytes(b"weights")
+    write_json(run.fold("lite0_unet", 0).spec_file, find_spec("lite0_unet").model_dump())
+    run.fold("lite0_unet", 0).weights_file.write_bytes(b"weights")
     return run
 
 
@@ -304,12 +304,12 @@ def test_another_split_than_the_runs(
         (lambda run: cut(run.record_file), r"run.json: not a readable JSON file \(.*\); restore it or delete it"),
         (lambda run: run.record_file.write_text("{}"), r"run.json: command: Field required; restore it"),
         (
-            lambda run: cut(run.member_folder("lite0_unet", 0) / "spec.json"),
+            lambda run: cut(run.fold("lite0_unet", 0).spec_file),
             r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it or delete it",
         ),
         (
             lambda run: write_json(
-                run.member_folder("lite0_unet", 0) / "spec.json",
+                run.fold("lite0_unet", 0).spec_file,
                 find_spec("lite0_unet").model_dump() | {"backbone": "lite99"},
             ),
             r"lite0_unet/fold0/spec.json: backbone = 'lite99': Input should be .*",
@@ -333,7 +333,7 @@ def test_damaged_records(
 def test_damaged_progress(
     roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run, name: str, content: bytes
 ) -> None:
-    path = run.member_folder("lite0_unet", 0) / name
+    path = run.fold("lite0_unet", 0).path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
     message = rf"fold0/{name}: damaged \(.*\); train this member anew with --restart"
@@ -391,10 +391,10 @@ def test_predicting_before_training(roofstack: RoofStack, tmp_path: Path, data_s
     command = ("predict", "--data", data_set, "--part", "valid", "--run")
     message = r"absent: no run here \(no run.json\); train members first: roofstack train"
     refuse(roofstack, tmp_path, message, *command, tmp_path / "absent")
-    (run.member_folder("lite0_unet", 0) / "best.weights.h5").unlink()
+    run.fold("lite0_unet", 0).weights_file.unlink()
     message = r"lite0_unet/fold0: not trained yet; run roofstack train lite0_unet first"
     refuse(roofstack, tmp_path, message, *command, run.path)
-    (run.member_folder("lite0_unet", 0) / "spec.json").unlink()
+    run.fold("lite0_unet", 0).spec_file.unlink()
     refuse(roofstack, tmp_path, r"run: no trained members; run roofstack train first", *command, run.path)
 
 
@@ -405,7 +405,7 @@ def test_damaged_weights_cost_no_map(
     import keras
 
     monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
-    weights = run.member_folder("lite0_unet", 0) / "best.weights.h5"
+    weights = run.fold("lite0_unet", 0).weights_file
     lite0_network.save_weights(weights)
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
     assert roofstack(*command).code == 0

@@ -8,8 +8,9 @@ from rasterio.windows import Window
 
 from members.common.console import warn
 from members.common.errors import InputError
+from members.data.raster import check_tiles, open_raster, read_bands
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, check_tiles, list_files, list_tiles, open_raster, read_bands
+from members.data.tiles import Tile, list_files, list_tiles
 
 
 def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
@@ -20,7 +21,8 @@ def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images:
             data are not the run's.
     """
     tiles = find_tiles(record, part, data, images)
-    check_tiles(tiles)
+    for remark in check_tiles(tiles):
+        warn(remark)
     check_ends(tiles)
     if part != "valid":
         return tiles
@@ -81,11 +83,11 @@ def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> 
     chosen = list(dict.fromkeys(names or trained))
     for name in chosen:
         for fold in range(record.split.folds):
-            folder = run.member_folder(name, fold)
-            if not (folder / "best.weights.h5").is_file():
-                raise InputError(f"{folder}: not trained yet; run roofstack train {name} first")
-            if (folder / "last").is_dir():
-                warn(f"{folder}: training is not finished; predicting with the best weights so far")
+            folder = run.fold(name, fold)
+            if not folder.weights_file.is_file():
+                raise InputError(f"{folder.path}: not trained yet; run roofstack train {name} first")
+            if folder.state_folder.is_dir():
+                warn(f"{folder.path}: training is not finished; predicting with the best weights so far")
     if not chosen:
         raise InputError(f"{run.path}: no trained members; run roofstack train first")
     return chosen

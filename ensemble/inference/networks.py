@@ -8,6 +8,7 @@ from pathlib import Path
 from ensemble.inference.views import Predict
 from ensemble.mapfolder.maps import hash_file
 from members.common.errors import InputError
+from members.data.run import FoldFolder
 from members.training.networks.backend import choose_backend
 from members.training.spec import read_spec
 
@@ -23,14 +24,15 @@ def load_network(folder: Path) -> Predict:
     choose_backend()
     from members.training.networks.network import build_network  # brings Keras
 
-    network = build_network(read_spec(folder / "spec.json"))
+    weights = FoldFolder(folder).weights_file
+    network = build_network(read_spec(FoldFolder(folder).spec_file))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns that layers keep random weights
-            network.load_weights(folder / "best.weights.h5")
+            network.load_weights(weights)
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{folder / 'best.weights.h5'}: damaged or of another network ({reason}); retrain") from None
+        raise InputError(f"{weights}: damaged or of another network ({reason}); retrain") from None
     return network.predict_on_batch
 
 
@@ -47,9 +49,10 @@ def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -
         InputError: the weights there are others.
     """
     for folder, expected in zip(folders, weights, strict=True):
-        if (found := hash_file(folder / "best.weights.h5")) != expected:
+        path = FoldFolder(folder).weights_file
+        if (found := hash_file(path)) != expected:
             raise InputError(
-                f"{folder / 'best.weights.h5'}: hash {found}, but the manifest of the maps says {expected}; "
+                f"{path}: hash {found}, but the manifest of the maps says {expected}; "
                 "the member was trained on meanwhile, so predict again"
             )
     return [load(folder) for folder in folders]

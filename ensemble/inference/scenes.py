@@ -11,7 +11,7 @@ from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
 from ensemble.inference.windows import MARGIN, OVERLAP, WINDOW, place_windows, weigh_windows
-from members.data.tiles import check_bands, open_raster, read_bands
+from members.data.raster import check_bands, open_raster, read_bands
 from members.training.spec import STRIDE
 
 os.environ.setdefault("GDAL_CACHEMAX", "256")

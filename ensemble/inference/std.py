@@ -2,18 +2,13 @@
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from pathlib import Path
 
 import numpy as np
 
 from ensemble.mapfolder.maps import map_path, open_map, quantise
+from members.data.raster import open_raster, read_bands
 from members.data.run import Run
-from members.data.tiles import Tile, open_raster, read_bands
-
-
-def spread_folder(run: Run, part: str, member: str = "") -> Path:
-    """Where a member's standard deviations over views and folds are; without a member those over all members."""
-    return run.path / "uncertainty" / part / member
+from members.data.tiles import Tile
 
 
 def combine_spread(run: Run, part: str, members: Sequence[str], tiles: Sequence[Tile]) -> None:
@@ -23,10 +18,10 @@ def combine_spread(run: Run, part: str, members: Sequence[str], tiles: Sequence[
     """
     for tile in tiles:
         paths = [run.map_folder(part, member) for member in members]
-        paths += [spread_folder(run, part, member) for member in members]
+        paths += [run.uncertainty_folder(part, member) for member in members]
         with ExitStack() as files:
             rasters = [files.enter_context(open_raster(map_path(path, tile.image_id))) for path in paths]
-            path = map_path(spread_folder(run, part), tile.image_id)
+            path = map_path(run.uncertainty_folder(part), tile.image_id)
             combined = files.enter_context(open_map(path, tile.image, rasters[0].shape))
             for _, block in rasters[0].block_windows():
                 values = np.stack([read_bands(raster, window=block)[0] for raster in rasters]) / 255

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.inference.jobs import BATCH, Job
-from ensemble.inference.std import spread_folder
 from ensemble.inference.views import VIEW_SETS, View, bears_view
 from ensemble.mapfolder.maps import MANIFEST, Manifest, hash_file, plan_maps, read_manifest
 from members.common.console import warn
@@ -71,22 +70,22 @@ def plan_member(
     Raises:
         InputError: the member bears none of the views, or there are maps by other weights, or of unknown origin.
     """
-    folders = [run.member_folder(member, fold) for fold in range(record.split.folds)]
-    spec = read_spec(folders[0] / "spec.json")
+    folders = [run.fold(member, fold) for fold in range(record.split.folds)]
+    spec = read_spec(folders[0].spec_file)
     tta, wanted = views
     manifest = Manifest(
         member=member,
         spec=spec.model_dump(mode="json"),
         tta=tta if tta in VIEW_SETS else ",".join(view.name for view in wanted),
         merge=merge,
-        weights={str(fold): hash_file(folder / "best.weights.h5") for fold, folder in enumerate(folders)},
+        weights={str(fold): hash_file(folder.weights_file) for fold, folder in enumerate(folders)},
         split=record.split.model_dump(mode="json"),
         images={tile.image_id: sizes[tile.image_id] for tile in tiles},
     )
-    folder, spread = run.map_folder(part, member), spread_folder(run, part, member)
+    folder, spread = run.map_folder(part, member), run.uncertainty_folder(part, member)
     check_weights(folder, manifest)
     whole = Job(
-        folders=tuple(folder.resolve() for folder in folders),
+        folders=tuple(folder.path.resolve() for folder in folders),
         weights=tuple(manifest.weights.values()),
         target=folder.resolve(),
         spread=spread.resolve() if uncertainty else None,

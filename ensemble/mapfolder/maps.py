@@ -14,7 +14,7 @@ from rasterio.errors import RasterioError
 
 from members.common.errors import InputError
 from members.common.files import read_json, write_json, write_whole
-from members.data.tiles import open_raster, read_bands
+from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
 
 MANIFEST = "manifest.json"
 BLOCK = 512
@@ -54,18 +54,23 @@ def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[raster
     Raises:
         InputError: the disk is full, or refuses for another reason.
     """
-    with rasterio.open(source) as image:
+    with open_raster(source) as image:
         crs, transform = image.crs, image.transform
     profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
     if max(size) > BLOCK:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
     try:
         with write_whole(path) as temporary:
-            with rasterio.open(
-                temporary, "w", height=size[0], width=size[1], crs=crs, transform=transform, **profile
-            ) as raster:
+            with allow_ungeoreferenced():
+                raster = rasterio.open(
+                    temporary, "w", height=size[0], width=size[1], crs=crs, transform=transform, **profile
+                )
+            with raster:
                 yield raster
-            with rasterio.open(temporary) as written:  # GDAL says nothing where the disk fills up as it closes
+            with (
+                allow_ungeoreferenced(),
+                rasterio.open(temporary) as written,
+            ):  # GDAL says nothing where the disk fills up as it closes
                 for _, block in written.block_windows():
                     written.read(window=block)
     except (OSError, RasterioError) as error:

@@ -8,8 +8,9 @@ import numpy as np
 
 from ensemble.mapfolder.maps import Manifest, map_path, read_map, read_maps
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run
-from members.data.tiles import Tile, list_tiles, read_mask
+from members.data.tiles import Tile, list_tiles
 
 Sample = tuple[Sequence[np.ndarray], np.ndarray]
 """One tile: its maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
@@ -116,7 +117,7 @@ class RunSamples:
     def __init__(self, run: Run, data: Path, part: str = "valid", members: Sequence[str] | None = None) -> None:
         record = run.read_record()
         tiles = list_valid_tiles(run, data) if part == "valid" else list_tiles(data, group_by=record.split.group_by)
-        folder = run.map_folder(part, "")
+        folder = run.part_folder(part)
         names = sorted(each.name for each in folder.glob("*/")) if members is None else members
         self.manifests: dict[str, Manifest]
         self.manifests, self.sizes = read_maps(folder / name for name in names)

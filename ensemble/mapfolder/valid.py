@@ -7,8 +7,9 @@ import numpy as np
 
 from ensemble.mapfolder.maps import Manifest, map_path, read_map, read_maps
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, list_tiles, read_mask
+from members.data.tiles import Tile, list_tiles
 
 
 def list_valid(run: Run, data: Path) -> tuple[RunRecord, list[Tile]]:
@@ -44,7 +45,7 @@ def read_valid(run: Run, data: Path) -> tuple[dict[str, Manifest], list[Tile], d
         InputError: there is no run or no map, maps are missing or are not of the run's validation tiles.
     """
     record, tiles = list_valid(run, data)
-    manifests, sizes = read_maps(sorted(run.map_folder("valid", "").glob("*/")))
+    manifests, sizes = read_maps(run.map_folder("valid", member) for member in run.list_mapped_members("valid"))
     check_valid(run, record, tiles, manifests)
     return manifests, tiles, sizes
 

@@ -12,8 +12,6 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run
 
-BLEND = "blend.json"
-
 
 def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray:
     """The weighted mean of maps, rounded half to even.
@@ -127,7 +125,7 @@ def read_weights(run: Run, members: Sequence[str]) -> Blend:
     Raises:
         InputError: the file is damaged, or was chosen among other members.
     """
-    path = run.path / BLEND
+    path = run.blend_file
     if not path.is_file():
         return Blend(dict.fromkeys(members, 1))
     blend = Blend.parse(read_json(path), path, "run roofstack blend again")

@@ -1,8 +1,8 @@
 """The one exception that bad input raises, in every package."""
 
 
-class InputError(Exception):
-    """What the user gave cannot be used.
+class InputError(ValueError):
+    """What the caller gave cannot be used.
 
     The message is one line: what was got and where, the rule it breaks, the cure. The command line prints
     it without a traceback and ends with exit code 2; whoever raises it has changed nothing on disk.

@@ -12,28 +12,28 @@ import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_whole
+from members.data.run import FoldFolder
 from members.training.spec import MemberSpec, read_spec
 
 Row = dict[str, float]
 COLUMNS = ("epoch", "loss", "iou", "val_loss", "val_iou", "learning_rate", "seconds")
-SPEC, WEIGHTS, HISTORY, STATE = "spec.json", "best.weights.h5", "history.csv", "last/state.npz"
 
 
-def read_progress(spec: MemberSpec, folder: Path) -> list[Row]:
-    """The epochs done so far in `folder`.
+def read_progress(spec: MemberSpec, folder: FoldFolder) -> list[Row]:
+    """Read the epochs done so far in `folder`.
 
     Raises:
         InputError: they are of another spec, or what is there is damaged.
     """
-    if not (folder / SPEC).is_file():
+    if not folder.spec_file.is_file():
         return []
-    found = read_spec(folder / SPEC)
+    found = read_spec(folder.spec_file)
     if found != spec:
         changed = [name for name in MemberSpec.model_fields if getattr(found, name) != getattr(spec, name)]
         raise InputError(
-            f"{folder}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
+            f"{folder.path}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
         )
-    path = folder / STATE if (folder / STATE).is_file() else folder / HISTORY
+    path = folder.state_file if folder.state_file.is_file() else folder.history_file
     try:
         if path.suffix == ".npz":
             with np.load(path, allow_pickle=False) as state:

@@ -4,7 +4,6 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,18 +11,9 @@ import numpy as np
 from members.common.console import make_progress
 from members.common.errors import InputError
 from members.common.files import write_json, write_whole
+from members.data.run import FoldFolder
 from members.training.batches import Pair, TrainingBatches, ValidationBatches
-from members.training.checkpoint import (
-    HISTORY,
-    SPEC,
-    STATE,
-    WEIGHTS,
-    Row,
-    read_progress,
-    restore_state,
-    save_state,
-    write_history,
-)
+from members.training.checkpoint import Row, read_progress, restore_state, save_state, write_history
 from members.training.logs import log_epoch
 from members.training.losses import build_loss
 from members.training.networks.backend import list_accelerators, seed_backend, spread_devices
@@ -38,7 +28,7 @@ def train_fold(
     spec: MemberSpec,
     training: Sequence[Pair],
     validation: Sequence[Pair],
-    folder: Path,
+    folder: FoldFolder,
     report: Callable[[Row], None],
     names: Sequence[str],
     deadline: float = math.inf,
@@ -68,7 +58,7 @@ def train_fold(
     """
     history = read_progress(spec, folder)
     if is_finished(spec, [row["val_loss"] for row in history]):
-        shutil.rmtree(folder / "last", ignore_errors=True)  # a kill may have come just before this
+        shutil.rmtree(folder.state_folder, ignore_errors=True)  # a kill may have come just before this
         return history
     if not has_time(history, deadline):
         return history
@@ -79,8 +69,8 @@ def train_fold(
         network = build_network(spec, "none" if history else spec.encoder_weights)
         compile_network(network, spec, steps)
     if history:
-        restore_state(network, folder / STATE)
-    write_json(folder / SPEC, spec.model_dump())
+        restore_state(network, folder.state_file)
+    write_json(folder.spec_file, spec.model_dump())
     batches = ValidationBatches(validation, spec, devices)
     for epoch in range(len(history), spec.epochs):
         if not has_time(history, deadline):
@@ -100,7 +90,7 @@ def train_fold(
         ).history
         valid = network.evaluate(batches, verbose=0, return_dict=True)
         if not np.isfinite(valid["loss"]):
-            raise InputError(f"{folder}: validation loss {valid['loss']} after epoch {epoch + 1}; {CURE}")
+            raise InputError(f"{folder.path}: validation loss {valid['loss']} after epoch {epoch + 1}; {CURE}")
         row = {
             "epoch": epoch + 1,
             "loss": fitted["loss"][0],
@@ -112,17 +102,17 @@ def train_fold(
         }
         history.append(row)
         if best_epoch([row["val_loss"] for row in history]) == epoch:
-            with write_whole(folder / WEIGHTS) as temporary:
+            with write_whole(folder.weights_file) as temporary:
                 network.save_weights(temporary)
         if spec.ema:
             raw.put_back()
-        save_state(network, history, folder / STATE)
-        write_history(history, folder / HISTORY)
-        log_epoch(folder / "tensorboard", row)
+        save_state(network, history, folder.state_file)
+        write_history(history, folder.history_file)
+        log_epoch(folder.curves_folder, row)
         report(row)
         if is_finished(spec, [row["val_loss"] for row in history]):
             break
-    shutil.rmtree(folder / "last")
+    shutil.rmtree(folder.state_folder)
     return history
 
 

@@ -12,7 +12,8 @@ from rich.table import Table
 from members.common.console import stdout, track
 from members.common.errors import InputError
 from members.common.files import write_whole
-from members.data.tiles import list_tiles, read_pair
+from members.data.raster import read_pair
+from members.data.tiles import list_tiles
 from members.training.augment import Pair, augment_tile
 from members.training.catalog import find_spec, list_specs
 from members.training.networks.backend import choose_backend

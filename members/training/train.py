@@ -12,11 +12,12 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from members.common.console import run_command, stderr, stdout
+from members.common.console import run_command, stderr, stdout, warn
 from members.common.errors import InputError
+from members.data.raster import check_tiles, read_pair
 from members.data.run import Run
 from members.data.split import Split, draw_split, leave_out_split, plan_split, split_training
-from members.data.tiles import Tile, check_tiles, list_tiles, read_groups, read_pair
+from members.data.tiles import Tile, list_tiles, read_groups
 from members.training.catalog import find_spec
 from members.training.networks.backend import choose_backend, describe_devices
 from members.training.spec import MemberSpec, Precision, revise_spec
@@ -105,7 +106,8 @@ def train(
         check_split(place, recorded, asked)
     split = recorded or plan_split(**asked)
     tiles = list_tiles(data, group_by=split.group_by)
-    check_tiles(tiles)
+    for remark in check_tiles(tiles):
+        warn(remark)
     pairs = [read_pair(tile) for tile in tiles]
     if recorded:
         place.check_tiles(tiles)
@@ -167,11 +169,11 @@ def fit_members(
     deadline: float,
 ) -> None:
     """Train folds of every member, one after the other, and print a table of them."""
-    from members.training.checkpoint import STATE, read_progress
+    from members.training.checkpoint import read_progress
     from members.training.fit import train_fold
     from members.training.networks.network import build_network
 
-    jobs = [(spec, fold, run.member_folder(spec.name, fold)) for spec in specs for fold in folds]
+    jobs = [(spec, fold, run.fold(spec.name, fold)) for spec in specs for fold in folds]
     plans = [f"on {describe_devices()}"]
     for spec in specs:  # what cannot be trained is said before hours are spent on what can
         started = [read_progress(spec, folder) for other, _, folder in jobs if other is spec and not restart]
@@ -186,7 +188,7 @@ def fit_members(
     table = Table("member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes")
     for spec, fold, folder in jobs:
         if restart:
-            shutil.rmtree(folder, ignore_errors=True)
+            shutil.rmtree(folder.path, ignore_errors=True)
         training, validation = part_fold(tiles, pairs, split, fold)
         label = f"{spec.name} fold {fold}"
         steps = max(len(training) // spec.batch_size, 1)
@@ -202,7 +204,7 @@ def fit_members(
             [tiles[index].image_id for index in training],
             deadline,
         )
-        if not history or (folder / STATE).is_file():
+        if not history or folder.state_file.is_file():
             stderr.print(f"{label}: the time is up after {len(history)} epochs; the same command goes on from there")
         if not history:
             continue
@@ -214,7 +216,7 @@ def fit_members(
         )  # fmt: skip
     stdout.print(table)
     stdout.print(
-        f"weights in {run.path / 'members'}; next: roofstack predict --data {data} --run {run.path} --part valid"
+        f"weights in {run.members_folder}; next: roofstack predict --data {data} --run {run.path} --part valid"
     )
 
 

@@ -10,7 +10,7 @@ import rasterio
 
 from members.common.console import track
 from members.common.errors import InputError
-from members.data.tiles import read_mask
+from members.data.raster import allow_ungeoreferenced, read_mask
 from postproc.formats.coco import make_coco, write_coco
 from postproc.formats.targets import check_folder, check_target, write_target
 from postproc.formats.vector import check_vector, write_buildings
@@ -121,7 +121,7 @@ def write_mask(folder: Path, mask: np.ndarray, frame: Frame) -> Path:
         path = folder / f"{frame.image_id}.tif"
         profile |= {"driver": "GTiff", "compress": "deflate", "crs": frame.crs, "transform": frame.transform}
     with write_target(path) as temporary:
-        with rasterio.open(temporary, "w", **profile) as raster:
+        with allow_ungeoreferenced(), rasterio.open(temporary, "w", **profile) as raster:
             raster.write(mask * np.uint8(255), 1)
         if not np.array_equal(read_mask(temporary), mask):  # GDAL says nothing where the disk fills up as it closes
             raise OSError("what was written does not read back")

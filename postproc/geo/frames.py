@@ -8,7 +8,7 @@ import shapely
 from rasterio import Affine
 from shapely import GeometryType, Polygon
 
-from members.data.tiles import open_raster
+from members.data.raster import open_raster
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import numpy as np
 from shapely import Polygon
 
 from members.common.errors import InputError
-from members.data.tiles import MASK_SUFFIXES, list_files, read_mask
+from members.data.raster import read_mask
+from members.data.tiles import MASK_SUFFIXES, list_files
 from postproc.formats.submission import read_submission
 from postproc.formats.vector import read_detections, read_outlines
 from postproc.geo.frames import Frame

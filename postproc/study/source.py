@@ -9,7 +9,8 @@ import numpy as np
 from ensemble.selection.blend import Blend, read_blend, read_member
 from members.common.console import track
 from members.common.errors import InputError
-from members.data.tiles import Tile, read_mask
+from members.data.raster import read_mask
+from members.data.tiles import Tile
 
 
 @dataclass(frozen=True)

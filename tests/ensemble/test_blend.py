@@ -16,9 +16,10 @@ from ensemble.mapfolder.maps import Manifest, write_manifest
 from ensemble.selection.blend import blend_maps, read_blend, read_weights
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 
 blends = st.integers(1, 4).flatmap(
     lambda count: st.tuples(
@@ -110,7 +111,7 @@ def test_the_command_writes_what_tune_takes_up(roofstack: Callable[..., Outcome]
     data = run.path.parent / "data"
     outcome = roofstack("blend", "--data", data, "--run", run.path, "--bags", 3)
     assert (outcome.code, outcome.err) == (0, "")
-    content = json.loads((run.path / "blend.json").read_text())
+    content = json.loads(run.blend_file.read_text())
     assert set(content["scores"]) == {"mean", "single", "greedy"}
     assert content["scores"]["single"]["weights"] == {"fair": 0, "good": 1, "useless": 0}
     assert content["method"] in ("single", "greedy")  # the useless member spoils the mean
@@ -125,7 +126,7 @@ def test_the_command_writes_what_tune_takes_up(roofstack: Callable[..., Outcome]
 def test_given_weights_are_kept(roofstack: Callable[..., Outcome], run: Run) -> None:
     command = ("blend", "--data", run.path.parent / "data", "--run", run.path, "--bags", 1)
     assert roofstack(*command, "--weights", "good=3,fair=1").code == 0
-    assert json.loads((run.path / "blend.json").read_text())["members"] == {"fair": 1, "good": 3, "useless": 0}
+    assert json.loads(run.blend_file.read_text())["members"] == {"fair": 1, "good": 3, "useless": 0}
     before = hash_folder(run.path)
     for bad in ("good=0", "good=-1", "bad=1"):
         outcome = roofstack(*command, "--weights", bad)
@@ -142,7 +143,7 @@ def test_members_of_other_images_are_not_mixed(roofstack: Callable[..., Outcome]
     outcome = roofstack("blend", "--data", run.path.parent / "data", "--run", run.path)
     assert outcome.code == 2
     assert "good: not the images of fair's maps; predict both again in one run" in outcome.err
-    assert not (run.path / "blend.json").exists()
+    assert not run.blend_file.exists()
 
 
 def test_weights_of_a_run(tmp_path: Path) -> None:

@@ -17,9 +17,10 @@ from ensemble import predict
 from ensemble.mapfolder.maps import Manifest, hash_file, read_manifest, read_map
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_image
+from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
 
 RoofStack = Callable[..., Outcome]
@@ -35,8 +36,8 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     run = Run(tmp_path / "run")
     run.write_record(data_set, list_tiles(data_set), SPLIT)
     for fold in (0, 1):
-        write_json(run.member_folder("lite0_unet", fold) / "spec.json", find_spec("lite0_unet").model_dump())
-        (run.member_folder("lite0_unet", fold) / "best.weights.h5").write_bytes(b"weights %d" % fold)
+        write_json(run.fold("lite0_unet", fold).spec_file, find_spec("lite0_unet").model_dump())
+        run.fold("lite0_unet", fold).weights_file.write_bytes(b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
     monkeypatch.setattr(predict, "load_network", lambda folder: Standin(SLOPES[folder.name]).predict_on_batch)
     return run
@@ -44,8 +45,8 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def add_member(run: Run, name: str) -> None:
     for fold in (0, 1):
-        write_json(run.member_folder(name, fold) / "spec.json", find_spec("lite0_unet").model_dump() | {"name": name})
-        (run.member_folder(name, fold) / "best.weights.h5").write_bytes(b"weights")
+        write_json(run.fold(name, fold).spec_file, find_spec("lite0_unet").model_dump() | {"name": name})
+        run.fold(name, fold).weights_file.write_bytes(b"weights")
 
 
 def read_red(path: Path) -> np.ndarray:
@@ -100,7 +101,7 @@ def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: 
     assert "2 new of 6" in roofstack(*command).out
     assert {name for name, time in stamp_maps(run, "valid").items() if time != 10**9} == {"tile1", "tile4"}
     assert "0 new of 6" in roofstack(*command).out
-    assert (run.path / "commands.sh").read_text().count("roofstack predict") == 3
+    assert run.commands_file.read_text().count("roofstack predict") == 3
 
 
 def test_maps_of_other_views_are_made_anew(roofstack: RoofStack, run: Run, data_set: Path) -> None:
@@ -117,7 +118,7 @@ def test_maps_of_other_weights_are_not_replaced(roofstack: RoofStack, run: Run, 
     roofstack(*command)
     folder = run.map_folder("valid", "lite0_unet")
     (folder / "tile1.tif").unlink()
-    (run.member_folder("lite0_unet", 1) / "best.weights.h5").write_bytes(b"others")
+    run.fold("lite0_unet", 1).weights_file.write_bytes(b"others")
     before = hash_folder(run.path)
     outcome = roofstack(*command)
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
@@ -144,7 +145,7 @@ def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
         monkeypatch.setattr(predict, "load_network", load)
     else:
         assert roofstack(*command, "two").code == 0
-        (run.member_folder("two", 0) / "best.weights.h5").write_bytes(b"others")
+        run.fold("two", 0).weights_file.write_bytes(b"others")
     before = hash_folder(run.path)
     outcome = roofstack(*command, "lite0_unet,two")
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
@@ -153,7 +154,7 @@ def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
 
 def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, data_set: Path) -> None:
     roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "flips")
-    weights = {str(k): hash_file(run.member_folder("lite0_unet", k) / "best.weights.h5") for k in (0, 1)}
+    weights = {str(k): hash_file(run.fold("lite0_unet", k).weights_file) for k in (0, 1)}
     assert weights["0"] != weights["1"]
     assert read_manifest(run.map_folder("valid", "lite0_unet")) == Manifest(
         member="lite0_unet",
@@ -171,13 +172,12 @@ def test_a_member_sees_only_views_that_it_was_trained_to_bear(
     monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8).predict_on_batch)
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
-        write_json(run.member_folder("lite0_unet", fold) / "spec.json", spec.model_dump())
-    (run.member_folder("lite0_unet", 0) / "last").mkdir()
+        write_json(run.fold("lite0_unet", fold).spec_file, spec.model_dump())
+    run.fold("lite0_unet", 0).state_folder.mkdir()
     outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "d4")
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
-        f"warning: {run.member_folder('lite0_unet', 0)}: training is not finished; predicting with the best weights "
-        "so far",
+        f"warning: {run.fold('lite0_unet', 0).path}: training is not finished; predicting with the best weights so far",
         "warning: lite0_unet: not trained to bear h, v, r180, ...; 7 of 8 views are left out",
     ]
     values = read_map(run.map_folder("valid", "lite0_unet") / "tile0.tif", (64, 64))
@@ -215,7 +215,7 @@ def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lit
     data = write_tiles(tmp_path / "data", 4, (64, 40))
     run = Run(tmp_path / "run")
     run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
-    folder = run.member_folder("lite0_unet", 0)
+    folder = run.fold("lite0_unet", 0).path
     write_json(folder / "spec.json", find_spec("lite0_unet").model_dump())
     lite0_network.save_weights(folder / "best.weights.h5")
     outcome = roofstack("predict", "--data", data, "--run", run.path, "--part", "valid", "--tta", "d4")

@@ -13,9 +13,10 @@ from ensemble import tta_gain
 from ensemble.inference.views import VIEW_SETS, View, bears_view
 from ensemble.tta_gain import list_choices, measure_choices, propose_choice
 from members.common.files import write_json
+from members.data.raster import read_pair
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import Tile, list_tiles, read_pair
+from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
 
 
@@ -75,8 +76,8 @@ def test_the_command(
     run.write_record(tmp_path / "data", tiles, Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0}))
     asked: list[str] = []
     for fold in (0, 1):
-        write_json(run.member_folder("lite0_unet", fold) / "spec.json", find_spec("lite0_unet").model_dump())
-        (run.member_folder("lite0_unet", fold) / "best.weights.h5").write_bytes(b"weights")
+        write_json(run.fold("lite0_unet", fold).spec_file, find_spec("lite0_unet").model_dump())
+        run.fold("lite0_unet", fold).weights_file.write_bytes(b"weights")
 
     def load(folder: Path) -> Any:
         asked.append(folder.name)

@@ -14,7 +14,7 @@ import rasterio
 from conftest import PLACE, Outcome, hash_folder, write_raster
 from shapely import MultiPolygon, Polygon, box
 
-from members.data.tiles import read_mask
+from members.data.raster import read_mask
 from postproc.formats.submission import write_submission
 from postproc.scoring.inputs import find_truth
 

@@ -81,7 +81,7 @@ def test_picture_is_written(roofstack: RoofStack, tmp_path: Path, part: str, nam
     outcome = roofstack("show", name, "--data", data, "--run", run.path, "--part", part)
     assert (outcome.code, outcome.err) == (0, "")
     assert ("IoU" in outcome.out) == (part == "valid")
-    picture = cv2.imread(str(run.path / f"report/{name}.png"))
+    picture = cv2.imread(str(run.report_folder / f"{name}.png"))
     assert picture.shape[1] > 1000
     assert len(np.unique(picture.astype(int) @ [1, 256, 256**2])) > 50
 

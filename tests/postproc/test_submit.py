@@ -17,8 +17,8 @@ from rasterio import Affine
 
 from ensemble.mapfolder.maps import Manifest, write_manifest
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run
-from members.data.tiles import read_mask
 from postproc.formats.submission import read_submission
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
@@ -139,7 +139,7 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     assert house.confidence == pytest.approx(0.8)
     assert house.image_id in PLACES
     expected = {name: draw_map(name) >= 128 for name in PLACES}
-    for name, mask in read_submission(run.path / "submission.csv"):
+    for name, mask in read_submission(run.submission_file("test")):
         np.testing.assert_array_equal(mask, expected[name])
         np.testing.assert_array_equal(read_mask(masks / f"{name}.tif"), mask)
         with rasterio.open(masks / f"{name}.tif") as raster:
@@ -156,7 +156,7 @@ def test_small_buildings_are_left_out_on_request(roofstack: RoofStack, tmp_path:
     assert outcome.code == 0, outcome.err
     areas = [annotation["area"] for annotation in json.loads(coco.read_text())["annotations"]]
     assert areas == [160, 160]  # 40 m² each, but of a house of 80
-    assert sum(mask.sum() for _, mask in read_submission(run.path / "submission.csv")) == 420
+    assert sum(mask.sum() for _, mask in read_submission(run.submission_file("test"))) == 420
 
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".geojson"])
@@ -183,7 +183,7 @@ def test_outlines_that_tuning_kept_make_the_csv(roofstack: RoofStack, tmp_path: 
     run = make_run(tmp_path, recipe=kept)
     outcome = roofstack("submit", "--run", run.path, "--vector", tmp_path / "b.gpkg")
     assert "submission.csv from outlines, as tuned; b.gpkg from outlines" in outcome.out, outcome
-    for name, mask in read_submission(run.path / "submission.csv"):
+    for name, mask in read_submission(run.submission_file("test")):
         blend = draw_map(name)
         buildings = outline_buildings(blend >= 128, blend, OutlineRecipe(tolerance=9.0))
         np.testing.assert_array_equal(mask, rasterize_outlines([each.outline for each in buildings], SIZE))
@@ -240,7 +240,7 @@ def test_full_disk_keeps_the_former_files(
     assert len(outcome.err.splitlines()) == 1
     assert "cannot be written (No space left on device)" in outcome.err
     after = hash_folder(tmp_path)
-    log = str((run.path / "commands.sh").relative_to(tmp_path))
+    log = str(run.commands_file.relative_to(tmp_path))
     assert {name: value for name, value in after.items() if name != log} == {
         name: value for name, value in before.items() if name != log
     }
@@ -251,7 +251,7 @@ def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: P
     sample.write_text("ImageId,EncodedPixels\nright,1 1\nleft,1 1\n")
     outcome = roofstack("submit", "--run", run.path, "--sample", sample)
     assert outcome.code == 0, outcome.err
-    assert [name for name, _ in read_submission(run.path / "submission.csv")] == ["right", "left"]
+    assert [name for name, _ in read_submission(run.submission_file("test"))] == ["right", "left"]
     for text, message in (
         ("ImageId\nright\n", "1 surplus .left."),
         ("ImageId\nright\nleft\nmiddle\n", "1 missing .middle."),

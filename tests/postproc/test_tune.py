@@ -19,9 +19,10 @@ from conftest import Outcome, hash_folder, write_raster
 from ensemble.mapfolder.maps import Manifest, read_manifest, write_manifest
 from ensemble.selection.blend import blend_maps
 from members.common.console import run_command
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
@@ -144,7 +145,7 @@ def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
 
 def test_plots_are_pictures_of_something(tuned: Run) -> None:
     for name in ("threshold", "kernels", "gains", "importance"):
-        picture = cv2.imread(str(tuned.path / "report" / f"{name}.png"))
+        picture = cv2.imread(str(tuned.report_folder / f"{name}.png"))
         assert picture.shape[1] >= 900
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
 
@@ -207,7 +208,7 @@ def refuse(call: Tune, run: Run, message: str, *arguments: object) -> None:
 
 
 def test_no_maps(run: Run, call: Tune) -> None:
-    run.map_folder("valid", "").rename(run.map_folder("other", ""))
+    run.part_folder("valid").rename(run.part_folder("other"))
     refuse(call, run, "no member has maps of this part; run roofstack predict")
 
 

@@ -17,9 +17,10 @@ from ensemble.inference.networks import load_networks
 from ensemble.mapfolder.maps import map_path, read_map
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_image
+from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
 
 TILES = 24
@@ -51,8 +52,8 @@ def run(tmp_path: Path) -> Run:
     tiles = list_tiles(data)
     run = Run(tmp_path / "run")
     run.write_record(data, tiles, Split(fold_of_group={tile.group: 0 for tile in tiles}))
-    write_json(run.member_folder("lite0_unet", 0) / "spec.json", find_spec("lite0_unet").model_dump())
-    (run.member_folder("lite0_unet", 0) / "best.weights.h5").write_bytes(b"weights")
+    write_json(run.fold("lite0_unet", 0).spec_file, find_spec("lite0_unet").model_dump())
+    run.fold("lite0_unet", 0).weights_file.write_bytes(b"weights")
     return run
 
 
@@ -143,4 +144,4 @@ def test_weights_that_are_not_the_manifests(run: Run) -> None:
     with pytest.raises(
         InputError, match=r"best.weights.h5: hash \w+, but the manifest of the maps says 0f; the member"
     ):
-        load_networks((run.member_folder("lite0_unet", 0),), ("0f",), lambda folder: Standin().predict_on_batch)
+        load_networks((run.fold("lite0_unet", 0).path,), ("0f",), lambda folder: Standin().predict_on_batch)

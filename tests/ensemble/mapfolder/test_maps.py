@@ -75,7 +75,8 @@ def test_nothing_is_said_about_images_without_a_place_on_earth(tmp_path: Path) -
     program = f"""
 from pathlib import Path
 from ensemble.mapfolder.maps import read_map, write_map
-from members.data.tiles import check_tiles, list_tiles, read_pair
+from members.data.raster import check_tiles, read_pair
+from members.data.tiles import list_tiles
 tiles = list_tiles(Path({str(tmp_path)!r}))
 check_tiles(tiles)
 for tile in tiles:

@@ -10,9 +10,10 @@ from conftest import write_raster, write_tiles
 from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
 from ensemble.mapfolder.samples import ArraySamples, RunSamples, Samples
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 
 SPLIT = Split(fold_of_group={"g0": 0, "g1": -1, "g2": 0})
 VALID = ("tile0", "tile1", "tile4", "tile5")

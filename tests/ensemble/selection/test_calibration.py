@@ -29,9 +29,10 @@ from ensemble.selection.methods import SEED, find_threshold, judge_blends
 from ensemble.statistics.counts import assign_folds, collect_evidence
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 from postproc.formats.submission import read_submission
 from postproc.study.source import Source
 
@@ -223,7 +224,7 @@ def calibrated(roofstack: Callable[..., Outcome], run: Run) -> Run:
 
 
 def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
-    content = json.loads((calibrated.path / "blend.json").read_text())
+    content = json.loads(calibrated.blend_file.read_text())
     judged = content["calibration"]
     assert judged["kept"] is True
     assert judged["gain"][1] > 0
@@ -231,7 +232,7 @@ def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
     blend = read_weights(calibrated, ["loud", "shy"])
     assert blend == {"loud": 1, "shy": 1}
     assert 170 < blend.tables["loud"][255] < 190  # right in 70 % of the cases
-    part = calibrated.map_folder("valid", "")
+    part = calibrated.part_folder("valid")
     plain = {member: read_blend(part, {member: 1}, "tile0", (64, 64)) for member in blend}
     expected = blend_maps([blend.tables[member][values] for member, values in plain.items()], [1, 1])
     np.testing.assert_array_equal(read_blend(part, blend, "tile0", (64, 64)), expected)
@@ -244,13 +245,13 @@ def test_tune_and_submit_take_the_calibration_along(roofstack: Callable[..., Out
     outcome = roofstack("tune", "--data", data, "--run", calibrated.path, "--trials", 1, "--no-cross-fit")
     assert outcome.code == 0, outcome.err
     tuned = json.loads(calibrated.tuned_file.read_text())
-    blended = json.loads((calibrated.path / "blend.json").read_text())
+    blended = json.loads(calibrated.blend_file.read_text())
     assert (tuned["members"], tuned["tables"]) == (blended["members"], blended["tables"])
-    (calibrated.path / "blend.json").unlink()
+    calibrated.blend_file.unlink()
     assert roofstack("submit", "--run", calibrated.path, "--part", "valid").code == 0
     intersection = union = 0
     truths = {tile.image_id: read_mask(tile.mask) for tile in list_tiles(data) if tile.mask}
-    for image_id, mask in read_submission(calibrated.path / "submission-valid.csv"):
+    for image_id, mask in read_submission(calibrated.submission_file("valid")):
         intersection += (mask & truths[image_id]).sum()
         union += (mask | truths[image_id]).sum()
     # without cross-fitting the last step is kept, so this is its recipe on calibrated maps
@@ -261,7 +262,7 @@ def test_what_weights_are_searched_on_is_calibrated(calibrated: Run) -> None:
     tiles = tuple(list_tiles(calibrated.path.parent / "data"))
     tables = read_weights(calibrated, ["loud", "shy"]).tables
     sizes = {tile.image_id: (64, 64) for tile in tiles}
-    source = Source(calibrated.map_folder("valid", ""), ("loud", "shy"), tiles, sizes, ("g",) * len(tiles), tables)
+    source = Source(calibrated.part_folder("valid"), ("loud", "shy"), tiles, sizes, ("g",) * len(tiles), tables)
     for tile in tiles:
         maps = source.read_maps(tile)
         np.testing.assert_array_equal(source.read_blend(tile, {"loud": 2, "shy": 1}), blend_maps(list(maps), [2, 1]))
@@ -272,11 +273,11 @@ def test_what_does_not_pay_is_refused(roofstack: Callable[..., Outcome], run: Ru
     """A single member's tables never change the order of values: nothing to gain."""
     command = ("blend", "--data", run.path.parent / "data", "--run", run.path, "--bags", 1, "--method", "single")
     assert roofstack(*command).code == 0
-    plain = json.loads((run.path / "blend.json").read_text())
+    plain = json.loads(run.blend_file.read_text())
     outcome = roofstack(*command, "--calibrate", "temperature")
     assert (outcome.code, outcome.err) == (0, "")
     assert "): refused" in " ".join(outcome.out.split())
-    content = json.loads((run.path / "blend.json").read_text())
+    content = json.loads(run.blend_file.read_text())
     assert content.pop("calibration")["kept"] is False
     assert content == plain
     assert read_weights(run, ["loud", "shy"]).tables == {}

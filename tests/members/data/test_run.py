@@ -36,9 +36,48 @@ def test_the_record_reads_as_written(run: Run, data_set: Path) -> None:
 
 def test_paths(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    assert run.member_folder("a", 2) == tmp_path / "members/a/fold2"
-    assert run.map_folder("valid", "a") == tmp_path / "maps/valid/a"
-    assert (run.record_file, run.tuned_file) == (tmp_path / "run.json", tmp_path / "tuned.json")
+    fold = run.fold("a", 2)
+    paths = {
+        "run.json": run.record_file,
+        "commands.sh": run.commands_file,
+        "members": run.members_folder,
+        "members/a/fold2": fold.path,
+        "members/a/fold2/spec.json": fold.spec_file,
+        "members/a/fold2/best.weights.h5": fold.weights_file,
+        "members/a/fold2/history.csv": fold.history_file,
+        "members/a/fold2/tensorboard": fold.curves_folder,
+        "members/a/fold2/last": fold.state_folder,
+        "members/a/fold2/last/state.npz": fold.state_file,
+        "maps/valid": run.part_folder("valid"),
+        "maps/valid/a": run.map_folder("valid", "a"),
+        "uncertainty/town": run.uncertainty_folder("town"),
+        "uncertainty/town/a": run.uncertainty_folder("town", "a"),
+        "blend.json": run.blend_file,
+        "study.journal": run.study_file,
+        "tuned.json": run.tuned_file,
+        "report": run.report_folder,
+        "submission.csv": run.submission_file("test"),
+        "submission-valid.csv": run.submission_file("valid"),
+    }
+    for relative, path in paths.items():
+        assert path == tmp_path / relative
+
+
+def test_a_folder_of_maps_leads_to_its_run(tmp_path: Path) -> None:
+    run = Run.of_maps(tmp_path / "run/maps/valid/a")
+    assert run is not None
+    assert run.path == (tmp_path / "run").resolve()
+    assert Run.of_maps(tmp_path / "elsewhere/valid/a") is None
+    assert Run.of_maps(Path("/maps")) is None
+
+
+def test_mapped_members_are_those_with_a_folder_of_maps(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert run.list_mapped_members("valid") == []
+    for name in ("b", "a", ".hidden"):
+        run.map_folder("valid", name).mkdir(parents=True)
+    (run.part_folder("valid") / "file").touch()
+    assert run.list_mapped_members("valid") == ["a", "b"]
 
 
 def test_other_data(run: Run, data_set: Path, tmp_path: Path) -> None:
@@ -85,7 +124,7 @@ def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     run.log_command()
     monkeypatch.setattr(sys, "argv", ["/somewhere/ensemble/predict.py", "--part", "valid"])
     run.log_command()
-    assert (run.path / "commands.sh").read_text().splitlines() == [
+    assert run.commands_file.read_text().splitlines() == [
         "roofstack train 'a member' --run x",
         "python -m ensemble.predict --part valid",
     ]
@@ -96,7 +135,7 @@ def test_members_are_those_with_a_fold(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.list_members() == []
     for member, fold in (("b", 0), ("a", 1), ("a", 0)):
-        run.member_folder(member, fold).mkdir(parents=True)
-        (run.member_folder(member, fold) / "spec.json").write_text(json.dumps({}))
-    run.member_folder("begun", 0).mkdir(parents=True)
+        run.fold(member, fold).path.mkdir(parents=True)
+        run.fold(member, fold).spec_file.write_text(json.dumps({}))
+    run.fold("begun", 0).path.mkdir(parents=True)
     assert run.list_members() == ["a", "b"]

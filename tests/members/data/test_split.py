@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from members.common.errors import InputError
+from members.data.raster import read_mask
 from members.data.split import NEVER_VALID, Split, draw_split, plan_split
-from members.data.tiles import list_tiles, read_mask
+from members.data.tiles import list_tiles
 
 tiles = st.lists(st.tuples(st.sampled_from("abcdefghij"), st.integers(0, 4096)), min_size=5, max_size=40).filter(
     lambda tiles: len({group for group, _ in tiles}) >= 5

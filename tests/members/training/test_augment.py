@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members.data.tiles import list_tiles, read_pair
+from members.data.raster import read_pair
+from members.data.tiles import list_tiles
 from members.training.augment import augment_tile, pad_tile, paste_buildings
 from members.training.batches import draw_order
 from members.training.overview import GAP, draw_sheet

@@ -30,14 +30,16 @@ import members.training.fit
 members.training.fit.list_accelerators = backend.list_accelerators
 from members.training.spec import MemberSpec
 from test_fit import draw_pairs
+from members.data.run import FoldFolder
 from members.training.fit import train_fold
 
 spec = MemberSpec(name="tiny", backbone="lite0", encoder_weights="none", augment="none", learning_rate=1e-3,
                   epochs=2, batch_size=4, crop=32, dropout=(0, 0, 0, 0, 0), ema=0.5)
-with tempfile.TemporaryDirectory() as folder:
+with tempfile.TemporaryDirectory() as path:
+    folder = FoldFolder(Path(path))
     # ten tiles to train on and five to validate on: neither is whole batches
-    history = train_fold(spec, draw_pairs(10, 1), draw_pairs(5, 2), Path(folder), lambda row: None, list("abcdefghij"))
-    weights = (Path(folder) / "best.weights.h5").is_file()
+    history = train_fold(spec, draw_pairs(10, 1), draw_pairs(5, 2), folder, lambda row: None, list("abcdefghij"))
+    weights = folder.weights_file.is_file()
 print(json.dumps([history, weights]))
 """
 

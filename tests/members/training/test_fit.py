@@ -13,8 +13,9 @@ import pytest
 from conftest import ROOT
 
 from members.common.errors import InputError
+from members.data.run import FoldFolder
 from members.training.batches import TrainingBatches
-from members.training.checkpoint import HISTORY, SPEC, WEIGHTS, read_progress
+from members.training.checkpoint import read_progress
 from members.training.fit import FiniteLoss, has_time, train_fold
 from members.training.spec import MemberSpec
 
@@ -29,6 +30,7 @@ KILLED = """
 import sys, time
 from pathlib import Path
 import numpy as np
+from members.data.run import FoldFolder
 from test_fit import TINY, draw_pairs, fit
 
 write, written = np.savez, []
@@ -42,7 +44,7 @@ def write_half(path, **arrays):
     time.sleep(600)
 
 np.savez = write_half
-fit(TINY, Path(sys.argv[1]))
+fit(TINY, FoldFolder(Path(sys.argv[1])))
 """
 
 
@@ -69,7 +71,7 @@ def fit(spec, folder, training=None, deadline=math.inf):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     """A run that nothing stopped, and its history."""
-    folder = tmp_path_factory.mktemp("whole")
+    folder = FoldFolder(tmp_path_factory.mktemp("whole"))
     return folder, fit(TINY, folder)
 
 
@@ -77,7 +79,7 @@ def read_weights(folder):
     import h5py
 
     arrays = {}
-    with h5py.File(folder / WEIGHTS) as file:
+    with h5py.File(folder.weights_file) as file:
         file.visititems(lambda name, item: arrays.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
     return arrays
 
@@ -89,17 +91,20 @@ def drop_times(history):
 def test_a_run_leaves_weights_history_and_curves_but_no_state(whole):
     folder, history = whole
     assert [row["epoch"] for row in history] == [1, 2, 3]
-    assert {path.name for path in folder.iterdir()} == {SPEC, WEIGHTS, HISTORY, "tensorboard"}
-    assert MemberSpec.model_validate_json((folder / SPEC).read_text()) == TINY
-    with (folder / HISTORY).open() as lines:
+    assert {path.name for path in folder.path.iterdir()} == {
+        "spec.json", "best.weights.h5", "history.csv", "tensorboard",
+    }  # fmt: skip
+    assert MemberSpec.model_validate_json(folder.spec_file.read_text()) == TINY
+    with folder.history_file.open() as lines:
         assert [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)] == history
-    assert len(list((folder / "tensorboard").iterdir())) == 3
+    assert len(list(folder.curves_folder.iterdir())) == 3
     assert read_progress(TINY, folder) == history
     assert fit(TINY, folder) == history  # a finished fold is left as it is
 
 
 def test_a_run_killed_while_it_writes_its_state_ends_with_the_same_weights_bit_for_bit(whole, tmp_path):
     folder, history = whole
+    killed = FoldFolder(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-c", KILLED, str(tmp_path)],
         cwd=ROOT, stdout=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": PATHS},
@@ -107,16 +112,16 @@ def test_a_run_killed_while_it_writes_its_state_ends_with_the_same_weights_bit_f
     assert process.stdout.readline() == "writing\n"
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert len(list((tmp_path / "last").iterdir())) == 2  # a whole state, and half of the next beside it
-    assert len(read_progress(TINY, tmp_path)) == 1
-    resumed = fit(TINY, tmp_path)
+    assert len(list(killed.state_folder.iterdir())) == 2  # a whole state, and half of the next beside it
+    assert len(read_progress(TINY, killed)) == 1
+    resumed = fit(TINY, killed)
     assert drop_times(resumed) == drop_times(history)
-    expected, got = read_weights(folder), read_weights(tmp_path)
+    expected, got = read_weights(folder), read_weights(killed)
     assert expected.keys() == got.keys()
     assert len(expected) > 200
     for name, array in expected.items():
         np.testing.assert_array_equal(array, got[name], err_msg=name)
-    assert not (tmp_path / "last").exists()
+    assert not killed.state_folder.exists()
 
 
 def test_no_epoch_begins_that_would_end_after_the_deadline(tmp_path):
@@ -124,7 +129,7 @@ def test_no_epoch_begins_that_would_end_after_the_deadline(tmp_path):
     assert has_time([], soon)
     assert has_time([{"seconds": 1.0}, {"seconds": 2.0}], soon)
     assert not has_time([{"seconds": 9.0}, {"seconds": 2.0}], soon)
-    assert fit(TINY, tmp_path, deadline=time.monotonic() - 1) == []
+    assert fit(TINY, FoldFolder(tmp_path), deadline=time.monotonic() - 1) == []
     assert not list(tmp_path.iterdir())
 
 

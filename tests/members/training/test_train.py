@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import pytest
 from conftest import Outcome
 
+from members.data.run import FoldFolder
 from members.training.train import parse_duration
 
 RoofStack = Callable[..., Outcome]
@@ -22,7 +23,7 @@ class Fitted(NamedTuple):
     spec: Any
     training: set[str]
     validation: int
-    folder: Path
+    folder: FoldFolder
     deadline: float
 
 
@@ -52,7 +53,7 @@ def train(roofstack: RoofStack, data: Path, *arguments: object) -> Outcome:
 
 def test_folds_validate_every_group_once(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
     assert train(roofstack, data_set, "--folds", 3).code == 0
-    assert [call.folder.name for call in fitted] == ["fold0", "fold1", "fold2"]
+    assert [call.folder.path.name for call in fitted] == ["fold0", "fold1", "fold2"]
     held_out = [TILES - call.training for call in fitted]
     assert set.union(*held_out) == TILES
     assert all(tiles in ({"tile0", "tile1"}, {"tile2", "tile3"}, {"tile4", "tile5"}) for tiles in held_out)
@@ -62,7 +63,7 @@ def test_folds_validate_every_group_once(roofstack: RoofStack, data_set: Path, f
 def test_one_fold_is_that_of_all_folds(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
     assert train(roofstack, data_set, "--folds", 3).code == 0
     assert train(roofstack, data_set, "--fold", 2).code == 0
-    assert fitted[3].folder.name == "fold2"
+    assert fitted[3].folder.path.name == "fold2"
     assert fitted[3].training == fitted[2].training
     refused = train(roofstack, data_set, "--fold", 3)
     assert refused.code == 2

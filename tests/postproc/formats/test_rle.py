@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from members.common.errors import InputError
-from members.data.tiles import list_files, read_mask
+from members.data.raster import read_mask
+from members.data.tiles import list_files
 from postproc.formats import rle
 from postproc.formats.rle import decode_rle, encode_rle
 

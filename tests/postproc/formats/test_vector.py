@@ -16,7 +16,7 @@ from rasterio import Affine
 from shapely import MultiPolygon, Point, Polygon, box
 
 from members.common.errors import InputError
-from members.data.tiles import read_mask
+from members.data.raster import read_mask
 from postproc.formats.vector import SUFFIXES, check_vector, read_detections, read_outlines, write_buildings
 from postproc.geo.footprints import WGS84, Footprint, measure_areas, place_buildings, transform_outlines
 from postproc.geo.frames import Frame, move_outlines, read_frame

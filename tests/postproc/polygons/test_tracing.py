@@ -83,7 +83,7 @@ def test_what_is_no_mask_is_refused(mask: np.ndarray) -> None:
 def test_a_real_mask_comes_back(shared_data: object) -> None:
     from pathlib import Path
 
-    from members.data.tiles import read_mask
+    from members.data.raster import read_mask
 
     path = sorted((Path(str(shared_data)) / "hot_buildings/training/masks/img").glob("banepa*.tif"))[7]
     mask = read_mask(path).astype(bool)
