@@ -18,10 +18,10 @@ from ensemble.mapfolder.maps import read_maps
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
+from members.common.files import check_target, write_target
 from members.data.raster import read_image, read_mask
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.formats.targets import check_target, write_target
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.scoring.pixels import count_overlap

@@ -1,7 +1,7 @@
 """The command that turns a run's maps into a submission file, and into files for a GIS."""
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +16,12 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.formats.exports import Exports, remember
-from postproc.formats.submission import check_ids, read_ids, write_submission
-from postproc.formats.targets import check_target, guard_target
+from postproc.formats.exports import Export, Source, plan_exports, write_exports
+from postproc.formats.registry import BuildingFormat, MaskFormat
+from postproc.formats.submission import check_ids, read_ids
+from postproc.geo.footprints import check_areas
 from postproc.geo.frames import read_frame
-from postproc.geo.mosaic import Reader
-from postproc.pipeline.outlines import OutlineRecipe, draw_outlines, outline_buildings
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 
 
@@ -78,36 +78,37 @@ def submit(
         expected = read_ids(sample)
         check_ids(folders[0], list(sizes), expected)
         sizes = {image_id: sizes[image_id] for image_id in expected}
-    check_target(path, (".csv",))
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
-    exports = Exports(vector, coco, masks, min_area_m2)
-    exports.check(frames)
+    if min_area_m2 > 0 and vector is None and coco is None:
+        raise InputError("--min-area-m2 drops buildings from --vector and --coco; give one of them")
+    check_areas(frames.values(), min_area_m2)
+    exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
     place.log_command()
-    read = remember(functools.partial(read_mask, folders[0].parent, sizes, blend, chosen), frames)
-    rows = track(make_masks(sizes, read, kept), "submission", len(sizes))
-    with guard_target(path):
-        write_submission(path, exports.write_masks(rows, frames), expected)
-    outline = functools.partial(outline_buildings, recipe=kept or OutlineRecipe())
-    count = exports.write_buildings(frames, read, outline)
+    source = Source(
+        frames,
+        functools.partial(read_mask, folders[0].parent, sizes, blend, chosen),
+        functools.partial(outline_buildings, recipe=kept or OutlineRecipe()),
+        from_outlines=kept is not None,
+    )
+    count = write_exports(exports, source, min_area_m2, track)
     stdout.print(f"{len(sizes)} images of {describe_blend(blend)}, {describe_recipe(chosen)}")
     stdout.print(f"written, decoded and compared: {path}")
-    report_exports(path, exports, kept is not None, count, [frame.crs for frame in frames.values()])
+    report_exports(exports, kept is not None, count)
+    if vector and frames[next(iter(frames))].crs is None:
+        stdout.print(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
 
 
-def report_exports(
-    path: Path, exports: Exports, from_outlines: bool, count: int | None, systems: list[str | None]
-) -> None:
-    """Say what else was written, what of, and in which coordinates."""
-    pixels = [path, *([exports.masks] if exports.masks else [])]
-    outlines = [each for each in (exports.vector, exports.coco) if each]
-    for file in (*pixels[1:], *outlines):
-        stdout.print(f"written and read back: {file}")
+def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:
+    """Say what else was written, and what of."""
+    names: dict[type, list[str]] = {MaskFormat: [], BuildingFormat: []}
+    for export in exports:
+        names[type(export.format)].append(export.path.name)
+        if export.format.option != "output":
+            stdout.print(f"written and read back: {export.path}")
     if count is not None:
-        names = [", ".join(str(each.name) for each in group) for group in (pixels, outlines)]
         source = "outlines, as tuned" if from_outlines else "masks, as tuning has not kept outlines"
-        stdout.print(f"{count} buildings; {names[0]} from {source}; {names[1]} from outlines")
-    if exports.vector and None in systems:
-        stdout.print(f"{exports.vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+        pixels, outlines = (", ".join(each) for each in names.values())
+        stdout.print(f"{count} buildings; {pixels} from {source}; {outlines} from outlines")
 
 
 def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, Blend]:
@@ -157,17 +158,6 @@ def read_mask(
     """An image's mask, bool (h, w), and the blend that it was cut from, uint8 (h, w)."""
     values = read_blend(part, blend, image_id, sizes[image_id])
     return recipe.apply(values), values
-
-
-def make_masks(
-    sizes: Mapping[str, tuple[int, int]], read: Reader, outlines: OutlineRecipe | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each image's id and mask, bool (h, w), in the order of `sizes`; of outlines where they are given."""
-    for image_id in sizes:
-        mask, blend = read(image_id)
-        if outlines is not None:
-            mask = draw_outlines(mask, blend, outlines)
-        yield image_id, mask
 
 
 def describe_blend(weights: Mapping[str, int]) -> str:

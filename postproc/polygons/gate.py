@@ -56,8 +56,8 @@ def list_rings(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def measure_gap(samples: np.ndarray, ring: np.ndarray) -> float:
     """Measure the area between a drawn ring and the samples that it was drawn for, both in the same order, px area.
 
-    It is the sum of the samples' distances to the nearest wall, each times `SPACING`. For each sample the nearest wall is
-    looked for only among the neighbours of the previous sample's: the area may come out too large, never too small.
+    It is the sum of the samples' distances to the nearest wall, each times `SPACING`. That wall is looked for only
+    among the neighbours of the previous sample's: the area may come out too large, never too small.
     """
     size = len(ring)
     gap = 0.0

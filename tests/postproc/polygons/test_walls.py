@@ -27,7 +27,7 @@ def test_a_square_has_four_walls_that_meet_in_its_corners() -> None:
 
 
 def test_slanted_pieces_are_turned_to_the_axes_about_their_middle() -> None:
-    slanted = SQUARE + [(0, 1), (0, -1), (0, 1), (0, -1)]
+    slanted = SQUARE + np.array([(0, 1), (0, -1), (0, 1), (0, -1)])
     walls, _ = build_walls(slanted, np.arange(4), 5.0)
     assert meet_walls(walls) == pytest.approx(np.roll(SQUARE, -1, axis=0), abs=1e-4)
 
