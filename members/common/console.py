@@ -55,6 +55,13 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]
             progress.advance(task)
 
 
+def make_app(**options: Any) -> typer.Typer:
+    """Return an app without commands yet; `-h` is help too, and paragraphs of help stay whole."""
+    names = {"help_option_names": ["-h", "--help"]}
+    common: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": names}
+    return typer.Typer(**{**common, "rich_markup_mode": "markdown", **options})
+
+
 def run_app(app: typer.Typer) -> NoReturn:
     """Run a command line; bad input becomes one line on stderr and exit code 2."""
     try:
@@ -90,6 +97,6 @@ def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:
     signature = inspect.signature(command)
     free = [parameter for name, parameter in signature.parameters.items() if name not in fixed]
     bound.__signature__ = signature.replace(parameters=free)  # type: ignore[attr-defined]
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app = make_app()
     app.command()(bound)
     run_app(app)

@@ -10,12 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.trial import TrialState
 
-from ensemble.statistics.counts import compare_evidence, draw_groups, mix_folds
+from ensemble.statistics.crossfit import CrossFit
+from ensemble.statistics.estimates import measure_gain
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import Findings
+from postproc.study import building_study
 from postproc.study.building_study import (
     F1,
     RANGES,
@@ -30,7 +32,7 @@ from postproc.study.building_study import (
     run_building_trials,
 )
 from postproc.study.storage import Address
-from postproc.study.trials import Studies, building_study, list_complete
+from postproc.study.trials import Studies, list_complete
 
 NEUTRAL = read_setting({})
 FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
@@ -91,16 +93,17 @@ def test_a_neck_is_cut() -> None:
     assert len(outline_setting(blend, read_setting({"split_depth": 2.0}))) == 2
 
 
-def test_evidence_is_of_buildings_and_its_dice_is_their_f1() -> None:
-    evidence = make_counter(["b", "a", "b"]).collect(read_setting({"threshold": 144}))
-    assert (evidence.groups, evidence.tiles.tolist()) == (("a", "b"), [1, 2])
-    assert (evidence.intersection.tolist(), evidence.union.tolist()) == ([2, 4], [3, 6])
-    assert evidence.score(F1) == Findings(6, 9, 6).f1
+def test_counts_of_groups_are_of_buildings() -> None:
+    counts = make_counter(["b", "a", "b"]).collect(read_setting({"threshold": 144}))
+    assert (counts.groups, counts.tiles.tolist()) == (("a", "b"), [1, 2])
+    columns = {name: column.tolist() for name, column in counts.sums.items()}
+    assert columns == {"matched": [2, 4], "predicted_buildings": [3, 6], "true_buildings": [2, 4]}
+    assert counts.score(F1) == Findings(6, 9, 6).f1
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.lists(st.tuples(*[st.integers(0, 9)] * 3), min_size=1, max_size=6))
-def test_evidence_of_any_counts_scores_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
+def test_any_counts_score_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
     """Whatever is found: matches are no more than either side has."""
     counts = [(hits, hits + more, hits + missed) for hits, more, missed in counts]
     counter = BuildingCounter(
@@ -140,20 +143,22 @@ def test_threshold_of_highest_f1_and_of_equals_the_nearest_to_128() -> None:
     keep = np.array([True, False])
     choice = choose_threshold(counter, keep, range(32, 225, 8))
     assert (choice.recipe.threshold, choice.score) == (144, 4 / 5)
-    assert choice.evidence.intersection.tolist() == [2, 2]
+    assert choice.counts.sums["matched"].tolist() == [2, 2]
 
 
 def test_studies_find_full_marks_and_can_be_cross_fitted(tmp_path: Path) -> None:
     counter = make_counter(list("abcdef"))
-    folds = np.array([0, 0, 0, 1, 1, 1])
+    crossfit = CrossFit(6, np.array([0, 0, 0, 1, 1, 1]))
     chosen = [
-        find_setting(search(tmp_path / f"{n}", counter, 20, keep))
-        for n, keep in enumerate([np.ones(6, bool), folds != 0, folds != 1])
+        find_setting(search(tmp_path / f"{n}", counter, 20, keep)) for n, keep in enumerate(crossfit.training_masks)
     ]
-    whole, *others = [counter.collect(setting) for setting in chosen]
-    assert whole.score(F1) == 1
+    counts = [counter.collect(setting) for setting in chosen]
+    assert counts[0].score(F1) == 1
     assert chosen[0][0].min_object >= 16
-    assert compare_evidence(counter.collect(NEUTRAL), mix_folds(others, folds), F1, draw_groups(6)) == (1, 1, 1)
+    neutral, mixed = counter.collect(NEUTRAL), crossfit.mix(counts)
+    assert mixed is not None
+    gain = measure_gain(neutral, mixed, F1)
+    assert (gain.value, gain.interval, gain.chance) == (1, (1, 1), 1)
 
 
 def test_studies_are_never_below_what_they_begin_with(tmp_path: Path) -> None:

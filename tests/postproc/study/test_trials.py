@@ -37,7 +37,7 @@ def grid() -> Grid:
 def test_every_setting_is_one_trial_with_its_exact_threshold(grid: Grid, tmp_path: Path) -> None:
     studies, study = open_study(tmp_path / "study.journal")
     assert record_grid(studies, study, grid, "pooled_iou") == len(grid.recipes) == len(study.trials)
-    scores = grid.evidence.score("pooled_iou")
+    scores = grid.counts.score("pooled_iou")
     for place, trial in enumerate(study.trials):
         recipe = grid.recipes[place]
         assert trial.params == {

@@ -1,0 +1,136 @@
+"""Scores and gains that are easily reckoned, and their intervals over groups."""
+
+import numpy as np
+import pytest
+
+from ensemble.statistics.counts import Counts, count_maps
+from ensemble.statistics.crossfit import SEED
+from ensemble.statistics.estimates import (
+    CROSS_FITTED,
+    DRAWS,
+    IN_SAMPLE,
+    Estimate,
+    Gain,
+    draw_groups,
+    estimate_score,
+    estimate_scores,
+    find_interval,
+    measure_gain,
+    score_each,
+)
+
+HITS, TRIES = np.array([1.0, 0, 3, 2, 0]), np.array([2.0, 0, 3, 4, 1])
+
+
+def score_rate(weights: np.ndarray) -> dict[str, np.ndarray]:
+    """A ratio of sums, which does not exist where nothing was tried."""
+    hits, tries = weights @ HITS, weights @ TRIES
+    return {"rate": np.divide(hits, tries, out=np.full(len(tries), np.nan), where=tries > 0), "tries": tries}
+
+
+def test_value_counts_each_tile_once() -> None:
+    scores = estimate_scores(score_rate, list("aabbc"))
+    assert (scores["rate"].value, scores["tries"].value) == (6 / 10, 10)
+
+
+def test_interval_is_of_draws_of_whole_groups() -> None:
+    """Reckoned draw by draw, with the tiles of each group written down as often as it was drawn."""
+    groups = {"a": [0, 1], "b": [2, 3], "c": [4]}
+    rates = []
+    for times in draw_groups(3, DRAWS, SEED).tolist():
+        tiles = [tile for own, count in zip(groups.values(), times, strict=True) for tile in own * count]
+        rates.append(HITS[tiles].sum() / TRIES[tiles].sum())
+    low, high = find_interval(np.array(rates))
+    assert estimate_scores(score_rate, list("aabbc"))["rate"].interval == pytest.approx((low, high), abs=1e-15)
+
+
+def test_tiles_that_are_left_out_do_not_count() -> None:
+    kept = np.array([True, True, False, False, True])
+    scores = estimate_scores(score_rate, list("aabbc"), kept)
+    assert scores["rate"].value == 1 / 3
+    assert scores["rate"].interval == (0, 1 / 2)  # of c twice and of a twice, each a quarter of the draws
+    assert scores["tries"].interval == (2, 4)
+
+
+def test_one_group_has_no_interval() -> None:
+    assert estimate_scores(score_rate, ["a"] * 5)["rate"] == Estimate(6 / 10, None)
+    house = np.array([[100, 200]], np.uint8)
+    counts = count_maps([house], [house > 100], ["a"])
+    assert estimate_score(counts[99], "pooled_iou") == Estimate(0.5, None)
+    assert measure_gain(counts[99], counts[199], "pooled_iou") == Gain(0.5, None, None, CROSS_FITTED)
+
+
+def test_draws_without_a_score_are_left_out() -> None:
+    kept = np.array([True, True, False, False, False])
+    assert estimate_scores(score_rate, list("abccc"), kept)["rate"] == Estimate(1 / 2, (1 / 2, 1 / 2))
+
+
+def test_each_tile_by_itself() -> None:
+    scores = score_each(score_rate, 5)
+    assert scores["rate"].tolist() == pytest.approx([0.5, np.nan, 1, 0.5, 0], nan_ok=True)
+    assert scores["tries"].tolist() == TRIES.tolist()
+
+
+def test_many_tiles_are_scored_in_parts() -> None:
+    sets: list[int] = []
+
+    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
+        sets.append(len(weights))
+        return {"index": weights @ np.arange(1234.0)}
+
+    assert score_each(score, 1234)["index"].tolist() == list(range(1234))
+    assert sum(sets) == 1234
+    assert max(sets) <= 250
+
+
+def count_noisy_houses() -> Counts:
+    """Forty groups of one tile each, whose maps are best cut at about 120."""
+    rng = np.random.default_rng(0)
+    truths = [rng.random((16, 16)) < 0.3 for _ in range(40)]
+    maps = [np.clip(rng.normal(90 + 60 * truth, 20), 0, 255).astype(np.uint8) for truth in truths]
+    return count_maps(maps, truths, [str(number) for number in range(40)])
+
+
+def test_gain_that_every_group_shows_is_proven_and_noise_is_not() -> None:
+    counts = count_noisy_houses()
+    gain = measure_gain(counts[149], counts[124], "pooled_iou")
+    assert gain.interval is not None
+    assert 0 < gain.interval[0] < gain.value < gain.interval[1]
+    assert gain.value == counts[124].score("pooled_iou") - counts[149].score("pooled_iou")
+    assert (gain.chance, gain.proven, gain.measured_on) == (1, True, CROSS_FITTED)
+    nothing = measure_gain(counts[124], counts[124], "pooled_iou", IN_SAMPLE)
+    assert nothing == Gain(0, (0, 0), 0, IN_SAMPLE)
+    assert not nothing.proven
+    noise = measure_gain(counts[121], counts[122], "mean_iou")
+    assert noise.interval is not None
+    assert noise.interval[0] < 0 < noise.interval[1]
+    assert not noise.proven
+
+
+def test_gain_without_an_interval_is_proven_by_its_value() -> None:
+    assert Gain(0.1, None, None, IN_SAMPLE).proven
+    assert not Gain(0.0, None, None, IN_SAMPLE).proven
+    assert Gain(0.1, (-0.1, 0.3), 0.7, IN_SAMPLE).describe() == {
+        "gain": 0.1, "interval": (-0.1, 0.3), "chance": 0.7, "measured_on": "in sample",
+    }  # fmt: skip
+
+
+def test_score_with_its_interval() -> None:
+    counts = count_noisy_houses()[124]
+    score = estimate_score(counts, "pooled_iou")
+    assert score.interval is not None
+    assert score.interval[0] < score.value < score.interval[1]
+    assert score.value == counts.score("pooled_iou")
+
+
+def test_bootstrap_draws_as_many_groups_as_there_are() -> None:
+    draws = draw_groups(5, draws=300, seed=3)
+    assert draws.shape == (300, 5)
+    assert (draws.sum(axis=1) == 5).all()
+    assert np.array_equal(draws, draw_groups(5, draws=300, seed=3))
+    assert draws.mean(axis=0) == pytest.approx(np.ones(5), abs=0.2)
+
+
+def test_interval_leaves_five_percent_at_either_end() -> None:
+    low, high = find_interval(np.arange(101.0))
+    assert (low, high) == pytest.approx((5, 95))

@@ -1,0 +1,159 @@
+"""The front door: a table of commands that are imported when called, and a table of the library's names."""
+
+import ast
+import importlib
+import inspect
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import typer
+from conftest import ROOT, Outcome
+
+import roofstack as rs
+
+RoofStack = Callable[..., Outcome]
+
+HEAVY = {
+    "albumentations", "cv2", "efficientnet", "geopandas", "jax", "keras", "matplotlib", "numba", "optuna", "pandas",
+    "pyarrow", "pycocotools", "pyogrio", "rasterio", "scipy", "segmentation_models", "skimage", "sklearn",
+    "sqlalchemy", "tensorboardX", "tensorflow",
+}  # fmt: skip
+
+
+def run_python(program: str, **environment: str) -> str:
+    """Run a program in a process of its own and return what it prints."""
+    command = [sys.executable, "-c", program]
+    run = subprocess.run(command, cwd=ROOT, env=os.environ | environment, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    return run.stdout
+
+
+def list_heavy(program: str) -> set[str]:
+    """Run a program in a process of its own and return which heavy libraries it has imported in the end."""
+    lines = run_python(f"import sys\n{program}\nprint('\\n' + ' '.join(sys.modules))").splitlines()
+    return HEAVY & set(lines[-1].split())
+
+
+def call(*arguments: str) -> str:
+    """Return a program that runs a command line."""
+    return f"""
+sys.argv = {["roofstack", *arguments]}
+import roofstack
+try:
+    roofstack.main()
+except SystemExit:
+    pass
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], ["tun"], []])
+def test_the_root_imports_nothing_heavy(arguments: list[str]) -> None:
+    assert list_heavy(call(*arguments)) == set()
+
+
+@pytest.mark.parametrize("name", rs.COMMANDS)
+def test_the_table_says_what_the_command_says(name: str) -> None:
+    target, summary = rs.COMMANDS[name]
+    module, _, attribute = target.partition(":")
+    found = getattr(importlib.import_module(module), attribute)
+    text = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
+    assert text.splitlines()[0] == summary
+
+
+@pytest.mark.parametrize("name", rs.COMMANDS)
+def test_a_command_tells_its_own_help(roofstack: RoofStack, name: str) -> None:
+    short, long = roofstack(name, "-h"), roofstack(name, "--help")
+    assert short == long
+    assert short.code == 0
+    assert f"roofstack {name} " in short.out
+    assert rs.COMMANDS[name].summary.split()[0] in short.out
+
+
+def test_help_lists_the_commands_in_the_order_of_the_flow(roofstack: RoofStack) -> None:
+    words = [line.split()[1] for line in roofstack("--help").out.splitlines() if line[:2] == "│ " and line[2] != " "]
+    assert [word for word in words if not word.startswith("-")] == list(rs.COMMANDS)
+
+
+def test_version(roofstack: RoofStack) -> None:
+    assert roofstack("--version") == Outcome(0, f"roofstack {rs.__version__}\n", "")
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"\n## {rs.__version__}" in changelog
+    assert f"\nversion: {rs.__version__}\n" in (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+
+
+def test_a_mistyped_command_and_option(roofstack: RoofStack) -> None:
+    unknown = roofstack("tun")
+    assert (unknown.code, unknown.out) == (2, "")
+    assert "Did you mean 'tune'?" in unknown.err
+    option = roofstack("tune", "--nope")
+    assert (option.code, option.out) == (2, "")
+    assert "No such option: --nope" in option.err
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [("roofstack tta", "tta-gain"), ("roofstack tune --obj", "--objective"), ("roofstack maps ch", "check")],
+)
+def test_the_shell_completes_commands_and_options(words: str, offered: str) -> None:
+    program = "import sys; sys.argv = ['roofstack']; import roofstack; roofstack.main()"
+    place = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    assert run_python(program, _ROOFSTACK_COMPLETE="complete_bash", **place).split() == [offered]
+
+
+# The library
+
+
+@pytest.mark.parametrize("name", rs.API)
+def test_every_name_is_there_and_documented(name: str) -> None:
+    found = getattr(rs, name)
+    assert found.__name__ == name
+    assert found.__module__ == rs.API[name], "the table names the module that defines it"
+    assert inspect.getdoc(found)
+
+
+def test_names_for_readers_are_those_of_the_table() -> None:
+    """The imports that only type checkers see agree with the table, which only the interpreter sees."""
+    tree = ast.parse((ROOT / "roofstack.py").read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
+    imports = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    assert {alias.name: node.module for node in imports for alias in node.names} == rs.API
+    assert list(rs.API) == sorted(rs.API)
+    assert {*rs.API, "__version__"} == set(rs.__all__) <= set(dir(rs))
+
+
+def test_an_unknown_name_says_what_there_is() -> None:
+    with pytest.raises(AttributeError, match=r"^roofstack has no 'predict'; it offers .*Recipe"):
+        _ = rs.predict
+
+
+def test_importing_changes_nothing_in_the_process() -> None:
+    program = """
+import os, warnings
+before = dict(os.environ), list(warnings.filters)
+import roofstack
+assert (dict(os.environ), list(warnings.filters)) == before
+roofstack.InputError
+"""
+    assert list_heavy(program) == set()
+
+
+def test_taking_every_name_sets_no_variable_of_our_own() -> None:
+    program = f"""
+import os
+before = dict(os.environ)
+import roofstack
+for name in {list(rs.API)}:
+    getattr(roofstack, name)
+print(*{{name for name, value in os.environ.items() if before.get(name) != value}})
+"""
+    by_rasterio, by_opencv = {"GDAL_CURL_CA_BUNDLE", "PROJ_CURL_CA_BUNDLE"}, {"LD_LIBRARY_PATH"}
+    assert set(run_python(program).split()) <= by_rasterio | by_opencv
+
+
+def test_bad_input_is_a_value_error() -> None:
+    found: Any = rs.InputError
+    assert issubclass(found, ValueError)
