@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from ensemble.predict import predict
-from ensemble.selection.blend import read_blend
+from ensemble.selection.blend import Blend, read_blend
 from members.common.console import stderr, stdout, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
@@ -22,12 +22,13 @@ from members.data.tiles import Tile, list_tiles
 from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train
-from postproc.pipeline.outlines import OutlineRecipe, cut_mask
+from postproc.pipeline.outlines import OutlineRecipe
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.reporting.report import draw_sheet
 from postproc.scoring.inputs import find_truth
 from postproc.scoring.pixels import count_overlap, pool_overlaps
-from postproc.submit import choose_outlines, choose_recipe, submit
+from postproc.submit import submit
 from postproc.tune import tune
 
 MEMBERS = ("lite0_unet", "lite2_unet")
@@ -63,7 +64,8 @@ def demo(
     tune(own, run)
     submit(run, "test", own)
     truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
-    tuned = choose_recipe(place, "test", "tuned")[0], choose_outlines(place, "tuned")
+    pipeline = Pipeline.of_run(place, "test")
+    tuned = pipeline.recipe, pipeline.outlines
     stdout.print(tabulate_stages(place, truths, tuned))
     picture = run / "demo.png"
     draw_sheet(picture_tiles(place, truths, tuned), picture)
@@ -126,7 +128,7 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
 def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
     """Pooled IoU of a blend and its clean-up over the tiles set aside."""
     overlaps = (
-        count_overlap(truth, cut_mask(read_blend(part, weights, image_id, truth.shape), *clean_up))
+        count_overlap(truth, Pipeline(Blend(weights), *clean_up).mask(read_blend(part, weights, image_id, truth.shape)))
         for image_id, truth in truths.items()
     )
     return float(pool_overlaps(overlaps).iou)
@@ -158,7 +160,7 @@ def picture_tiles(
     for image_id in shown:
         truth = truths[image_id]
         blend = read_blend(run.part_folder("test"), dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
-        mask = cut_mask(blend, *clean_up)
+        mask = Pipeline(Blend({}), *clean_up).mask(blend)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
         panels.append((caption, read_image(images[image_id]), truth, blend, mask))
     return panels

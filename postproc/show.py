@@ -22,10 +22,9 @@ from members.common.files import check_target, write_target
 from members.data.raster import read_image, read_mask
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.scoring.pixels import count_overlap
-from postproc.submit import choose_outlines, choose_recipe, describe_blend, describe_recipe
 
 ERRORS = {  # Okabe and Ito's colours, told apart by the colour-blind
     "true positive": "#ffffff",
@@ -53,9 +52,8 @@ def show(
     """
     place = Run(run)
     source = "tuned" if place.tuned_file.is_file() else "default"
-    recipe, blend = choose_recipe(place, part, source)
-    outlines = choose_outlines(place, source) or OutlineRecipe()
-    folders = [place.map_folder(part, member) for member, weight in blend.items() if weight]
+    pipeline = Pipeline.of_run(place, part, source)
+    folders = [place.map_folder(part, member) for member, weight in pipeline.blend.items() if weight]
     _, sizes = read_maps(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
@@ -65,17 +63,17 @@ def show(
         check_target(output, (".png",))
     tile, size = tiles[image_id], sizes[image_id]
     image, truth = read_image(tile.image), None if tile.mask is None else read_mask(tile.mask)
-    values = read_blend(folders[0].parent, blend, image_id, size)
+    values = read_blend(folders[0].parent, pipeline.blend, image_id, size)
     for found, file in ((image.shape[:2], tile.image), (size if truth is None else truth.shape, tile.mask)):
         if found != tuple(size):
             raise InputError(f"{file}: {found[1]}x{found[0]} px, its map {size[1]}x{size[0]} px; predict it again")
-    mask = recipe.apply(values)
-    buildings = outline_buildings(mask, values, outlines)
+    mask = pipeline.cut(values)
+    buildings = pipeline.outline_mask(mask, values)
     with write_target(path) as temporary:
         figure = draw_panels(image, truth, values, mask, buildings)
         figure.suptitle(
             f"{image_id}: {describe_scores(truth, mask, buildings)}\n"
-            f"{part}, {describe_blend(blend)}, {describe_recipe(recipe)}",
+            f"{part}, {pipeline.blend}, {pipeline.recipe}",
             x=0.01, ha="left", fontsize=11,
         )  # fmt: skip
         figure.savefig(temporary, dpi=DPI, format="png")

@@ -1,44 +1,28 @@
 """The command that chooses threshold, morphology, areas and weights, and says how much of the gain is real."""
 
-import contextlib
 import functools
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
-import optuna
 import typer
 
 from ensemble.mapfolder.maps import Manifest
-from ensemble.mapfolder.valid import read_valid
+from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend, read_weights
-from ensemble.statistics.counts import index_groups
-from ensemble.statistics.crossfit import CrossFit, pool_groups
 from ensemble.statistics.metrics import Objective
-from members.common.console import make_progress, run_command, stdout, track
+from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
-from members.common.files import write_json
 from members.data.run import Run
-from postproc.pipeline.recipe import NEUTRAL_THRESHOLD, Recipe
-from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
-from postproc.search.curve import trace_recipe
-from postproc.search.exact import Choice, Grid, search_kernels
-from postproc.study.audit import audit_verdict
-from postproc.study.building_steps import TRIALS, fit_thresholds, judge_buildings, open_last, read_counter
-from postproc.study.outcome import describe_choice, describe_verdict, print_verdict
-from postproc.study.outline_search import fit_outlines
-from postproc.study.source import Source
-from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, make_fit
-from postproc.study.storage import Address
-from postproc.study.trials import DISTRIBUTIONS, Studies, record_grid
-from postproc.study.verdict import Verdict, add_step, deal_folds, judge_steps
-from postproc.study.weights import Stack, list_ranges
-from postproc.submit import describe_blend
+from postproc.pipeline.recipe import Recipe
+from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
-WEIGHT_TRIALS = 200
+if TYPE_CHECKING:
+    import optuna
+
+    from postproc.study.trials import Studies
 
 
 def tune(
@@ -61,8 +45,8 @@ def tune(
     trials: Annotated[
         int | None,
         typer.Option(
-            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}; with building_f1 {TRIALS}. With "
-            "neither: try only the N simplest of the 225 kernel settings, default all.",
+            help=f"With --tune-weights: trials of each study, default {WEIGHT_TRIALS}; with building_f1 "
+            f"{BUILDING_TRIALS}. With neither: try only the N simplest of the 225 kernel settings, default all.",
             min=1,
             metavar="N",
         ),
@@ -100,151 +84,83 @@ def tune(
     place = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    manifests, tiles, sizes = read_valid(place, data)
-    given = read_weights(place, list(manifests))
-    if tune_weights and len(manifests) < 2:
-        raise InputError(f"{place.part_folder('valid')}: maps of {len(manifests)} member; --tune-weights takes two")
-    groups = tuple(pool_groups([tile.group for tile in tiles]))
-    source = Source(place.part_folder("valid"), tuple(manifests), tuple(tiles), sizes, groups, given.tables)
-    names, _ = index_groups(groups)
-    crossfit = deal_folds(names) if cross_fit else CrossFit(len(names), None)
-    address = Address(storage or place.study_file)
-    address.reach()
-
-    keeps = crossfit.training_masks
-    maps = fingerprint_maps(manifests, given, groups)
-    open_studies = functools.partial(Studies, address, place.path.resolve().name, place.read_record().fingerprint, maps)
-    plots = place.report_folder
-    if objective == "building_f1":
-        verdict, study = tune_buildings(source, given, open_studies, keeps, crossfit, trials or TRIALS)
-        plot_gains(verdict.steps, objective, plots / "gains.png")
-    else:
-        verdict, study, kernels = tune_pixels(
-            source, given, open_studies, objective, keeps, crossfit, tune_weights, trials
+    samples = RunSamples(place, data)
+    given = read_weights(place, samples.members)
+    if tune_weights and len(samples.members) < 2:
+        raise InputError(
+            f"{place.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
-        draw_plots(source, kernels, verdict, study, objective, plots)
-    audit = audit_verdict(source, verdict, crossfit)
-    write_json(place.tuned_file, describe_verdict(verdict, source.tables, audit, objective, study.study_name))
+    open_studies = plan_studies(place, storage, fingerprint_maps(samples.manifests, given, samples.groups))
+    tuning = tune_pipeline(
+        samples,
+        blend=given,
+        objective=objective,
+        tune_weights=tune_weights,
+        trials=trials,
+        cross_fit=cross_fit,
+        studies=open_studies,
+        progress=track,
+    )
+    study = record_study(tuning, open_studies)
+    draw_plots(tuning, study, place.report_folder)
+    tuning.pipeline.save(place.tuned_file, **tuning.describe() | {"study": study.study_name})
     place.log_command()
-    print_verdict(verdict, audit, objective, len(tiles), len(names))
-    kept = verdict.kept
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {address}")
-    stdout.print(f"plots: {plots}")
-    stdout.print(f"written: {place.tuned_file}, {describe_blend(kept.weights)}, {describe_choice(kept.full)}")
+    print_table(tuning.tabulate())
+    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or place.study_file}")
+    stdout.print(f"plots: {place.report_folder}")
+    stdout.print(f"written: {place.tuned_file}, {tuning.pipeline}")
 
 
-def tune_pixels(
-    source: Source,
-    given: Mapping[str, int],
-    open_studies: Callable[[], Studies],
-    objective: Objective,
-    keeps: Sequence[np.ndarray],
-    crossfit: CrossFit,
-    tune_weights: bool,
-    trials: int | None,
-) -> tuple[Verdict, optuna.Study, Grid]:
-    """Judge threshold, morphology, areas, weights and outlines by a score of pixels.
+def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[Studies]":
+    """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
-    Args:
-        source: the tiles.
-        given: the blend as given.
-        open_studies: opens the storage, as soon as the tiles are known to be good.
-        objective, tune_weights, trials: as for `tune`.
-        keeps, crossfit: the training masks, and whose they are.
+    Raises:
+        InputError: it does not, or the address is none.
     """
-    grid = search_kernels(source.read(given, "exact search"), source.groups, objective)
-    kernels = grid if tune_weights else grid.take(range(len(grid.recipes))[:trials])
-    studies = open_studies()
-    study = studies.open(objective, DISTRIBUTIONS)
-    record_grid(studies, study, kernels, objective)
-    fits = {
-        "threshold": fit_grid(kernels.take([0]), given, objective, keeps),
-        "morphology": fit_grid(kernels, given, objective, keeps),
-        "areas": make_fit(fit_areas(source, given, kernels, objective, keeps), [given] * len(keeps)),
-    }
-    if tune_weights:
-        found = search_weights(source, given, studies, kernels, objective, keeps, trials or WEIGHT_TRIALS)
-        fits["weights"] = fit_blends(source, found, objective, keeps)
-        study = studies.open(f"{objective}-weights", list_ranges(given))
-    verdict = judge_steps(take_neutral(kernels, given, objective, len(keeps)), fits, crossfit, objective)
-    drawn = fit_outlines(source, verdict.kept, objective, keeps)
-    return add_step(verdict, "outlines", drawn, crossfit, objective), study, kernels
+    from postproc.study.storage import Address
+    from postproc.study.trials import Studies
+
+    address = Address(storage or run.study_file)
+    address.reach()
+    return functools.partial(Studies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 
 
-def tune_buildings(
-    source: Source,
-    given: Mapping[str, int],
-    open_studies: Callable[[], Studies],
-    keeps: Sequence[np.ndarray],
-    crossfit: CrossFit,
-    budget: int,
-) -> tuple[Verdict, optuna.Study]:
-    """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pixels`."""
-    counter = read_counter(source, given)
-    thresholds = fit_thresholds(counter, keeps)
+def record_study(tuning: Tuning, open_studies: "functools.partial[Studies]") -> "optuna.Study":
+    """Record what was searched exactly as trials, and return the study of all groups."""
+    from postproc.study.trials import DISTRIBUTIONS, find_study, record_grid
+
     studies = open_studies()
-    with show_trials(budget) as report:
-        verdict = judge_buildings(counter, given, thresholds, studies, keeps, crossfit, budget, report)
-    return verdict, open_last(studies)
+    if tuning.grid is None:
+        return find_study(studies, str(tuning.study))
+    study = studies.open(tuning.objective, DISTRIBUTIONS)
+    record_grid(studies, study, tuning.grid, tuning.objective)
+    return find_study(studies, tuning.study) if tuning.study else study
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
-    """Eight hexadecimal digits of what is tuned on: weights, views, images and split of the maps, blend and groups."""
+    """Return eight hexadecimal digits of what is tuned on: weights, views, images and split of maps, blend, groups."""
     maps = {name: manifest.model_dump() for name, manifest in sorted(manifests.items())}
-    tables = [blend.describe()["tables"]] if blend.tables else []
-    content = json.dumps([maps, sorted(blend.items()), sorted(groups), *tables], sort_keys=True)
+    described = blend.describe()
+    tables = [described["tables"]] if "tables" in described else []
+    content = json.dumps([maps, sorted(described["members"].items()), sorted(groups), *tables], sort_keys=True)
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
-def take_neutral(grid: Grid, weights: Mapping[str, int], objective: Objective, choices: int) -> Fit:
-    """The neutral recipe as what each of the choices would be."""
-    counts = grid.counts[0, NEUTRAL_THRESHOLD - 1]
-    return make_fit([Choice(Recipe(), float(counts.score(objective)), counts)] * choices, [weights] * choices)
+def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
+    """Write the plots."""
+    from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
 
-
-def search_weights(
-    source: Source,
-    given: Mapping[str, int],
-    studies: Studies,
-    kernels: Grid,
-    objective: Objective,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-) -> list[tuple[int, ...]]:
-    """Find blend weights, behind a progress bar for each study."""
-    maps = [source.read_maps(tile) for tile in track(source.tiles, "reading maps", len(source.tiles))]
-    stack = Stack(maps, [source.read_truth(tile) for tile in source.tiles], source.groups, objective)
-    with show_trials(budget) as report:
-        return find_weights(given, stack, studies, kernels, keeps, budget, report)
-
-
-@contextlib.contextmanager
-def show_trials(budget: int) -> Iterator[Callable[[str, int], None]]:
-    """Show a progress bar for each study; what is given is told a study's kind and how many trials it has."""
-    with make_progress() as progress:
-        tasks: dict[str, Any] = {}
-
-        def report(kind: str, count: int) -> None:
-            if kind not in tasks:
-                tasks[kind] = progress.add_task(kind, total=budget, note="")
-            progress.update(tasks[kind], completed=count)
-
-        yield report
-
-
-def draw_plots(
-    source: Source, kernels: Grid, verdict: Verdict, study: optuna.Study, objective: Objective, folder: Path
-) -> None:
-    """Write the four plots."""
-    weights, recipe = verdict.kept.weights, verdict.kept.full.recipe
-    curves = {"threshold alone, blend as given": kernels.counts[0]}
+    plot_gains(tuning.verdict.steps, tuning.objective, folder / "gains.png")
+    if tuning.grid is None:
+        return
+    chosen, blend = tuning.pipeline, tuning.verdict.steps[0].fit.blends[0]
+    curves = {"threshold alone, blend as given": tuning.grid.counts[0]}
     first = label = next(iter(curves))
-    if recipe != Recipe(threshold=recipe.threshold) or weights != verdict.steps[0].fit.weights:
+    if chosen.recipe != Recipe(threshold=chosen.recipe.threshold) or chosen.blend != blend:
         label = "chosen recipe"
-        curves[label] = trace_recipe(source, weights, recipe, objective)
-    plot_thresholds(curves, first, (label, recipe.threshold), objective, folder / "threshold.png")
-    plot_kernels(kernels, objective, recipe, folder / "kernels.png")
-    plot_gains(verdict.steps, objective, folder / "gains.png")
+        curves[label] = tuning.trace_curve(chosen)
+    plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective, folder / "threshold.png")
+    plot_kernels(tuning.grid, tuning.objective, chosen.recipe, folder / "kernels.png")
     plot_importance(study, folder / "importance.png")
 
 

@@ -75,6 +75,19 @@ class Blend(Mapping[str, int]):
             raise InputError(f"{source}: tables: not 256 whole numbers from 0 to 255 by member, none falling; {cure}")
         return cls(weights, {member: np.array(table, np.uint8) for member, table in tables.items()})
 
+    def __str__(self) -> str:
+        return ", ".join(f"{weight} x {member}" for member, weight in self.weights.items() if weight)
+
+    def calibrate(self, member: str, values: np.ndarray) -> np.ndarray:
+        """Replace the values of a member's map, uint8, by those of its table, where it has one."""
+        return self.tables[member][values] if member in self.tables else values
+
+    def mix(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """Blend one tile's maps, uint8 (h, w), one a member in the order of `weights`."""
+        pairs = zip(self.weights.items(), maps, strict=True)
+        used = [(weight, self.calibrate(member, values)) for (member, weight), values in pairs if weight]
+        return blend_maps([values for _, values in used], [weight for weight, _ in used])
+
     def describe(self) -> dict[str, Any]:
         """As `parse` takes it, for JSON."""
         tables = {member: table.tolist() for member, table in self.tables.items()}

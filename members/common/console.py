@@ -17,9 +17,11 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 
 Item = TypeVar("Item")
 
@@ -35,6 +37,16 @@ stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, std
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
     stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+
+
+def print_table(table: ResultTable) -> None:
+    """Print a table of results, its notes below it."""
+    drawn = Table(*table.header, title=table.title)
+    for row in table.rows:
+        drawn.add_row(*row)
+    stdout.print(drawn)
+    for note in table.notes:
+        stdout.print(note)
 
 
 def make_progress() -> Progress:

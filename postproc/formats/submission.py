@@ -102,7 +102,7 @@ def check_ids(path: Path, ids: Iterable[str], expected_ids: Iterable[str]) -> No
     Raises:
         InputError: it does not; the first few ids of each kind are named, with the file at `path`.
     """
-    counts, expected = Counter(ids), dict.fromkeys(expected_ids)
+    counts, expected = Counter(list(ids)), dict.fromkeys(expected_ids)  # of a mapping, a Counter takes the values
     kinds = {
         "missing": [image_id for image_id in expected if image_id not in counts],
         "surplus": [image_id for image_id in counts if image_id not in expected],

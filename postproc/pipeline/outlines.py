@@ -6,8 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from skimage.measure import label
 
 from members.common.errors import InputError
-from postproc.pipeline.recipe import Recipe
-from postproc.polygons.buildings import Building, Status, rasterize_outlines
+from postproc.polygons.buildings import Building, Status
 from postproc.polygons.regularisation import regularise_outlines
 from postproc.polygons.simplification import simplify_outlines
 from postproc.polygons.splitting import split_by_distance, split_by_map
@@ -38,23 +37,9 @@ class OutlineRecipe(BaseModel):
         default=16.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
     )
 
-
-def draw_outlines(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> np.ndarray:
-    """Return the mask, bool (height, width), that the outlines of a mask's buildings cover.
-
-    Args:
-        mask, blend, recipe: as for `outline_buildings`.
-
-    Raises:
-        InputError: as `outline_buildings` does.
-    """
-    return rasterize_outlines((building.outline for building in outline_buildings(mask, blend, recipe)), mask.shape)
-
-
-def cut_mask(blend: np.ndarray, recipe: Recipe, outlines: OutlineRecipe | None) -> np.ndarray:
-    """Return the mask, bool (height, width), of a map, uint8 (height, width): as cut, or as its outlines cover it."""
-    mask = recipe.apply(blend)
-    return mask if outlines is None else draw_outlines(mask, blend, outlines)
+    def __str__(self) -> str:
+        changed = self.model_dump(exclude_defaults=True)
+        return ", ".join(f"{name} {value:g}" for name, value in changed.items()) or "as by default"
 
 
 def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe) -> list[Building]:

@@ -14,8 +14,8 @@ from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, Objective
 from members.common.files import write_whole
 from postproc.pipeline.recipe import Recipe
-from postproc.search.exact import Grid
-from postproc.study.verdict import Step
+from postproc.search.grid import Grid
+from postproc.study.verdict import StepVerdict
 
 GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
 POINTS = 100  # a hundredth of a score is a point
@@ -107,7 +107,7 @@ def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -
     save_figure(figure, path)
 
 
-def plot_gains(steps: Sequence[Step], objective: Objective, path: Path) -> None:
+def plot_gains(steps: Sequence[StepVerdict], objective: Objective, path: Path) -> None:
     """Plot what each step gains over the last kept one, in sample and cross-fitted."""
     figure, axes = start_figure(f"gain of each step over the last kept one, in points of {METRICS[objective].title}")
     places = np.arange(len(steps))

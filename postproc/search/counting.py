@@ -10,7 +10,9 @@ import numpy as np
 from numba import njit
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_truth, index_groups
-from ensemble.statistics.metrics import IOU_UNIT
+from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective
+from postproc.pipeline.recipe import Recipe
+from postproc.scoring.boundary import count_bands
 
 Tile = tuple[np.ndarray, np.ndarray]
 Item = TypeVar("Item")
@@ -21,39 +23,66 @@ def collect_counts(
     count: Callable[[Tile], np.ndarray],
     tiles: Iterable[Tile],
     groups: Sequence[str],
-    recipes: int,
-    workers: int | None,
+    objective: Objective,
+    workers: int | None = None,
 ) -> Counts:
-    """Count the tiles in parallel and sum them; the counts' choices are (recipes, 255).
+    """Count the tiles in parallel and sum them per group.
 
     Args:
-        count: returns the int32 (recipes, 2, 256) pixels of the truth's background and building by grey value.
-        tiles: as for `search_kernels`.
+        count: returns a tile's int32 (recipes, 2, 256), pixels of the truth's background and building by grey value, or
+            of bands where the objective is `boundary_iou`.
+        tiles: map and truth of each.
         groups: the group of each tile.
-        recipes: how many there are.
+        objective: what is to be scored.
         workers: threads; by default one a core.
+
+    Returns:
+        Counts whose choices are (recipes, 255).
     """
     names, index = index_groups(groups)
-    sums = np.zeros((3, len(names), recipes, THRESHOLDS), np.int64)
+    sums: np.ndarray | None = None
     buildings = 0
 
     def check(tiles: Iterable[Tile]) -> Iterator[Tile]:
+        nonlocal buildings
         for number, ((blend, truth), group) in enumerate(zip(tiles, index, strict=True)):
             check_tile(blend, truth, f"tile {number} of group {names[group]}")
+            buildings += int(np.count_nonzero(truth))
             yield blend, truth
 
     for counts, group in zip(map_threads(count, check(tiles), workers), index, strict=True):
-        buildings += int(counts[0, 1].sum())
+        if sums is None:
+            sums = np.zeros((3, len(names), len(counts), THRESHOLDS), np.int64)
         add_counts(counts, *sums[:, group])
     check_truth(buildings, len(groups))
-    return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums))
+    return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums, objective))
 
 
-def name_columns(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Name the sums of `add_counts`, int64 (3, ...): of pixels, or of bands, which count as pixels do."""
-    intersection, union, iou_sum = sums
-    bands = {"band_intersection": intersection, "band_union": union}
-    return {"intersection": intersection, "union": union, "iou_sum": iou_sum, **bands}
+def name_columns(sums: np.ndarray | None, objective: Objective) -> dict[str, np.ndarray]:
+    """Name the sums of `add_counts`, int64 (3, ...): they are of pixels, or of bands, which count as pixels do."""
+    columns = METRICS["boundary_iou"].columns if objective == "boundary_iou" else ("intersection", "union", "iou_sum")
+    return {} if sums is None else dict(zip(columns, sums, strict=False))
+
+
+def count_recipe(blend: np.ndarray, truth: np.ndarray, recipe: Recipe, objective: Objective) -> np.ndarray:
+    """Count one tile at all thresholds of a recipe, its own left out: int32 (1, 2, 256)."""
+    picture = recipe.apply_grey(blend)
+    return count_bands([picture], 1, truth) if objective == "boundary_iou" else count_picture(picture, truth)[None]
+
+
+def count_picture(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Count the truth's background and building pixels by a picture's values, uint8 (h, w): int32 (2, 256)."""
+    counts = np.zeros((2, THRESHOLDS + 1), np.int32)
+    count_values(picture, truth, counts)
+    return counts
+
+
+@njit(nogil=True, cache=True)
+def count_values(picture: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> None:
+    """Add the picture's values to counts, int32 (2, 256), of the truth's background and building."""
+    for y in range(picture.shape[0]):
+        for x in range(picture.shape[1]):
+            counts[int(truth[y, x]), picture[y, x]] += 1
 
 
 def map_threads(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:

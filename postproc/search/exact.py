@@ -7,80 +7,79 @@ the scores at all 255 thresholds, and counts per group give those of any fold or
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
-from ensemble.statistics.counts import THRESHOLDS, Counts
+from ensemble.statistics.counts import THRESHOLDS
 from ensemble.statistics.metrics import Objective
-from postproc.pipeline.outlines import OutlineRecipe
-from postproc.pipeline.recipe import KERNEL_SHAPES, NEUTRAL_THRESHOLD, Order, Recipe, draw_kernel
+from postproc.operators.component_tree import count_areas, drop_objects, fill_holes
+from postproc.operators.flat_operators import count_chains
+from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
+from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import AREAS, KERNEL_SHAPES, LARGEST_KERNEL, Areas, Morphology, Step, draw_kernel
 from postproc.scoring.boundary import count_bands
-from postproc.search.component_tree import count_areas, drop_objects, fill_holes
-from postproc.search.counting import Tile, collect_counts
-from postproc.search.flat_operators import count_chains
-from postproc.search.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
+from postproc.search.counting import Tile, collect_counts, count_picture
+from postproc.search.grid import Grid
 
-LARGEST_KERNEL = 15
-AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px
-ORDERS: tuple[Order, ...] = ("close-open", "open-close")
+Counter = Callable[[Tile], np.ndarray]
+"""From a tile to int32 (recipes, 2, 256): pixels of the truth's background and building by grey value, or of bands."""
 
 
-@dataclass(frozen=True)
-class Choice:
-    """A recipe, its score where it was chosen, its counts per group without further choices, and its outlines."""
+def search_step(
+    step: type[Step],
+    bases: Sequence[Recipe],
+    tiles: Iterable[Tile],
+    groups: Sequence[str],
+    objective: Objective = "pooled_iou",
+    workers: int | None = None,
+) -> Grid:
+    """Score every setting of a flat step, and every threshold, on top of recipes.
 
-    recipe: Recipe
-    score: float
-    counts: Counts
-    outlines: OutlineRecipe | None = None
+    Memory is that of the result, 6 kB a recipe and group, and of a few tiles at a time (`pool_groups` bounds the
+    number of groups). Closings and openings on the bare map, and areas, are counted by compiled code that shares work
+    between settings; any other step by its grey operator, one setting after the other.
 
+    Args:
+        step: which; its parameters in `bases` are replaced.
+        bases: what comes before, such as the neutral recipe, or the best ten of the step before.
+        tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
+            shortly before they are scored; sizes may differ.
+        groups: the group of each tile.
+        objective: `boundary_iou` counts bands, several times slower; the counts for all others are the same.
+        workers: threads; by default one a core.
 
-@dataclass(frozen=True)
-class Grid:
-    """Recipes, and the counts for each of them at every threshold.
+    Returns:
+        The grid; it depends neither on the order of the tiles nor on the threads.
 
-    Attributes:
-        recipes: in their normal form, from simple to complex, their thresholds left at the default.
-        counts: its choices are (recipes, 255).
+    Raises:
+        InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
+        ValueError: `tiles` and `groups` are not equally many.
     """
-
-    recipes: tuple[Recipe, ...]
-    counts: Counts
-
-    def take(self, places: Sequence[int]) -> "Grid":
-        """Return the grid of some of the recipes; `take([0])` of a whole grid leaves the threshold alone."""
-        return Grid(tuple(self.recipes[place] for place in places), self.counts[np.asarray(places)])
-
-    def choose(self, objective: Objective, weights: np.ndarray | None = None) -> Choice:
-        """Return the best recipe with its threshold; of equals the least complex.
-
-        Args:
-            objective: what is maximised.
-            weights: (groups,), how often each group counts; without it each counts once.
-        """
-        scores = self.counts.score(objective, weights)
-        places, indices = np.nonzero(scores == scores.max())
-        order = np.lexsort((indices, np.abs(indices + 1 - NEUTRAL_THRESHOLD), places))
-        _, first = np.unique(places[order], return_index=True)  # of a recipe's equal thresholds only that can win
-        ties = zip(places[order[first]], indices[order[first]], strict=True)
-        place, index = min(ties, key=lambda tie: self._cut(*tie).complexity)
-        return Choice(self._cut(place, index), float(scores.max()), self.counts[place, index])
-
-    def _cut(self, place: int, index: int) -> Recipe:
-        return self.recipes[place].model_copy(update={"threshold": int(index) + 1})
-
-    def rank(self, objective: Objective, weights: np.ndarray | None = None) -> list[int]:
-        """Return the places of the recipes, best first, each at its own best threshold."""
-        best = self.counts.score(objective, weights).max(axis=-1)
-        return np.argsort(-best, kind="stable").tolist()
+    if step is Morphology and tuple(bases) == (Recipe(),):
+        return search_kernels(tiles, groups, objective, workers=workers)
+    if step is Areas:
+        return search_areas(tiles, groups, bases, objective, workers)
+    settings = {base.model_copy(update=setting).normalise() for base in bases for setting in step.list_settings()}
+    recipes = tuple(sorted(settings, key=lambda recipe: recipe.complexity))
+    return Grid(recipes, collect_counts(plan_pictures(recipes, objective), tiles, groups, objective, workers))
 
 
-def find_kernels(grid: Grid, recipes: Sequence[Recipe]) -> list[int]:
-    """Return the places of the grid's recipes that are one of `recipes` but for the areas."""
-    bare = [recipe.model_copy(update={"min_hole": 0, "min_object": 0}) for recipe in grid.recipes]
-    return [place for place, recipe in enumerate(bare) if recipe in recipes]
+def plan_pictures(recipes: Sequence[Recipe], objective: Objective) -> Counter:
+    """Return the function that counts a tile by the recipes' grey operators, one after the other."""
+
+    def count(tile: Tile) -> np.ndarray:
+        blend, truth = tile
+        return count_pictures((recipe.apply_grey(blend) for recipe in recipes), len(recipes), truth, objective)
+
+    return count
+
+
+def count_pictures(pictures: Iterable[np.ndarray], recipes: int, truth: np.ndarray, objective: Objective) -> np.ndarray:
+    """Count one tile's pictures, uint8 (h, w), one a recipe and taken one at a time: int32 (recipes, 2, 256)."""
+    if objective == "boundary_iou":
+        return count_bands(pictures, recipes, truth)
+    return np.stack([count_picture(picture, truth) for picture in pictures])
 
 
 def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
@@ -89,11 +88,7 @@ def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
     Args:
         largest: size of the largest kernel, odd, 3 or more; 15 makes 225 recipes.
     """
-    sizes = range(1, largest + 1, 2)
-    recipes = {
-        Recipe(order=order, kernel=kernel, close=close, open=opening).normalise()
-        for order, kernel, close, opening in product(ORDERS, KERNEL_SHAPES, sizes, sizes)
-    }
+    recipes = {Recipe(**setting).normalise() for setting in Morphology.list_kernels(largest)}
     return tuple(sorted(recipes, key=lambda recipe: recipe.complexity))
 
 
@@ -104,47 +99,30 @@ def search_kernels(
     largest: int = LARGEST_KERNEL,
     workers: int | None = None,
 ) -> Grid:
-    """Score the whole grid of order, kernel, closing, opening and threshold.
-
-    Memory is that of the result, 1.4 MB a group, and of a few tiles at a time (`pool_groups` bounds the former).
+    """Score the whole grid of order, kernel, closing, opening and threshold, as `search_step` does.
 
     Args:
-        tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
-            shortly before they are scored; sizes may differ.
-        groups: the group of each tile.
-        objective: `boundary_iou` counts bands, several times slower; the counts for all others are the same.
+        tiles, groups, objective, workers: as for `search_step`.
         largest: size of the largest kernel, odd, 3 or more.
-        workers: threads; by default one a core.
-
-    Returns:
-        The grid; it depends neither on the order of the tiles nor on the threads.
-
-    Raises:
-        InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
-        ValueError: `tiles` and `groups` are not equally many.
     """
     recipes = list_kernel_recipes(largest)
-
-    def count_outlines(tile: Tile) -> np.ndarray:
-        blend, truth = tile
-        return count_bands((recipe.close_and_open(blend) for recipe in recipes), len(recipes), truth)
-
-    count = count_outlines if objective == "boundary_iou" else plan_chains(recipes, largest)
-    return Grid(recipes, collect_counts(count, tiles, groups, len(recipes), workers))
+    banded = objective == "boundary_iou"
+    count = plan_pictures(recipes, objective) if banded else plan_chains(recipes, largest)
+    return Grid(recipes, collect_counts(count, tiles, groups, objective, workers))
 
 
-def plan_chains(recipes: Sequence[Recipe], largest: int) -> Callable[[Tile], np.ndarray]:
+def plan_chains(recipes: Sequence[Recipe], largest: int) -> Counter:
     """Return the function that counts a tile, int32 (recipes, 2, 256), for closings and openings up to `largest`."""
     sizes = range(1, largest + 1, 2)
     radius = len(sizes) - 1
     kernels = {kernel: measure_kernels([draw_kernel(kernel, size) for size in sizes]) for kernel in KERNEL_SHAPES}
-    places = {chain: np.full((len(sizes), len(sizes)), -1) for chain in product(KERNEL_SHAPES, (0, 255))}
-    for place, recipe in enumerate(recipes):
+    positions = {chain: np.full((len(sizes), len(sizes)), -1) for chain in product(KERNEL_SHAPES, (0, 255))}
+    for number, recipe in enumerate(recipes):
         close, opening = recipe.close // 2, recipe.open // 2
         if recipe.order == "close-open":
-            places[recipe.kernel, 0][close, opening] = place
+            positions[recipe.kernel, 0][close, opening] = number
         else:
-            places[recipe.kernel, 255][opening, close] = place
+            positions[recipe.kernel, 255][opening, close] = number
 
     def count(tile: Tile) -> np.ndarray:
         blend, truth = tile
@@ -153,7 +131,7 @@ def plan_chains(recipes: Sequence[Recipe], largest: int) -> Callable[[Tile], np.
         classes = lay_out(truth, radius, OUTSIDE)
         words = sort_words(classes)
         counts = np.empty((len(recipes), 2, THRESHOLDS + 1), np.int32)
-        for (kernel, flip), rows in places.items():
+        for (kernel, flip), rows in positions.items():
             count_chains(planes[flip], shape, classes, words, kernels[kernel], rows, flip, counts)
         return counts
 
@@ -167,44 +145,35 @@ def search_areas(
     objective: Objective = "pooled_iou",
     workers: int | None = None,
 ) -> Grid:
-    """Score every minimum area of holes and of objects out of `AREAS`, and every threshold, on top of `recipes`.
-
-    Memory is that of the result, 0.5 MB a recipe and group, and of a few tiles at a time.
+    """Score every minimum area of holes and of objects out of `AREAS`, and every threshold, as `search_step` does.
 
     Args:
-        tiles: as for `search_kernels`, the same or others.
-        groups: the group of each tile.
-        recipes: what comes before, such as the best ten of the kernels' grid; their areas are replaced.
-        objective: as for `search_kernels`.
-        workers: threads; by default one a core.
+        tiles, groups, objective, workers: as for `search_step`.
+        recipes: what comes before; their areas are replaced.
 
     Returns:
         The grid of recipes x minimum hole areas x minimum object areas.
-
-    Raises:
-        InputError: as `search_kernels`.
-        ValueError: `tiles` and `groups` are not equally many.
     """
     with_areas = [
         recipe.model_copy(update={"min_hole": hole, "min_object": least}).normalise()
         for recipe, hole, least in product(recipes, AREAS, AREAS)
     ]
-    places = sorted(range(len(with_areas)), key=lambda place: with_areas[place].complexity)
+    order = sorted(range(len(with_areas)), key=lambda number: with_areas[number].complexity)
     areas = np.array(AREAS)
 
     def filter_areas(blend: np.ndarray) -> Iterator[np.ndarray]:
         for recipe in recipes:
-            for filled in fill_holes(recipe.close_and_open(blend), areas):
+            for filled in fill_holes(recipe.take(Morphology).apply_grey(blend), areas):
                 yield from drop_objects(filled, areas)
 
     def count(tile: Tile) -> np.ndarray:
         blend, truth = tile
         if objective == "boundary_iou":
-            return count_bands(filter_areas(blend), len(places), truth)[places]
+            return count_pictures(filter_areas(blend), len(order), truth, objective)[order]
         counts = np.empty((len(recipes), len(AREAS), len(AREAS), 2, THRESHOLDS + 1), np.int32)
         for recipe, recipe_counts in zip(recipes, counts, strict=True):
-            count_areas(recipe.close_and_open(blend), truth, areas, areas, recipe_counts)
-        return counts.reshape(-1, 2, THRESHOLDS + 1)[places]
+            count_areas(recipe.take(Morphology).apply_grey(blend), truth, areas, areas, recipe_counts)
+        return counts.reshape(-1, 2, THRESHOLDS + 1)[order]
 
-    counts = collect_counts(count, tiles, groups, len(places), workers)
-    return Grid(tuple(with_areas[place] for place in places), counts)
+    counted = collect_counts(count, tiles, groups, objective, workers)
+    return Grid(tuple(with_areas[number] for number in order), counted)

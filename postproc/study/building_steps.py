@@ -3,13 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import optuna
-
-from ensemble.statistics.crossfit import CrossFit
-from members.common.console import track
+from ensemble.selection.blend import Blend
 from postproc.polygons.tracing import trace_mask
-from postproc.search.exact import Choice
+from postproc.search.grid import Choice
 from postproc.study.building_study import (
     F1,
     RANGES,
@@ -19,13 +15,10 @@ from postproc.study.building_study import (
     read_setting,
     run_building_trials,
 )
-from postproc.study.source import Source
-from postproc.study.steps import Fit, make_fit
+from postproc.study.fits import Fit, Task
 from postproc.study.trials import Studies
 from postproc.study.verdict import Verdict, judge_steps
 
-GOAL = "building_f1"
-TRIALS = 50
 THRESHOLDS = range(32, 225, 8)
 SEARCHED = {
     "areas": ("threshold", "min_hole", "min_object"),
@@ -34,54 +27,48 @@ SEARCHED = {
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 
 
-def read_counter(source: Source, weights: Mapping[str, int]) -> BuildingCounter:
+def read_counter(task: Task, blend: Blend) -> BuildingCounter:
     """Read a blend's maps, and trace the true buildings out of the masks.
 
     Raises:
         InputError: no mask has a building.
     """
     maps, truths = [], []
-    for blend, truth in source.read(weights, "reading maps"):
-        maps.append(blend)
+    for values, truth in task.read(blend, "reading maps"):
+        maps.append(values)
         truths.append(trace_mask(truth))
-    return BuildingCounter(maps, truths, source.groups)
+    return BuildingCounter(maps, truths, task.groups)
 
 
-def fit_thresholds(counter: BuildingCounter, keeps: Sequence[np.ndarray]) -> list[Choice]:
-    """Choose a threshold for each of `keeps`, out of every eighth: counted one by one, in half a minute."""
-    for threshold in track(THRESHOLDS, "thresholds", len(THRESHOLDS)):
+def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:
+    """Choose a threshold for each training mask, out of every eighth: counted one by one, in half a minute."""
+    for threshold in task.progress(THRESHOLDS, "thresholds", len(THRESHOLDS)):
         counter.collect(read_setting({"threshold": threshold}))
-    return [choose_threshold(counter, keep, THRESHOLDS) for keep in keeps]
+    return [choose_threshold(counter, mask, THRESHOLDS) for mask in task.crossfit.training_masks]
 
 
 def fit_study(
-    counter: BuildingCounter,
-    step: str,
-    before: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    budget: int,
-    report: Callable[[str, int], None],
+    task: Task, counter: BuildingCounter, step: str, before: Sequence[Choice], studies: Studies, budget: int
 ) -> list[Choice]:
-    """Choose by a study for each of `keeps`.
+    """Choose by a study for each training mask.
 
     Args:
+        task: what is tuned on, and for.
         counter: the tiles.
         step: one of `SEARCHED`.
         before: what the step before has chosen for each.
         studies: where the studies go.
-        keeps: the training masks.
         budget: trials of each study, those that are ended early among them.
-        report: is told a study's kind and how many trials it has.
     """
     ranges = {name: RANGES[name] for name in SEARCHED[step]}
     choices = []
-    for number, (choice, keep) in enumerate(zip(before, keeps, strict=True)):
-        kind = f"{GOAL}-{step}" + (f"-without-fold{number - 1}" if number else "")
+    for number, (choice, mask) in enumerate(zip(before, task.crossfit.training_masks, strict=True)):
+        kind = f"{F1}-{step}" + (f"-without-fold{number - 1}" if number else "")
         study = studies.open(kind, ranges)
-        for count in run_building_trials(counter, keep, studies, study, ranges, list_params(choice, ranges), budget):
-            report(kind, count)
-        choices.append(counter.choose(find_setting(study), keep))
+        counts = run_building_trials(counter, mask, studies, study, ranges, list_params(choice, ranges), budget)
+        for _ in task.progress(counts, kind, budget):
+            pass
+        choices.append(counter.choose(find_setting(study), mask))
     return choices
 
 
@@ -92,40 +79,32 @@ def list_params(choice: Choice, ranges: Mapping[str, Any]) -> dict[str, Any]:
     return {name: values[name] for name in ranges}
 
 
-def judge_buildings(
-    counter: BuildingCounter,
-    weights: Mapping[str, int],
-    thresholds: Sequence[Choice],
-    studies: Studies,
-    keeps: Sequence[np.ndarray],
-    crossfit: CrossFit,
-    budget: int,
-    report: Callable[[str, int], None],
-) -> Verdict:
+def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies], budget: int) -> tuple[Verdict, str]:
     """Run the studies, and keep the nested steps that pay; their scores are building F1.
 
     The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
 
     Args:
-        counter: the tiles.
-        weights: the blend that they are of.
-        thresholds: as by `fit_thresholds`.
-        studies, keeps, budget, report: as for `fit_study`.
-        crossfit: whose training masks `keeps` are.
+        task: what is tuned on, and for.
+        blend: of the maps.
+        open_studies: opens where the studies go, as soon as the tiles are known to be good.
+        budget: trials of each study.
+
+    Returns:
+        The verdict, and the name of the study of all groups and of all parameters.
     """
+    counter = read_counter(task, blend)
+    masks = task.crossfit.training_masks
 
     def make(choices: Sequence[Choice]) -> Fit:
-        return make_fit(choices, [weights] * len(choices))
+        return Fit(tuple(choices), (blend,) * len(masks))
 
-    chosen = {"threshold": list(thresholds)}
+    chosen = {"threshold": fit_thresholds(task, counter)}
+    studies = open_studies()
     for step in SEARCHED:
         before = list(chosen.values())[-1]
-        chosen[step] = fit_study(counter, step, before, studies, keeps, budget, report)
-    neutral = make([counter.choose(read_setting({}), keep) for keep in keeps])
-    return judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, crossfit, F1)
-
-
-def open_last(studies: Studies) -> optuna.Study:
-    """Return the study of all groups and of all parameters."""
+        chosen[step] = fit_study(task, counter, step, before, studies, budget)
+    neutral = make([counter.choose(read_setting({}), mask) for mask in masks])
+    verdict = judge_steps(neutral, {step: make(choices) for step, choices in chosen.items()}, task.crossfit, F1)
     step, names = list(SEARCHED.items())[-1]
-    return studies.open(f"{GOAL}-{step}", {name: RANGES[name] for name in names})
+    return verdict, studies.open(f"{F1}-{step}", {name: RANGES[name] for name in names}).study_name

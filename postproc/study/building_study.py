@@ -20,9 +20,10 @@ from ensemble.statistics.counts import Counts, check_truth, index_groups
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import AREAS
 from postproc.scoring.buildings import Findings, find_buildings
 from postproc.search.counting import map_threads
-from postproc.search.exact import AREAS, Choice
+from postproc.search.grid import Choice
 from postproc.study.trials import Studies, list_complete, name_setting
 
 F1: Objective = "building_f1"

@@ -16,8 +16,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ensemble.statistics.metrics import Objective
 from members.common.errors import InputError
-from postproc.pipeline.recipe import KERNEL_SHAPES, Recipe
-from postproc.search.exact import LARGEST_KERNEL, ORDERS, Choice, Grid
+from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import KERNEL_SHAPES, LARGEST_KERNEL, ORDERS
+from postproc.search.grid import Choice, Grid
 from postproc.study.storage import Address
 
 SEED = 42
@@ -125,6 +126,37 @@ class Studies:
         """Keep other processes from looking what is missing and adding it at the same time."""
         with self.address.report_failure(), self.address.take_turn():
             yield
+
+
+class MemoryStudies(Studies):
+    """Studies that are gone with the process, for one process alone."""
+
+    def __init__(self) -> None:
+        self.address, self.run, self.data, self.maps = MemoryAddress(), "tuning", "", ""
+        self.storage = optuna.storages.InMemoryStorage()
+
+
+class MemoryAddress(Address):
+    """No address: nobody else is there, and nothing fails."""
+
+    def __init__(self) -> None:
+        pass
+
+    def __str__(self) -> str:
+        return "memory"
+
+    @contextlib.contextmanager
+    def take_turn(self) -> Iterator[None]:
+        yield
+
+    @contextlib.contextmanager
+    def report_failure(self) -> Iterator[None]:
+        yield
+
+
+def find_study(studies: "Studies", name: str) -> optuna.Study:
+    """Return the study of a name that is there."""
+    return optuna.load_study(study_name=name, storage=studies.storage)
 
 
 def list_complete(study: optuna.Study) -> list[FrozenTrial]:

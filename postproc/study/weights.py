@@ -1,7 +1,7 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,15 @@ from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
+from ensemble.selection.blend import Blend
 from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe
-from postproc.search.counting import add_counts, map_threads, name_columns
-from postproc.search.curve import count_recipe
-from postproc.search.exact import Choice, Grid
-from postproc.study.trials import DISTRIBUTIONS, read_recipe
+from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns
+from postproc.search.grid import Choice, Grid
+from postproc.study.fits import Task
+from postproc.study.trials import DISTRIBUTIONS, Studies, list_complete, read_recipe, run_trials
 
 LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
@@ -58,7 +59,7 @@ class Stack:
 
         for counts, group in zip(map_threads(count, range(len(self.maps))), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Counts(self.groups, self.tiles, name_columns(sums))
+        return Counts(self.groups, self.tiles, name_columns(sums, self.objective))
 
 
 @njit(nogil=True, cache=True)
@@ -107,3 +108,48 @@ def find_best(trials: Sequence[FrozenTrial], members: Sequence[str]) -> Picks:
         return -float(trial.value or 0), max(weights) - min(weights), weights, read_recipe(trial.params).complexity
 
     return reduce_weights(read_weights(min(trials, key=rank).params, members))
+
+
+def find_blends(
+    task: Task, given: Blend, grid: Grid, open_studies: Callable[[], Studies], budget: int
+) -> tuple[list[Blend], str]:
+    """Find blend weights by a study for each training mask.
+
+    Args:
+        task: what is tuned on, and for.
+        given: the blend as given.
+        grid: of the first flat step on the given blend.
+        open_studies: opens where the studies go.
+        budget: trials of each study.
+
+    Returns:
+        A blend for each training mask, and the name of the study of all groups.
+    """
+    stack = read_stack(task, given)
+    members, ranges, found = tuple(given.weights), list_ranges(given.weights), []
+    studies = open_studies()
+    for number, mask in enumerate(task.crossfit.training_masks):
+        kind = f"{task.objective}-weights" + (f"-without-fold{number - 1}" if number else "")
+
+        def score(params: Mapping[str, Any], mask: np.ndarray = mask) -> Choice | None:
+            weights = read_weights(params, members)
+            return stack.choose(weights, read_recipe(params), mask) if any(weights) else None
+
+        study = studies.open(kind, ranges)
+        first = list_given(given.weights, grid.choose(task.objective, mask).recipe)
+        for _ in task.progress(run_trials(studies, study, ranges, first, budget, score), kind, budget):
+            pass
+        best = find_best(list_complete(study), members)
+        found.append(Blend(dict(zip(members, best, strict=True)), given.tables))
+    return found, studies.open(f"{task.objective}-weights", ranges).study_name
+
+
+def read_stack(task: Task, blend: Blend) -> Stack:
+    """Read all tiles, their maps calibrated as the blend says."""
+    maps, truths = [], []
+    for values, truth in task.progress(task.samples, "reading maps", len(task.samples)):
+        maps.append(
+            np.stack([blend.calibrate(member, each) for member, each in zip(blend.weights, values, strict=True)])
+        )
+        truths.append(truth)
+    return Stack(maps, truths, task.groups, task.objective)

@@ -24,10 +24,10 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.study.storage import Address
-from postproc.submit import choose_outlines, choose_recipe
 from postproc.tune import tune
 
 Tune = Callable[..., Outcome]
@@ -130,10 +130,11 @@ def start(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
 
 def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     content = json.loads(tuned.tuned_file.read_text())
-    recipe, weights = choose_recipe(tuned, "valid", "tuned")
+    pipeline = Pipeline.of_run(tuned, "valid")
+    recipe, weights = pipeline.recipe, pipeline.blend
     scores = content["scores"]
     assert scores["default"] == score_naively(tuned, Recipe(), weights)
-    assert scores["tuned_in_sample"] == score_naively(tuned, recipe, weights, choose_outlines(tuned, "tuned"))
+    assert scores["tuned_in_sample"] == score_naively(tuned, recipe, weights, pipeline.outlines)
     assert scores["default"] < scores["tuned_cross_fitted"]
     low, high = scores["tuned_cross_fitted_interval"]
     assert low <= scores["tuned_cross_fitted"] <= high
@@ -168,9 +169,10 @@ def test_other_objectives_report_pooled_iou_too(run: Run, call: Tune, objective:
     outcome = call(run, "--objective", objective, "--trials", 5, "--no-cross-fit")
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
-    recipe, weights = choose_recipe(run, "valid", "tuned")
+    pipeline = Pipeline.of_run(run, "valid")
+    recipe, weights = pipeline.recipe, pipeline.blend
     assert content["objective"] == objective
-    assert content["scores"]["tuned_in_sample"] == score_naively(run, recipe, weights, choose_outlines(run, "tuned"))
+    assert content["scores"]["tuned_in_sample"] == score_naively(run, recipe, weights, pipeline.outlines)
     assert content["scores"]["tuned_cross_fitted"] is None
     assert "in-sample scores, higher than what new tiles will show" in outcome.out
 

@@ -12,6 +12,7 @@ from conftest import Outcome, write_raster, write_tiles
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from postproc.study.source import Source
 from test_greedy import GROUPS, build, draw_tiles
 
 from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
@@ -34,7 +35,6 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.formats.submission import read_submission
-from postproc.study.source import Source
 
 METHODS = get_args(CalibrationName)
 # a third of the values is not counted at all

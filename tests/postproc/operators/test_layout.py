@@ -4,8 +4,8 @@ import cv2
 import numpy as np
 import pytest
 
+from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
 from postproc.pipeline.recipe import draw_kernel
-from postproc.search.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
 
 
 def test_a_plane_is_lines_with_padding_and_margins():

@@ -5,9 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from postproc.operators.flat_operators import count_chains
+from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
 from postproc.pipeline.recipe import draw_kernel
-from postproc.search.flat_operators import count_chains
-from postproc.search.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
 
 RADIUS = 3
 

@@ -1,6 +1,6 @@
 """Flat grey operators and histograms, compiled: all closings and openings of one tile counted at once.
 
-They work on planes, as `postproc.search.layout` lays them out. The padding is 0, the neutral element of dilation;
+They work on planes, as `postproc.operators.layout` lays them out. The padding is 0, the neutral element of dilation;
 erosion is dilation of the complement, so it is neutral there too: the outside of the picture is ignored, as
 OpenCV does by default.
 
@@ -10,7 +10,7 @@ Everything that calls one another is in this file: numba's cache would not see a
 import numpy as np
 from numba import njit
 
-from postproc.search.layout import WORD, Kernels, Shape, Words
+from postproc.operators.layout import WORD, Kernels, Shape, Words
 
 NO_BITS, ALL_BITS = np.uint64(0), np.uint64(2**64 - 1)
 

@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import area_closing, area_opening, max_tree
 
+from postproc.operators.component_tree import build_tree, count_areas
 from postproc.pipeline.recipe import Recipe
-from postproc.search.component_tree import build_tree, count_areas
 
 AREAS = np.array([0, 1, 2, 3, 5, 9, 40])
 few_values = st.sampled_from([0, 1, 7, 8, 200, 255])

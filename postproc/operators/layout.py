@@ -1,4 +1,4 @@
-"""Planes: a tile laid out so that the compiled operators of `postproc.search.flat_operators` are long loops over bytes.
+"""Planes: a tile laid out so that the compiled operators of `flat_operators` are long loops over bytes.
 
 A plane is one row of bytes: lines of `stride` bytes, each the picture's columns and then eight or more bytes of
 padding, with as many lines of padding above and below as the largest kernel reaches. A shift in either

@@ -1,0 +1,148 @@
+"""Pipeline: a blend, the recipe for its masks, and how these become outlines."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from ensemble.selection.blend import Blend
+from members.common.errors import InputError
+from members.common.files import read_json, write_json
+from members.data.run import Run
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import Building, rasterize_outlines
+
+NEUTRAL = Recipe()
+CURE = "run roofstack tune again"
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """How members' maps become masks and outlines.
+
+    Attributes:
+        blend: how much each member counts.
+        recipe: from a blended map to its mask.
+        outlines: how outlines are drawn where masks are made of these; None where masks stay as they were cut, and
+            outlines are drawn as by default.
+    """
+
+    blend: Blend
+    recipe: Recipe = NEUTRAL
+    outlines: OutlineRecipe | None = None
+
+    def cut(self, values: np.ndarray) -> np.ndarray:
+        """Return the mask that the recipe alone makes of a blended map, uint8 (h, w): bool (h, w)."""
+        return self.recipe.apply(values)
+
+    def mask(self, values: np.ndarray) -> np.ndarray:
+        """Turn a blended map into its mask: as cut, or as its outlines cover it where they are part of the pipeline.
+
+        Args:
+            values: uint8 (h, w), probability = value / 255.
+
+        Returns:
+            bool (h, w), True = building.
+
+        Raises:
+            InputError: the map is of another type or shape.
+        """
+        if self.outlines is None:
+            return self.cut(values)
+        return rasterize_outlines((building.outline for building in self.outline(values)), values.shape)
+
+    def outline(self, values: np.ndarray) -> list[Building]:
+        """Outline the buildings of a blended map.
+
+        Args:
+            values: uint8 (h, w), probability = value / 255.
+
+        Returns:
+            The buildings from top to bottom, in pixels; none for an empty mask.
+
+        Raises:
+            InputError: the map is of another type or shape.
+        """
+        return self.outline_mask(self.cut(values), values)
+
+    def outline_mask(self, mask: np.ndarray, values: np.ndarray) -> list[Building]:
+        """Outline the buildings of a mask, bool (h, w), that was cut from a blended map, uint8 (h, w)."""
+        return outline_buildings(mask, values, self.outlines or OutlineRecipe())
+
+    def describe(self) -> dict[str, Any]:
+        """Return the content of its file, for JSON."""
+        outlines = None if self.outlines is None else self.outlines.model_dump()
+        return {"recipe": self.recipe.model_dump(), "outlines": outlines, **self.blend.describe()}
+
+    def save(self, path: Path, **rest: Any) -> None:
+        """Write it as JSON, whole or not at all; `rest` are further keys, such as the scores that it was chosen by."""
+        write_json(path, self.describe() | rest)
+
+    @classmethod
+    def load(cls, path: Path, members: Sequence[str] = ()) -> "Pipeline":
+        """Read a pipeline, or a recipe alone.
+
+        Args:
+            path: a JSON file, such as tuned.json.
+            members: who count alike where the file names no members.
+
+        Raises:
+            InputError: the file is missing or damaged, or holds no recipe.
+        """
+        content = read_json(path)
+        if not isinstance(content, dict) or "recipe" not in content:
+            return cls(Blend(dict.fromkeys(members, 1)), Recipe.parse(content, str(path)))
+        recipe = Recipe.parse(content["recipe"], str(path))
+        blend = Blend(dict.fromkeys(members, 1))
+        if "members" in content:
+            blend = Blend.parse(content, path, CURE)
+        return cls(blend, recipe, parse_outlines(content.get("outlines"), path))
+
+    @classmethod
+    def of_run(cls, run: Run, part: str, source: str = "tuned") -> "Pipeline":
+        """Choose the pipeline for a run's maps.
+
+        Args:
+            run: the run.
+            part: the part whose maps are used; all members that have some count alike where nothing else is said.
+            source: "tuned" for the run's tuned.json, "default" for threshold 128 alone, or a file as for `load`.
+
+        Raises:
+            InputError: there are no maps of the part, the run is not tuned, or the file is damaged or missing.
+        """
+        members = run.list_mapped_members(part)
+        if not members:
+            raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
+        if source == "default":
+            return cls(Blend(dict.fromkeys(members, 1)))
+        path = run.tuned_file if source == "tuned" else Path(source)
+        if source == "tuned" and not path.is_file():
+            raise InputError(f"{path}: not tuned yet; run roofstack tune, or give --recipe default")
+        return cls.load(path, members)
+
+    def __str__(self) -> str:
+        return f"{self.blend}, {self.describe_masks()}"
+
+    def describe_masks(self) -> str:
+        """Return recipe and outlines in words, what is as by default left out."""
+        if self.outlines is None:
+            return str(self.recipe)
+        return f"{self.recipe}, outlines {self.outlines}"
+
+
+def parse_outlines(value: Any, path: Path) -> OutlineRecipe | None:
+    """Make an outline recipe of a JSON object; None stays None.
+
+    Raises:
+        InputError: it is no outline recipe.
+    """
+    try:
+        return None if value is None else OutlineRecipe.model_validate(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(map(str, ("outlines", *first["loc"])))
+        raise InputError(f"{path}: {key}: {first['msg']}, got {first['input']!r}; {CURE}") from None

@@ -1,0 +1,171 @@
+"""Fits: what one nested step chooses on all groups, and without each fold, out of exact grids."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.mapfolder.samples import Samples
+from ensemble.selection.blend import Blend
+from ensemble.statistics.counts import Counts
+from ensemble.statistics.crossfit import CrossFit
+from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, Objective
+from members.common.progress import Progress, silent
+from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import FLAT_STEPS, Recipe
+from postproc.pipeline.steps import Step, Threshold
+from postproc.search.counting import Tile
+from postproc.search.exact import search_step
+from postproc.search.grid import Choice, Grid
+
+BEST = 10  # settings of a step that the next one is searched on
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What one step chooses on each training mask of a `CrossFit`: on all groups first, then without each fold.
+
+    Attributes:
+        choices: a choice each; its counts are of all groups, whatever it was chosen on.
+        blends: the blend that each is of.
+    """
+
+    choices: tuple[Choice, ...]
+    blends: tuple[Blend, ...]
+
+    @property
+    def score(self) -> float:
+        """The score of the choice on all groups, in sample."""
+        return self.choices[0].score
+
+    @property
+    def counts(self) -> list[Counts]:
+        """The counts of every choice."""
+        return [choice.counts for choice in self.choices]
+
+    @property
+    def pipelines(self) -> list[Pipeline]:
+        """Every choice as a pipeline; the first is what is applied."""
+        return [
+            Pipeline(blend, choice.recipe, choice.outlines)
+            for choice, blend in zip(self.choices, self.blends, strict=True)
+        ]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What the steps are tuned on, and for.
+
+    Attributes:
+        samples: the tiles.
+        groups: the group of each, as scores are resampled.
+        objective: what is maximised.
+        crossfit: who may look at which groups.
+        progress: watches the passes over the tiles.
+    """
+
+    samples: Samples
+    groups: tuple[str, ...]
+    objective: Objective
+    crossfit: CrossFit
+    progress: Progress = silent
+
+    def read(self, blend: Blend, purpose: str) -> Iterator[Tile]:
+        """Yield each tile's blended map, uint8 (h, w), and truth, bool (h, w)."""
+        for maps, truth in self.progress(self.samples, purpose, len(self.samples)):
+            yield blend.mix(maps), truth
+
+
+def fit_flat_steps(task: Task, blend: Blend, most: int | None = None) -> tuple[dict[str, Fit], Grid]:
+    """Choose the threshold alone, then each flat step on top of the ones before, exactly.
+
+    Args:
+        task: what is tuned on, and for.
+        blend: of the maps.
+        most: only so many of the simplest settings of the first flat step; None: all.
+
+    Returns:
+        step -> fit, in their order; and the grid of the first flat step.
+    """
+    masks = task.crossfit.training_masks
+    chosen, grid = choose_flat_steps(task, blend, masks, most)
+    blends = (blend,) * len(masks)
+    return {name: Fit(tuple(choices), blends) for name, choices in chosen.items()}, grid
+
+
+def fit_blends(task: Task, blends: Sequence[Blend]) -> Fit:
+    """Choose all flat steps exactly, on the blend that was found for each training mask."""
+    masks = task.crossfit.training_masks
+    choices: dict[int, Choice] = {}
+    for blend in blends:
+        own = [number for number, other in enumerate(blends) if other == blend and number not in choices]
+        if own:
+            chosen, _ = choose_flat_steps(task, blend, [masks[number] for number in own])
+            choices |= dict(zip(own, list(chosen.values())[-1], strict=True))
+    return Fit(tuple(choices[number] for number in range(len(blends))), tuple(blends))
+
+
+def choose_flat_steps(
+    task: Task, blend: Blend, masks: Sequence[np.ndarray], most: int | None = None
+) -> tuple[dict[str, list[Choice]], Grid]:
+    """Choose as `fit_flat_steps` does on some masks, bool (groups,): step -> a choice a mask, and the grid."""
+    first, *further = FLAT_STEPS
+    tiles = task.read(blend, f"exact search, {blend}")
+    grid = search_step(first, [Recipe()], tiles, task.groups, task.objective)
+    grid = grid.take(range(len(grid.recipes))[:most])
+    alone = grid.take([0])
+    chosen = {
+        Threshold.label: [alone.choose(task.objective, mask) for mask in masks],
+        first.label: [grid.choose(task.objective, mask) for mask in masks],
+    }
+    tops = [[grid.recipes[index] for index in grid.rank(task.objective, mask)[:BEST]] for mask in masks]
+    for step in further:
+        chosen[step.label], tops = fit_on_top(task, step, blend, tops, masks)
+    return chosen, grid
+
+
+def fit_on_top(
+    task: Task, step: type[Step], blend: Blend, tops: Sequence[Sequence[Recipe]], masks: Sequence[np.ndarray]
+) -> tuple[list[Choice], list[list[Recipe]]]:
+    """Choose a flat step on top of recipes.
+
+    Args:
+        task: what is tuned on, and for.
+        step: which.
+        blend: of the maps.
+        tops: for each mask the recipes that come before, such as the ten that it ranks best.
+        masks: bool (groups,) each, the groups that a choice may look at.
+
+    Returns:
+        For each mask the choice, and the ten recipes that it ranks best with the step on top.
+    """
+    wanted = sorted({recipe for top in tops for recipe in top}, key=lambda recipe: recipe.complexity)
+    candidates: list[list[Choice]] = [[] for _ in masks]
+    ranked: list[list[tuple[float, Recipe]]] = [[] for _ in masks]
+    passes = range(0, len(wanted), BEST)  # bounds the memory
+    for number, start in enumerate(passes):
+        tiles = task.read(blend, f"{step.label}, pass {number + 1} of {len(passes)}")
+        grid = search_step(step, wanted[start : start + BEST], tiles, task.groups, task.objective)
+        for top, mask, found, scored in zip(tops, masks, candidates, ranked, strict=True):
+            if indices := find_bases(grid, step, top):
+                own = grid.take(indices)
+                found.append(own.choose(task.objective, mask))
+                scores = own.counts.score(task.objective, mask).max(axis=-1)
+                scored += zip(scores.tolist(), own.recipes, strict=True)
+    choices = [min(found, key=lambda choice: (-choice.score, choice.recipe.complexity)) for found in candidates]
+    best = [sorted(scored, key=lambda pair: (-pair[0], pair[1].complexity))[:BEST] for scored in ranked]
+    return choices, [[recipe for _, recipe in own] for own in best]
+
+
+def find_bases(grid: Grid, step: type[Step], bases: Sequence[Recipe]) -> list[int]:
+    """Return the indices of the grid's recipes that are one of `bases` but for a step's parameters."""
+    off = {name: info.default for name, info in step.model_fields.items()}
+    return [number for number, recipe in enumerate(grid.recipes) if recipe.model_copy(update=off) in bases]
+
+
+def take_neutral(grid: Grid, blend: Blend, task: Task) -> Fit:
+    """Return the neutral recipe as what is chosen on every training mask."""
+    counts = grid.counts[0, NEUTRAL_THRESHOLD - 1]
+    choice = Choice(Recipe(), float(counts.score(task.objective)), counts)
+    masks = len(task.crossfit.training_masks)
+    return Fit((choice,) * masks, (blend,) * masks)
