@@ -19,9 +19,9 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -32,12 +32,13 @@ from skimage.morphology import closing, opening
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ensemble.statistics.counts import THRESHOLDS
-from members.common.console import run_command, stdout
+from members.common.console import run_command, stdout, track
 from postproc.pipeline.recipe import Recipe, draw_kernel
-from postproc.search.exact import Choice, Grid, Tile, search_kernels
+from postproc.search.exact import Grid, Tile, search_kernels
 from postproc.study.storage import Address
-from postproc.study.trials import Studies, read_recipe, run_trials
-from postproc.study.weights import Stack, list_given, list_ranges, read_weights
+from postproc.study.studies import StoredStudies
+from postproc.study.trials import Evaluation, Params, Search, run_trials
+from postproc.study.weights import Stack, make_first, make_ranges
 
 Counts = tuple[int, int]
 Trial = tuple[Recipe, int]
@@ -148,34 +149,29 @@ def time_trials(
 ) -> dict[str, float]:
     """Run a study of so many trials with free weights; tell the clock's seconds inside Optuna from those of scoring."""
     members = [f"member{number}" for number in range(len(stacks[0]))]
-    ranges = list_ranges(given := dict.fromkeys(members, 1))
-    stack = Stack(stacks, [truth for _, truth in tiles], groups, "pooled_iou")
-    keep = np.ones(len(stack.groups), bool)
+    given = dict.fromkeys(members, 1)
+    stack = Stack(((maps, truth) for maps, (_, truth) in zip(stacks, tiles, strict=True)), groups, "pooled_iou")
+    training_mask = np.ones(len(stack.groups), bool)
     scoring = 0.0
 
-    def score(params: Mapping[str, Any]) -> Choice | None:
+    def evaluate(params: Params) -> Iterator[Evaluation]:
         nonlocal scoring
         start = time.perf_counter()
-        weights = read_weights(params, members)
-        choice = stack.choose(weights, read_recipe(params), keep) if any(weights) else None
+        evaluations = list(stack.evaluate(params, members, training_mask))
         scoring += time.perf_counter() - start
-        return choice
+        yield from evaluations
 
     with tempfile.TemporaryDirectory() as folder:
-        studies = Studies(Address(Path(folder) / "study.journal"), "bench", "data", "maps")
-        study = studies.open("weights", ranges)
+        studies = StoredStudies(Address(Path(folder) / "study.journal"), "bench", "data", "maps")
+        search = Search("weights", make_ranges(given), make_first(given, Recipe(threshold=128)), evaluate)
         start = time.perf_counter()
-        first = list_given(given, Recipe(threshold=128))
-        for count in run_trials(studies, study, ranges, first, budget, score):
-            if count % 50 == 0:
-                stdout.print(f"{count} trials")
-        whole = time.perf_counter() - start
-        best = study.best_value
+        best = run_trials(studies, search, budget, track).best_value
+        total = time.perf_counter() - start
     return {
         "trials": budget,
         "maps": len(tiles),
         "members": len(members),
-        "optuna_seconds": round(whole - scoring, 2),
+        "optuna_seconds": round(total - scoring, 2),
         "scoring_seconds": round(scoring, 2),
         "best": round(best, 4),
     }

@@ -62,7 +62,7 @@ def submit(
     """
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, recipe)
-    folders = [source.map_folder(part, member) for member, weight in pipeline.blend.items() if weight]
+    folders = [source.map_folder(part, member) for member in pipeline.blend.used]
     _, sizes = read_maps(folders)
     if data is not None and part == "test":
         check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])

@@ -16,13 +16,13 @@ from ensemble.statistics.metrics import Objective
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.data.run import Run
-from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
 if TYPE_CHECKING:
     import optuna
 
-    from postproc.study.trials import Studies
+    from postproc.study.studies import StoredStudies
 
 
 def tune(
@@ -111,30 +111,29 @@ def tune(
     stdout.print(f"written: {place.tuned_file}, {tuning.pipeline}")
 
 
-def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[Studies]":
+def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[StoredStudies]":
     """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
     Raises:
         InputError: it does not, or the address is none.
     """
     from postproc.study.storage import Address
-    from postproc.study.trials import Studies
+    from postproc.study.studies import StoredStudies
 
     address = Address(storage or run.study_file)
     address.reach()
-    return functools.partial(Studies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
+    return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 
 
-def record_study(tuning: Tuning, open_studies: "functools.partial[Studies]") -> "optuna.Study":
+def record_study(tuning: Tuning, open_studies: "functools.partial[StoredStudies]") -> "optuna.Study":
     """Record what was searched exactly as trials, and return the study of all groups."""
-    from postproc.study.trials import DISTRIBUTIONS, find_study, record_grid
+    from postproc.study.kernel_study import record_grid
 
     studies = open_studies()
     if tuning.grid is None:
-        return find_study(studies, str(tuning.study))
-    study = studies.open(tuning.objective, DISTRIBUTIONS)
-    record_grid(studies, study, tuning.grid, tuning.objective)
-    return find_study(studies, tuning.study) if tuning.study else study
+        return studies.find(str(tuning.study))
+    study = record_grid(studies, tuning.grid, tuning.objective)
+    return study if tuning.study is None else studies.find(tuning.study)
 
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
@@ -148,9 +147,10 @@ def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Se
 
 def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
     """Write the plots."""
-    from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
+    from postproc.reporting.figures import save_figure
+    from postproc.reporting.plots import plot_gains, plot_importance, plot_step, plot_thresholds
 
-    plot_gains(tuning.verdict.steps, tuning.objective, folder / "gains.png")
+    save_figure(plot_gains(tuning.verdict.steps, tuning.objective), folder / "gains.png")
     if tuning.grid is None:
         return
     chosen, blend = tuning.pipeline, tuning.verdict.steps[0].fit.blends[0]
@@ -159,9 +159,11 @@ def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
     if chosen.recipe != Recipe(threshold=chosen.recipe.threshold) or chosen.blend != blend:
         label = "chosen recipe"
         curves[label] = tuning.trace_curve(chosen)
-    plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective, folder / "threshold.png")
-    plot_kernels(tuning.grid, tuning.objective, chosen.recipe, folder / "kernels.png")
-    plot_importance(study, folder / "importance.png")
+    thresholds = plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective)
+    save_figure(thresholds, folder / "threshold.png")
+    step = FLAT_STEPS[0]
+    save_figure(plot_step(tuning.grid, step, tuning.objective, chosen.recipe), folder / f"{step.label}.png")
+    save_figure(plot_importance(study), folder / "importance.png")
 
 
 if __name__ == "__main__":

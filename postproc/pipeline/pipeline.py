@@ -95,9 +95,9 @@ class Pipeline:
         """
         content = read_json(path)
         if not isinstance(content, dict) or "recipe" not in content:
-            return cls(Blend(dict.fromkeys(members, 1)), Recipe.parse(content, str(path)))
+            return cls(Blend.mean(members), Recipe.parse(content, str(path)))
         recipe = Recipe.parse(content["recipe"], str(path))
-        blend = Blend(dict.fromkeys(members, 1))
+        blend = Blend.mean(members)
         if "members" in content:
             blend = Blend.parse(content, path, CURE)
         return cls(blend, recipe, parse_outlines(content.get("outlines"), path))
@@ -118,7 +118,7 @@ class Pipeline:
         if not members:
             raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
         if source == "default":
-            return cls(Blend(dict.fromkeys(members, 1)))
+            return cls(Blend.mean(members))
         path = run.tuned_file if source == "tuned" else Path(source)
         if source == "tuned" and not path.is_file():
             raise InputError(f"{path}: not tuned yet; run roofstack tune, or give --recipe default")

@@ -56,13 +56,12 @@ class Address:
             )
 
     def __str__(self) -> str:
-        """The address as it may be shown: without a password."""
+        """Return the address as it may be shown: without a password."""
         return str(self.path) if self.url is None else self.url.render_as_string(hide_password=True)
 
     def open(self) -> BaseStorage:
         """Open the storage, and set it up where nothing is there yet."""
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        with self.report_failure(), self.take_turn():
+        with self.report_failure(), self.take_turn(), quieten():
             if self.url is None:
                 check_journal(Path(str(self.path)))
                 return JournalStorage(Journal(Path(str(self.path))))
@@ -123,6 +122,17 @@ class Address:
                 f"--storage {self}: cannot be reached or used ({reason}); check that it is there, or give another one; "
                 "what it holds is unchanged"
             ) from None
+
+
+@contextlib.contextmanager
+def quieten() -> Iterator[None]:
+    """Keep Optuna from telling on stderr what it begins, and leave its setting as the caller has it."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
 
 
 class Journal(JournalFileBackend):

@@ -25,7 +25,7 @@ from postproc.study.outlines import fit_outlines
 from postproc.study.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
-    from postproc.study.trials import Studies
+    from postproc.study.studies import Studies
 
 WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
 
@@ -201,7 +201,7 @@ def tune_pipeline(
         )
     pooled = tuple(pool_groups(list(samples.groups)))
     task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress)
-    blend = blend or Blend(dict.fromkeys(samples.members, 1))
+    blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
         return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS)
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)
@@ -227,7 +227,7 @@ def tune_buildings(task: Task, blend: Blend, studies: "Callable[[], Studies] | N
 
 def keep_in_memory() -> "Studies":
     """Open studies that are gone with the process."""
-    from postproc.study.trials import MemoryStudies  # brings Optuna
+    from postproc.study.studies import MemoryStudies  # brings Optuna
 
     return MemoryStudies()
 

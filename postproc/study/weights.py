@@ -1,7 +1,7 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +9,16 @@ from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from ensemble.selection.blend import Blend
-from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
+from ensemble.selection.blend import Blend, Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns
 from postproc.search.grid import Choice, Grid
 from postproc.study.fits import Task
-from postproc.study.trials import DISTRIBUTIONS, Studies, list_complete, read_recipe, run_trials
+from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe
+from postproc.study.studies import Studies
+from postproc.study.trials import Evaluation, Params, Search, list_complete, name_study, run_trials
 
 LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
@@ -27,25 +28,32 @@ class Stack:
     """All members' maps of all tiles in memory, one byte a pixel and member, to be blended again and again.
 
     Args:
-        maps: uint8 (members, height, width) of each tile.
-        truths: bool (height, width) of each tile.
+        tiles: one map a member, uint8 (height, width), and the truth, bool of that shape, each; taken one at a time.
         groups: the group of each tile.
         objective: what is maximised.
     """
 
     def __init__(
-        self, maps: Sequence[np.ndarray], truths: Sequence[np.ndarray], groups: Sequence[str], objective: Objective
+        self, tiles: Iterable[tuple[Iterable[np.ndarray], np.ndarray]], groups: Sequence[str], objective: Objective
     ) -> None:
-        self.maps, self.truths, self.objective = maps, truths, objective
+        self.tiles = [(np.stack(list(maps)), truth) for maps, truth in tiles]
+        self.objective = objective
         self.groups, self.index = index_groups(groups)
-        self.tiles = np.bincount(self.index, minlength=len(self.groups))
+        self.group_sizes = np.bincount(self.index, minlength=len(self.groups))
         size = 3 * len(self.groups) * THRESHOLDS * np.int64().nbytes
         self.collect = functools.lru_cache(max(16, CACHE_BYTES // size))(self._collect)
 
-    def choose(self, weights: Picks, recipe: Recipe, keep: np.ndarray) -> Choice:
-        """Return the recipe's best threshold on the blend, in the groups that count: keep, (groups,)."""
+    def choose(self, weights: Picks, recipe: Recipe, training_mask: np.ndarray) -> Choice:
+        """Return the recipe's best threshold on the blend, in the groups of a training mask, bool (groups,)."""
         counts = self.collect(reduce_weights(weights), recipe)
-        return Grid((recipe,), counts).choose(self.objective, keep)
+        return Grid((recipe,), counts).choose(self.objective, training_mask)
+
+    def evaluate(self, params: Params, members: Sequence[str], training_mask: np.ndarray) -> Iterator[Evaluation]:
+        """Yield the score of a trial's setting at its best threshold; nothing where no member has a weight."""
+        weights = read_weights(params, members)
+        if any(weights):
+            choice = self.choose(weights, read_recipe(params), training_mask)
+            yield Evaluation(value=choice.score, attributes={"threshold": choice.recipe.threshold})
 
     def _collect(self, weights: Picks, recipe: Recipe) -> Counts:
         """Count one setting at every threshold; their choices are (1, 255)."""
@@ -53,13 +61,13 @@ class Stack:
         factors = np.array(weights)
         rounded = divide_sums(sum(weights))
 
-        def count(number: int) -> np.ndarray:
-            blend = blend_stack(self.maps[number], factors, rounded)
-            return count_recipe(blend, self.truths[number], recipe, self.objective)
+        def count(tile: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+            maps, truth = tile
+            return count_recipe(blend_stack(maps, factors, rounded), truth, recipe, self.objective)
 
-        for counts, group in zip(map_threads(count, range(len(self.maps))), self.index, strict=True):
+        for counts, group in zip(map_threads(count, self.tiles), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Counts(self.groups, self.tiles, name_columns(sums, self.objective))
+        return Counts(self.groups, self.group_sizes, name_columns(sums, self.objective))
 
 
 @njit(nogil=True, cache=True)
@@ -78,38 +86,6 @@ def blend_stack(maps: np.ndarray, weights: np.ndarray, rounded: np.ndarray) -> n
     return blend
 
 
-def list_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:
-    """Return the distributions of a trial that picks weights too; the given blend's are within them."""
-    weights = IntDistribution(0, max(LARGEST_WEIGHT, *reduce_weights(list(given.values()))))
-    return DISTRIBUTIONS | {f"weight {member}": weights for member in given}
-
-
-def list_given(given: Mapping[str, int], best: Recipe) -> list[dict[str, Any]]:
-    """Return the settings of the given blend that a study begins with.
-
-    The neutral recipe and the best threshold alone are one setting; then come a closing and opening by 3x3, and
-    the best of the enumerated grid.
-    """
-    recipes = dict.fromkeys((Recipe(), Recipe(close=3, open=3), best.model_copy(update={"threshold": 128})))
-    weights = dict(zip((f"weight {member}" for member in given), reduce_weights(list(given.values())), strict=True))
-    return [{name: getattr(recipe, name) for name in DISTRIBUTIONS} | weights for recipe in recipes]
-
-
-def read_weights(params: Mapping[str, Any], members: Sequence[str]) -> Picks:
-    """Return the weights of a trial's parameters."""
-    return tuple(params[f"weight {member}"] for member in members)
-
-
-def find_best(trials: Sequence[FrozenTrial], members: Sequence[str]) -> Picks:
-    """Return the weights of the best trial, whatever the trials' order; of equals the more even, then smaller ones."""
-
-    def rank(trial: FrozenTrial) -> tuple[Any, ...]:
-        weights = reduce_weights(read_weights(trial.params, members))
-        return -float(trial.value or 0), max(weights) - min(weights), weights, read_recipe(trial.params).complexity
-
-    return reduce_weights(read_weights(min(trials, key=rank).params, members))
-
-
 def find_blends(
     task: Task, given: Blend, grid: Grid, open_studies: Callable[[], Studies], budget: int
 ) -> tuple[list[Blend], str]:
@@ -126,30 +102,59 @@ def find_blends(
         A blend for each training mask, and the name of the study of all groups.
     """
     stack = read_stack(task, given)
-    members, ranges, found = tuple(given.weights), list_ranges(given.weights), []
-    studies = open_studies()
+    members, studies = tuple(given.weights), open_studies()
+    blends, names = [], []
     for number, mask in enumerate(task.crossfit.training_masks):
-        kind = f"{task.objective}-weights" + (f"-without-fold{number - 1}" if number else "")
-
-        def score(params: Mapping[str, Any], mask: np.ndarray = mask) -> Choice | None:
-            weights = read_weights(params, members)
-            return stack.choose(weights, read_recipe(params), mask) if any(weights) else None
-
-        study = studies.open(kind, ranges)
-        first = list_given(given.weights, grid.choose(task.objective, mask).recipe)
-        for _ in task.progress(run_trials(studies, study, ranges, first, budget, score), kind, budget):
-            pass
+        search = Search(
+            kind=name_study(f"{task.objective}-weights", number),
+            ranges=make_ranges(given.weights),
+            first=make_first(given.weights, grid.choose(task.objective, mask).recipe),
+            evaluate=functools.partial(stack.evaluate, members=members, training_mask=mask),
+        )
+        study = run_trials(studies, search, budget, task.progress)
         best = find_best(list_complete(study), members)
-        found.append(Blend(dict(zip(members, best, strict=True)), given.tables))
-    return found, studies.open(f"{task.objective}-weights", ranges).study_name
+        blends.append(Blend(dict(zip(members, best, strict=True)), given.tables))
+        names.append(study.study_name)
+    return blends, names[0]
 
 
 def read_stack(task: Task, blend: Blend) -> Stack:
     """Read all tiles, their maps calibrated as the blend says."""
-    maps, truths = [], []
-    for values, truth in task.progress(task.samples, "reading maps", len(task.samples)):
-        maps.append(
-            np.stack([blend.calibrate(member, each) for member, each in zip(blend.weights, values, strict=True)])
-        )
-        truths.append(truth)
-    return Stack(maps, truths, task.groups, task.objective)
+
+    def calibrate(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
+        return [blend.calibrate(member, values) for member, values in zip(blend.weights, maps, strict=True)]
+
+    samples = task.progress(task.samples, "reading maps", len(task.samples))
+    return Stack(((calibrate(maps), truth) for maps, truth in samples), task.groups, task.objective)
+
+
+def make_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:
+    """Return the ranges of a trial that picks weights too; the given blend's weights are within them."""
+    weights = IntDistribution(0, max(LARGEST_WEIGHT, *reduce_weights(list(given.values()))))
+    return {**KERNEL_RANGES, **{f"weight {member}": weights for member in given}}
+
+
+def make_first(given: Mapping[str, int], best: Recipe) -> list[dict[str, Any]]:
+    """Return the settings of the given blend that a study begins with.
+
+    The neutral recipe and the best threshold alone are one setting; then come a closing and opening by 3x3, and
+    the best of the enumerated grid.
+    """
+    recipes = dict.fromkeys((Recipe(), Recipe(close=3, open=3), best.model_copy(update={"threshold": 128})))
+    weights = dict(zip((f"weight {member}" for member in given), reduce_weights(list(given.values())), strict=True))
+    return [list_params(recipe) | weights for recipe in recipes]
+
+
+def read_weights(params: Params, members: Sequence[str]) -> Picks:
+    """Return the weights of a trial's parameters."""
+    return tuple(params[f"weight {member}"] for member in members)
+
+
+def find_best(trials: Sequence[FrozenTrial], members: Sequence[str]) -> Picks:
+    """Return the weights of the best trial, whatever the trials' order; of equals the more even, then smaller ones."""
+
+    def rank(trial: FrozenTrial) -> tuple[Any, ...]:
+        weights = reduce_weights(read_weights(trial.params, members))
+        return -float(trial.value or 0), max(weights) - min(weights), weights, read_recipe(trial.params).complexity
+
+    return reduce_weights(read_weights(min(trials, key=rank).params, members))

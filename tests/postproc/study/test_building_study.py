@@ -1,7 +1,6 @@
 """Studies whose best setting is visible on the map."""
 
-from pathlib import Path
-from typing import Any
+import functools
 
 import numpy as np
 import optuna
@@ -15,24 +14,21 @@ from ensemble.statistics.estimates import measure_gain
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
-from postproc.polygons.tracing import trace_mask
-from postproc.scoring.buildings import Findings
 from postproc.study import building_study
 from postproc.study.building_study import (
-    F1,
+    OBJECTIVE,
     RANGES,
     BuildingCounter,
     Setting,
     choose_threshold,
-    count_finished,
     find_setting,
+    make_pruner,
     outline_setting,
     rank_setting,
     read_setting,
-    run_building_trials,
 )
-from postproc.study.storage import Address
-from postproc.study.trials import Studies, list_complete
+from postproc.study.studies import MemoryStudies, Studies
+from postproc.study.trials import Params, Search, count_trials, list_complete, run_trials
 
 NEUTRAL = read_setting({})
 FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
@@ -49,30 +45,26 @@ def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_counter(groups: list[str]) -> BuildingCounter:
-    pairs = [draw_pair() for _ in groups]
-    return BuildingCounter([blend for blend, _ in pairs], [trace_mask(truth) for _, truth in pairs], groups)
+    return BuildingCounter([draw_pair() for _ in groups], groups)
 
 
 def draw_noise(tiles: int) -> BuildingCounter:
     """Blocks of 4 x 4 px, of which those above 140 are true, so that settings differ a little."""
     random = np.random.default_rng(1)
     maps = [(random.random((6, 7)).repeat(4, 0).repeat(4, 1) * 255).astype(np.uint8) for _ in range(tiles)]
-    return BuildingCounter(maps, [trace_mask(blend >= 140) for blend in maps], [str(n) for n in range(tiles)])
-
-
-def open_study(path: Path) -> tuple[Studies, optuna.Study]:
-    studies = Studies(Address(path), "run", "data", "maps")
-    return studies, studies.open("building_f1-splits", RANGES)
+    return BuildingCounter([(blend, blend >= 140) for blend in maps], [str(number) for number in range(tiles)])
 
 
 def search(
-    path: Path, counter: BuildingCounter, budget: int, keep: np.ndarray | None = None, first: dict[str, Any] = FIRST
+    studies: Studies,
+    counter: BuildingCounter,
+    budget: int,
+    training_mask: np.ndarray | None = None,
+    first: Params = FIRST,
 ) -> optuna.Study:
-    studies, study = open_study(path)
-    keep = np.ones(len(counter.groups), bool) if keep is None else keep
-    counts = list(run_building_trials(counter, keep, studies, study, RANGES, first, budget))
-    assert counts == sorted(counts)
-    return study
+    mask = np.ones(len(counter.groups), bool) if training_mask is None else training_mask
+    evaluate = functools.partial(counter.evaluate, training_mask=mask)
+    return run_trials(studies, Search("splits", RANGES, [first], evaluate, make_pruner()), budget)
 
 
 def test_findings_of_each_setting() -> None:
@@ -98,7 +90,7 @@ def test_counts_of_groups_are_of_buildings() -> None:
     assert (counts.groups, counts.tiles.tolist()) == (("a", "b"), [1, 2])
     columns = {name: column.tolist() for name, column in counts.sums.items()}
     assert columns == {"matched": [2, 4], "predicted_buildings": [3, 6], "true_buildings": [2, 4]}
-    assert counts.score(F1) == Findings(6, 9, 6).f1
+    assert counts.score(OBJECTIVE) == 2 * 6 / (9 + 6)
 
 
 @settings(max_examples=20, deadline=None)
@@ -106,12 +98,11 @@ def test_counts_of_groups_are_of_buildings() -> None:
 def test_any_counts_score_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
     """Whatever is found: matches are no more than either side has."""
     counts = [(hits, hits + more, hits + missed) for hits, more, missed in counts]
-    counter = BuildingCounter(
-        [draw_pair()[0]] * len(counts), [trace_mask(draw_pair()[1])] * len(counts), ["a"] * len(counts)
-    )
+    counter = BuildingCounter([draw_pair()] * len(counts), ["a"] * len(counts))
     counter.counted[NEUTRAL] = np.array(counts)
     hits, predicted, truth = np.sum(counts, axis=0)
-    assert counter.collect(NEUTRAL).score(F1) == pytest.approx(float(Findings(hits, predicted, truth).f1))
+    f1 = 2 * hits / (predicted + truth) if predicted + truth else 1
+    assert counter.collect(NEUTRAL).score(OBJECTIVE) == pytest.approx(f1)
 
 
 def test_each_tile_is_counted_once_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,64 +131,53 @@ def test_outlines_are_those_that_submit_writes() -> None:
 
 def test_threshold_of_highest_f1_and_of_equals_the_nearest_to_128() -> None:
     counter = make_counter(["a", "b"])
-    keep = np.array([True, False])
-    choice = choose_threshold(counter, keep, range(32, 225, 8))
+    choice = choose_threshold(counter, np.array([True, False]), range(32, 225, 8))
     assert (choice.recipe.threshold, choice.score) == (144, 4 / 5)
     assert choice.counts.sums["matched"].tolist() == [2, 2]
 
 
-def test_studies_find_full_marks_and_can_be_cross_fitted(tmp_path: Path) -> None:
+def test_studies_find_full_marks_and_can_be_cross_fitted() -> None:
     counter = make_counter(list("abcdef"))
     crossfit = CrossFit(6, np.array([0, 0, 0, 1, 1, 1]))
-    chosen = [
-        find_setting(search(tmp_path / f"{n}", counter, 20, keep)) for n, keep in enumerate(crossfit.training_masks)
-    ]
+    chosen = [find_setting(search(MemoryStudies(), counter, 20, mask)) for mask in crossfit.training_masks]
     counts = [counter.collect(setting) for setting in chosen]
-    assert counts[0].score(F1) == 1
+    assert counts[0].score(OBJECTIVE) == 1
     assert chosen[0][0].min_object >= 16
     neutral, mixed = counter.collect(NEUTRAL), crossfit.mix(counts)
     assert mixed is not None
-    gain = measure_gain(neutral, mixed, F1)
+    gain = measure_gain(neutral, mixed, OBJECTIVE)
     assert (gain.value, gain.interval, gain.chance) == (1, (1, 1), 1)
 
 
-def test_studies_are_never_below_what_they_begin_with(tmp_path: Path) -> None:
+def test_studies_are_never_below_what_they_begin_with() -> None:
     counter = draw_noise(30)
-    alone = search(tmp_path / "alone", counter, 1)
+    alone = search(MemoryStudies(), counter, 1)
     assert [trial.params for trial in alone.trials] == [FIRST]
     assert find_setting(alone) == read_setting(FIRST)
-    study = search(tmp_path / "more", counter, 8)
+    study = search(MemoryStudies(), counter, 8)
     best = counter.choose(find_setting(study), np.ones(30, bool))
     assert best.score == study.best_value >= alone.best_value
 
 
-def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None:
+def test_study_that_was_stopped_goes_on_as_it_would_have() -> None:
+    """As partial scores of each trial, too, decide which others are ended."""
     counter = draw_noise(30)
 
     def describe(study: optuna.Study) -> list[object]:
         return [(trial.params, trial.value, trial.state, trial.intermediate_values) for trial in study.trials]
 
-    search(tmp_path / "stopped", counter, 5)
-    again = search(tmp_path / "stopped", counter, 9)
-    assert describe(again) == describe(search(tmp_path / "whole", counter, 9))
-    assert count_finished(search(tmp_path / "stopped", counter, 3)) == 9  # has what is wanted
+    stopped = MemoryStudies()
+    search(stopped, counter, 5)
+    assert describe(search(stopped, counter, 9)) == describe(search(MemoryStudies(), counter, 9))
 
 
-def test_trial_that_a_kill_cut_off_does_not_count(tmp_path: Path) -> None:
-    counter = make_counter(["a", "b"])
-    study = search(tmp_path / "journal", counter, 2)
-    study.ask(RANGES)
-    assert [trial.state for trial in study.trials][-1] == TrialState.RUNNING
-    assert count_finished(search(tmp_path / "journal", counter, 4)) == 4
-
-
-def test_what_is_surely_worse_is_ended_early(tmp_path: Path) -> None:
+def test_what_is_surely_worse_is_ended_early() -> None:
     """With the best setting first, others cost fewer tiles than there are, and what was ended wins nothing."""
     counter = make_counter([str(number) for number in range(60)])
     best = FIRST | {"threshold": 144, "min_object": 16}
-    study = search(tmp_path / "journal", counter, 12, first=best)
+    study = search(MemoryStudies(), counter, 12, first=best)
     ended = study.get_trials(states=(TrialState.PRUNED,))
-    assert count_finished(study) == 12
+    assert count_trials(study) == 12
     assert ended
     assert all(len(trial.intermediate_values) < 5 for trial in ended)
     assert all(len(trial.intermediate_values) == 5 for trial in list_complete(study))
@@ -223,9 +203,10 @@ def test_of_equals_the_simplest() -> None:
 
 def test_tiles_and_groups_are_equally_many() -> None:
     with pytest.raises(ValueError, match="1 tiles of 2 groups"):
-        BuildingCounter([draw_pair()[0]], [[]], ["a", "b"])
+        BuildingCounter([draw_pair()], ["a", "b"])
 
 
 def test_truth_without_a_building() -> None:
+    blend, truth = draw_pair()
     with pytest.raises(InputError, match="the truth of all 2 tiles is empty"):
-        BuildingCounter([draw_pair()[0]] * 2, [[], []], ["a", "b"])
+        BuildingCounter([(blend, truth & False)] * 2, ["a", "b"])

@@ -1,4 +1,4 @@
-"""Storages: addresses, torn journals, turns, and a real PostgreSQL server."""
+"""Storages: addresses, torn journals, and processes that share a study, on a real PostgreSQL server too."""
 
 import multiprocessing
 import os
@@ -17,10 +17,9 @@ import pytest
 from optuna.distributions import IntDistribution
 
 from members.common.errors import InputError
-from postproc.pipeline.recipe import Recipe
-from postproc.search.exact import Choice
 from postproc.study.storage import Address, mend_journal
-from postproc.study.trials import Studies, list_complete, make_trial, name_setting, run_trials
+from postproc.study.studies import StoredStudies
+from postproc.study.trials import Evaluation, Params, Search, list_complete, make_trial, run_trials
 
 RANGES = {"x": IntDistribution(0, 1000), "y": IntDistribution(0, 1000)}
 PROCESSES = multiprocessing.get_context("forkserver")
@@ -29,7 +28,7 @@ PROCESSES.set_forkserver_preload(["postproc.study.trials"])
 
 def fill(journal: Path, trials: int) -> optuna.Study:
     study = optuna.create_study(storage=Address(journal).open(), study_name="s", load_if_exists=True)
-    study.add_trials([make_trial({"x": n, "y": n}, dict(RANGES), n / 10, 128) for n in range(trials)])
+    study.add_trials([make_trial({"x": n, "y": n}, RANGES, Evaluation(value=n / 10)) for n in range(trials)])
     return study
 
 
@@ -52,7 +51,7 @@ def test_line_torn_by_another_process_is_mended_before_the_next_is_written(tmp_p
     line = journal.read_bytes().splitlines()[-1]
     with journal.open("ab") as file:
         file.write(line[:torn])  # another process dies while this one has the study open
-    study.add_trial(make_trial({"x": 7, "y": 7}, dict(RANGES), 0.7, 128))
+    study.add_trial(make_trial({"x": 7, "y": 7}, RANGES, Evaluation(value=0.7)))
     found = optuna.load_study(storage=Address(journal).open(), study_name="s")
     assert [trial.params["x"] for trial in found.trials] == [0, 1, 7]
 
@@ -91,19 +90,6 @@ def test_file_that_is_no_study_is_one_line_and_stays_as_it_is(tmp_path: Path) ->
         assert path.read_text() == "not a study\n"
 
 
-def test_studies_of_other_data_or_ranges_are_refused(tmp_path: Path) -> None:
-    address = Address(tmp_path / "study.journal")
-    Studies(address, "x", "data1", "maps1").open("pooled_iou", RANGES)
-    content = (tmp_path / "study.journal").read_bytes()
-    with pytest.raises(InputError, match=r"x-maps1-pooled_iou is of a run x on other data .*data1, this is data2"):
-        Studies(address, "x", "data2", "maps1")
-    with pytest.raises(InputError, match=r"study x-maps1-pooled_iou is of other ranges \(x\); give another --storage"):
-        Studies(address, "x", "data1", "maps1").open("pooled_iou", RANGES | {"x": IntDistribution(0, 5)})
-    assert (tmp_path / "study.journal").read_bytes() == content
-    for run, data, maps in (("x", "data1", "maps2"), ("y", "data2", "maps2")):  # other maps, another run: side by side
-        assert not Studies(address, run, data, maps).open("pooled_iou", RANGES).trials
-
-
 # Several processes on one study
 
 
@@ -139,32 +125,40 @@ def server() -> Iterator[str]:
             subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
 
 
-def score(params: dict[str, int]) -> Choice:
-    """A hill with its top at (300, 700)."""
-    value = 1 - abs(params["x"] - 300) / 1000 - abs(params["y"] - 700) / 1000
-    return Choice(Recipe(threshold=77), value, None)  # type: ignore[arg-type]
+def measure(params: Params) -> float:
+    """Return the height of a hill with its top at (300, 700)."""
+    return 1 - abs(params["x"] - 300) / 1000 - abs(params["y"] - 700) / 1000
+
+
+def evaluate(params: Params) -> Iterator[Evaluation]:
+    time.sleep(0.01)
+    yield Evaluation(value=measure(params), attributes={"threshold": 77})
+
+
+FIRST = [{"x": 10 * n, "y": 5} for n in range(4)]
+SEARCH = Search("weights", RANGES, FIRST, evaluate)
+
+
+def open_studies(address: str) -> StoredStudies:
+    return StoredStudies(Address(address), "x", "data", "maps")
 
 
 def work(address: str, budget: int) -> None:
     """Bring the study to `budget` trials, as a process of its own."""
-    studies = Studies(Address(address), "x", "data", "maps")
-    study = studies.open("weights", RANGES)
-    given = [{"x": 10 * n, "y": 5} for n in range(4)]
-    for _ in run_trials(studies, study, dict(RANGES), given, budget, score):
-        time.sleep(0.01)
+    run_trials(open_studies(address), SEARCH, budget)
 
 
-def check_study(address: str, budget: int, processes: int) -> None:
-    study = Studies(Address(address), "x", "data", "maps").open("weights", RANGES)
-    trials = list_complete(study)
-    assert budget <= len(trials) < budget + processes
-    assert len({name_setting(trial.params) for trial in trials}) == len(trials)  # nothing tried twice
-    assert {n for n in range(4) if {"x": 10 * n, "y": 5} in [t.params for t in trials]} == set(range(4))
-    assert all(trial.value == score(trial.params).score for trial in trials)
+def check_study(address: str, budget: int) -> None:
+    trials = list_complete(open_studies(address).open("weights", RANGES))
+    assert len(trials) == budget
+    params = [trial.params for trial in trials]
+    assert all(params.count(each) == 1 for each in params)  # nothing tried twice
+    assert all(each in params for each in FIRST)
+    assert all(trial.value == measure(trial.params) for trial in trials)
     assert all(trial.user_attrs["threshold"] == 77 for trial in trials)
 
 
-@pytest.mark.parametrize("kind", ["journal", "sqlite", "postgresql"])
+@pytest.mark.parametrize("kind", ["journal", pytest.param("sqlite", marks=pytest.mark.slow), "postgresql"])
 def test_processes_share_a_study_without_loss_and_go_on_after_a_kill(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -180,6 +174,7 @@ def test_processes_share_a_study_without_loss_and_go_on_after_a_kill(
     for process in (*workers, victim):
         process.join()
     assert [process.exitcode for process in workers] == [0, 0]
-    held = len(list_complete(Studies(Address(address), "x", "data", "maps").open("weights", RANGES)))
+    held = len(list_complete(open_studies(address).open("weights", RANGES)))
+    assert held >= budget
     work(address, held + 2)  # the same again with a larger budget goes on
-    check_study(address, held + 2, 1)
+    check_study(address, held + 2)

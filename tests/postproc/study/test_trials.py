@@ -1,79 +1,110 @@
-"""The study holds every setting once, and its trials follow from their numbers."""
+"""The loop of trials: its budget, its pruner, and that a study goes on as it would have."""
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import optuna
-import pytest
 from optuna.distributions import IntDistribution
+from optuna.pruners import BasePruner
+from optuna.trial import FrozenTrial, TrialState
 
-from postproc.pipeline.recipe import Recipe
-from postproc.search.exact import Choice, Grid, search_kernels
 from postproc.study.storage import Address
-from postproc.study.trials import DISTRIBUTIONS, Studies, list_complete, record_grid, run_trials
+from postproc.study.studies import MemoryStudies, StoredStudies, Studies
+from postproc.study.trials import Evaluation, Params, Search, count_trials, list_complete, run_trials
 
 RANGES = {"x": IntDistribution(0, 1000)}
 
 
-def score(params: dict[str, int]) -> Choice:
-    return Choice(Recipe(), 1 - abs(params["x"] - 300) / 1000, None)  # type: ignore[arg-type]
+def measure(params: Params) -> float:
+    return 1 - abs(params["x"] - 300) / 1000
 
 
-def open_study(journal: Path) -> tuple[Studies, optuna.Study]:
-    studies = Studies(Address(journal), "x", "data", "maps")
-    return studies, studies.open("pooled_iou", DISTRIBUTIONS)
+def evaluate(params: Params) -> Iterator[Evaluation]:
+    yield Evaluation(value=measure(params), attributes={"threshold": params["x"] % 256})
 
 
-@pytest.fixture(scope="module")
-def grid() -> Grid:
-    rng = np.random.default_rng(3)
-    truth = rng.random((4, 24, 24)) < 0.4
-    tiles = [
-        (np.where(t, rng.integers(90, 255, t.shape), rng.integers(0, 160, t.shape)).astype(np.uint8), t) for t in truth
-    ]
-    return search_kernels(tiles, ["a", "a", "b", "b"], largest=5)
+def evaluate_parts(params: Params) -> Iterator[Evaluation]:
+    """Three parts of equal score."""
+    parts: tuple[float, ...] = ()
+    for _ in range(2):
+        parts = (*parts, measure(params))
+        yield Evaluation(parts)
+    yield Evaluation((*parts, measure(params)), measure(params))
 
 
-def test_every_setting_is_one_trial_with_its_exact_threshold(grid: Grid, tmp_path: Path) -> None:
-    studies, study = open_study(tmp_path / "study.journal")
-    assert record_grid(studies, study, grid, "pooled_iou") == len(grid.recipes) == len(study.trials)
-    scores = grid.counts.score("pooled_iou")
-    for place, trial in enumerate(study.trials):
-        recipe = grid.recipes[place]
-        assert trial.params == {
-            "order": recipe.order, "kernel": recipe.kernel, "close": recipe.close, "open": recipe.open
-        }  # fmt: skip
-        assert trial.value == scores[place].max() == scores[place, trial.user_attrs["threshold"] - 1]
-    assert study.best_value == scores.max()
+class FarOff(BasePruner):
+    """Ends what is further from the top than 200, after its second part."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return len(trial.intermediate_values) == 2 and trial.intermediate_values[1] < 0.8
 
 
-def test_recording_again_adds_nothing(grid: Grid, tmp_path: Path) -> None:
-    journal = tmp_path / "study.journal"
-    record_grid(*open_study(journal), grid.take(range(5)), "pooled_iou")
-    studies, study = open_study(journal)
-    assert record_grid(studies, study, grid, "pooled_iou") == len(grid.recipes) - 5
-    assert record_grid(studies, study, grid, "pooled_iou") == 0
-    assert len(study.trials) == len(grid.recipes)
+def list_params(studies: Studies, budget: int, search: Search) -> list[dict[str, Any]]:
+    return [trial.params for trial in list_complete(run_trials(studies, search, budget))]
+
+
+def test_it_begins_with_the_given_settings_and_learns() -> None:
+    search = Search("weights", RANGES, [{"x": 5}, {"x": 900}], evaluate)
+    study = run_trials(MemoryStudies(), search, 30)
+    xs = [trial.params["x"] for trial in study.trials]
+    assert len(xs) == 30
+    assert xs[:2] == [5, 900]
+    assert min(abs(x - 300) for x in xs) < 30
+    assert all((trial.value, trial.user_attrs["threshold"]) == (measure(trial.params), trial.params["x"] % 256)
+               for trial in study.trials)  # fmt: skip
 
 
 def test_study_that_was_stopped_goes_on_as_it_would_have(tmp_path: Path) -> None:
-    def run(journal: Path, budget: int) -> list[dict[str, int]]:
-        studies, _ = open_study(journal)
-        study = studies.open("weights", RANGES)
-        list(run_trials(studies, study, dict(RANGES), [{"x": 5}], budget, score))
-        return [trial.params for trial in list_complete(study)]
-
-    whole = run(tmp_path / "whole.journal", 30)
-    for budget in (1, 13, 14, 30):
-        stopped = run(tmp_path / "stopped.journal", budget)
-        assert stopped == whole[:budget]
-    assert whole[0] == {"x": 5}
-    assert min(abs(params["x"] - 300) for params in whole) < 30  # it learns
+    search = Search("weights", RANGES, [{"x": 5}], evaluate)
+    all_at_once = list_params(MemoryStudies(), 20, search)
+    for budget in (1, 13, 14, 20, 3):
+        studies = StoredStudies(Address(tmp_path / "study.journal"), "x", "data", "maps")
+        stopped = list_params(studies, budget, search)
+        assert stopped == all_at_once[: max(budget, len(stopped))]
+    assert len(stopped) == 20  # has what is wanted
 
 
-def test_settings_that_mean_nothing_do_not_count(tmp_path: Path) -> None:
-    studies, _ = open_study(tmp_path / "study.journal")
-    study = studies.open("weights", RANGES)
-    list(run_trials(studies, study, dict(RANGES), [], 12, lambda p: score(p) if p["x"] % 3 else None))
-    assert len(list_complete(study)) == 12
+def test_settings_that_mean_nothing_do_not_count() -> None:
+    def evaluate_some(params: Params) -> Iterator[Evaluation]:
+        if params["x"] % 3:
+            yield from evaluate(params)
+
+    study = run_trials(MemoryStudies(), Search("weights", RANGES, [{"x": 3}], evaluate_some), 12)
+    assert len(list_complete(study)) == count_trials(study) == 12
     assert all(trial.params["x"] % 3 for trial in list_complete(study))
+
+
+def test_what_the_pruner_ends_counts_and_what_is_given_is_never_ended() -> None:
+    study = run_trials(MemoryStudies(), Search("areas", RANGES, [{"x": 800}], evaluate_parts, FarOff()), 12)
+    assert len(study.trials) == count_trials(study) == 12
+    for trial in study.trials[1:]:
+        ended = measure(trial.params) < 0.8
+        assert (trial.state == TrialState.PRUNED) == ended
+        assert len(trial.intermediate_values) == (2 if ended else 3)
+    assert {trial.state for trial in study.trials[1:]} == {TrialState.PRUNED, TrialState.COMPLETE}
+    first = study.trials[0]
+    assert (first.state, first.value, first.intermediate_values) == (TrialState.COMPLETE, 0.5, {0: 0.5, 1: 0.5, 2: 0.5})
+
+
+def test_trial_that_a_kill_cut_off_does_not_count() -> None:
+    studies, search = MemoryStudies(), Search("weights", RANGES, [], evaluate)
+    run_trials(studies, search, 2).ask(dict(RANGES))
+    study = run_trials(studies, search, 4)
+    assert [trial.state for trial in study.trials][2] == TrialState.RUNNING
+    assert count_trials(study) == 4
+
+
+def test_progress_is_passed_every_trial_once() -> None:
+    studies, search = MemoryStudies(), Search("weights", RANGES, [{"x": 5}, {"x": 6}], evaluate)
+    run_trials(studies, search, 4)
+    seen: list[tuple[str, int, list[int]]] = []
+
+    def watch(items: Any, description: str, total: int) -> Any:
+        seen.append((description, total, []))
+        for item in items:
+            seen[-1][2].append(item)
+            yield item
+
+    run_trials(studies, search, 7, watch)
+    assert seen == [("weights", 7, list(range(7)))]
