@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from ensemble.mapfolder.samples import RunSamples as RunSamples
     from ensemble.mapfolder.samples import Samples as Samples
     from ensemble.selection.blend import Blend as Blend
+    from ensemble.selection.report import BlendReport as BlendReport
+    from ensemble.selection.report import select_blend as select_blend
     from members.common.errors import InputError as InputError
     from postproc.formats.submission import write_submission as write_submission
     from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
@@ -30,6 +32,7 @@ __version__ = "0.2.0"
 API = {
     "ArraySamples": "ensemble.mapfolder.samples",
     "Blend": "ensemble.selection.blend",
+    "BlendReport": "ensemble.selection.report",
     "InputError": "members.common.errors",
     "OutlineRecipe": "postproc.pipeline.outlines",
     "Pipeline": "postproc.pipeline.pipeline",
@@ -37,6 +40,7 @@ API = {
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
     "Tuning": "postproc.study.tuning",
+    "select_blend": "ensemble.selection.report",
     "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
 }
