@@ -14,7 +14,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from ensemble.mapfolder.maps import read_maps
+from ensemble.mapfolder.manifest import read_manifests
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
@@ -56,7 +56,7 @@ def show(
     recipe, blend = choose_recipe(place, part, source)
     outlines = choose_outlines(place, source) or OutlineRecipe()
     folders = [place.map_folder(part, member) for member in blend.used]
-    _, sizes = read_maps(folders)
+    _, sizes = read_manifests(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
     check_known(image_id, tiles, data)

@@ -9,7 +9,8 @@ import numpy as np
 import typer
 from pydantic import ValidationError
 
-from ensemble.mapfolder.maps import map_path, read_maps
+from ensemble.mapfolder.manifest import read_manifests
+from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import Blend, read_blend
 from members.common.console import run_command, stdout, track
 from members.common.errors import InputError
@@ -69,7 +70,7 @@ def submit(
     chosen, blend = choose_recipe(place, part, recipe)
     kept = choose_outlines(place, recipe)
     folders = [place.map_folder(part, member) for member in blend.used]
-    _, sizes = read_maps(folders)
+    _, sizes = read_manifests(folders)
     path = output or place.submission_file(part)
     expected = list(sizes)
     if data is not None and part == "test":

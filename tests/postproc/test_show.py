@@ -10,7 +10,7 @@ from conftest import Outcome, hash_folder, write_raster
 from matplotlib.colors import to_rgb
 from shapely import box
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.common.errors import InputError
 from members.data.run import Run
 from postproc.polygons.buildings import Building

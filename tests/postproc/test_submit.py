@@ -15,7 +15,7 @@ from conftest import Outcome, hash_folder, write_raster
 from pycocotools.coco import COCO
 from rasterio import Affine
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.common.errors import InputError
 from members.data.raster import read_mask
 from members.data.run import Run
