@@ -110,8 +110,8 @@ def count_choices(choices: Choices, seen: Mapping[View, np.ndarray], truth: np.n
         seen: view -> probability, float32 (h, w).
         truth: bool (h, w).
     """
-    maps = [quantise(sum(seen[view] for view in views) / len(views)) for views in choices.values()]
-    counted = [count_thresholds(values, truth) for values in maps]
+    means = [np.asarray(sum(seen[view] for view in views) / len(views)) for views in choices.values()]
+    counted = [count_thresholds(quantise(mean), truth) for mean in means]
     return {name: np.stack([each[name] for each in counted]) for name in counted[0]}
 
 
