@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
     from postproc.pipeline.pipeline import Pipeline as Pipeline
     from postproc.pipeline.recipe import Recipe as Recipe
+    from postproc.scoring.scores import Scores as Scores
+    from postproc.scoring.scores import score_masks as score_masks
     from postproc.study.tuning import Tuning as Tuning
     from postproc.study.tuning import tune_pipeline as tune_pipeline
 
@@ -43,9 +45,11 @@ API = {
     "Recipe": "postproc.pipeline.recipe",
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
+    "Scores": "postproc.scoring.scores",
     "Tuning": "postproc.study.tuning",
     "load_network": "ensemble.inference.networks",
     "predict_maps": "ensemble.inference.arrays",
+    "score_masks": "postproc.scoring.scores",
     "select_blend": "ensemble.selection.report",
     "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
