@@ -81,16 +81,16 @@ def tune(
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
-    place = Run(run)
+    target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    samples = RunSamples(place, data)
-    given = read_weights(place, samples.members)
+    samples = RunSamples(target, data)
+    given = read_weights(target, samples.members)
     if tune_weights and len(samples.members) < 2:
         raise InputError(
-            f"{place.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
+            f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
-    open_studies = plan_studies(place, storage, fingerprint_maps(samples.manifests, given, samples.groups))
+    open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
     tuning = tune_pipeline(
         samples,
         blend=given,
@@ -102,13 +102,13 @@ def tune(
         progress=track,
     )
     study = record_study(tuning, open_studies)
-    draw_plots(tuning, study, place.report_folder)
-    tuning.pipeline.save(place.tuned_file, **tuning.describe() | {"study": study.study_name})
-    place.log_command()
+    draw_plots(tuning, study, target.report_folder)
+    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name})
+    target.log_command()
     print_table(tuning.tabulate())
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or place.study_file}")
-    stdout.print(f"plots: {place.report_folder}")
-    stdout.print(f"written: {place.tuned_file}, {tuning.pipeline}")
+    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
+    stdout.print(f"plots: {target.report_folder}")
+    stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
 
 
 def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[StoredStudies]":
