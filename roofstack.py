@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from members.common.errors import InputError as InputError
     from postproc.formats.submission import write_submission as write_submission
     from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
+    from postproc.pipeline.pipeline import Pipeline as Pipeline
     from postproc.pipeline.recipe import Recipe as Recipe
+    from postproc.study.tuning import Tuning as Tuning
+    from postproc.study.tuning import tune_pipeline as tune_pipeline
 
 __version__ = "0.2.0"
 
@@ -29,9 +32,12 @@ API = {
     "Blend": "ensemble.selection.blend",
     "InputError": "members.common.errors",
     "OutlineRecipe": "postproc.pipeline.outlines",
+    "Pipeline": "postproc.pipeline.pipeline",
     "Recipe": "postproc.pipeline.recipe",
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
+    "Tuning": "postproc.study.tuning",
+    "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
 }
 """The names of the library and the module that each is defined in."""

@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="b0_fpn",
     backbone="efficientnetb0",
     decoder="sm_fpn",
     encoder_weights="imagenet",
@@ -17,4 +16,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

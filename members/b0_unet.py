@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="b0_unet",
     backbone="efficientnetb0",
     encoder_weights="imagenet",
     loss="bce_dice",
@@ -15,4 +14,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

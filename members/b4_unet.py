@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="b4_unet",
     backbone="efficientnetb4",
     encoder_weights="imagenet",
     loss="dice_focal_boundary",
@@ -17,4 +16,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="b5_unet",
     backbone="efficientnetb5",
     encoder_weights="imagenet",
     loss="lovasz",
@@ -17,4 +16,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

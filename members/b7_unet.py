@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="b7_unet",
     backbone="efficientnetb7",
     encoder_weights="imagenet",
     loss="dice_focal_boundary",
@@ -16,4 +15,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

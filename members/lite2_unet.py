@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="lite2_unet",
     backbone="lite2",
     encoder_weights="lite",
     loss="dice_focal_boundary",
@@ -17,4 +16,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

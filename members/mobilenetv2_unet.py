@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="mobilenetv2_unet",
     backbone="mobilenetv2",
     decoder="sm_unet",
     encoder_weights="imagenet",
@@ -16,4 +15,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

@@ -4,7 +4,6 @@ from members.training.spec import MemberSpec
 from members.training.train import run_member
 
 SPEC = MemberSpec(
-    name="resnet34_pspnet",
     backbone="resnet34",
     decoder="sm_pspnet",
     encoder_weights="imagenet",
@@ -16,4 +15,4 @@ SPEC = MemberSpec(
 )
 
 if __name__ == "__main__":
-    run_member(SPEC)
+    run_member(__file__)

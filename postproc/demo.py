@@ -124,10 +124,10 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
     )
 
 
-def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
+def score_stage(part: Path, blend: Blend, clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
     """Pooled IoU of a blend and its clean-up over the tiles set aside."""
     overlaps = (
-        count_overlap(truth, Pipeline(Blend(weights), *clean_up).mask(read_blend(part, weights, image_id, truth.shape)))
+        count_overlap(truth, Pipeline(blend, *clean_up).mask(read_blend(part, blend, image_id, truth.shape)))
         for image_id, truth in truths.items()
     )
     return float(pool_overlaps(overlaps).iou)
@@ -136,9 +136,9 @@ def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truth
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: CleanUp) -> Table:
     """The table of what each stage brings."""
     single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
-    blend = dict.fromkeys(MEMBERS, 1)
+    blend = Blend.mean(MEMBERS)
     neutral: CleanUp = Recipe(), None
-    stages = {f"member {name}": (single, {name: 1}, neutral) for name in MEMBERS}
+    stages = {f"member {name}": (single, Blend({name: 1}), neutral) for name in MEMBERS}
     stages["blend of both"] = (single, blend, neutral)
     stages["blend with TTA (d4)"] = (averaged, blend, neutral)
     stages["blend with TTA, tuned"] = (averaged, blend, tuned)
@@ -158,8 +158,8 @@ def picture_tiles(
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
     for image_id in shown:
         truth = truths[image_id]
-        blend = read_blend(run.part_folder("test"), dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
-        mask = Pipeline(Blend({}), *clean_up).mask(blend)
+        values = read_blend(run.part_folder("test"), Blend.mean(MEMBERS), image_id, truth.shape)
+        mask = Pipeline(Blend.mean(MEMBERS), *clean_up).mask(values)
         caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
-        panels.append((caption, read_image(images[image_id]), truth, blend, mask))
+        panels.append((caption, read_image(images[image_id]), truth, values, mask))
     return panels

@@ -25,7 +25,7 @@ from postproc.formats.targets import check_target, write_target
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.scoring.pixels import count_overlap
-from postproc.submit import choose_outlines, choose_recipe, describe_blend, describe_recipe
+from postproc.submit import choose_outlines, choose_recipe, describe_recipe
 
 ERRORS = {  # Okabe and Ito's colours, told apart by the colour-blind
     "true positive": "#ffffff",
@@ -55,7 +55,7 @@ def show(
     source = "tuned" if place.tuned_file.is_file() else "default"
     recipe, blend = choose_recipe(place, part, source)
     outlines = choose_outlines(place, source) or OutlineRecipe()
-    folders = [place.map_folder(part, member) for member, weight in blend.items() if weight]
+    folders = [place.map_folder(part, member) for member in blend.used]
     _, sizes = read_maps(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
@@ -75,7 +75,7 @@ def show(
         figure = draw_panels(image, truth, values, mask, buildings)
         figure.suptitle(
             f"{image_id}: {describe_scores(truth, mask, buildings)}\n"
-            f"{part}, {describe_blend(blend)}, {describe_recipe(recipe)}",
+            f"{part}, {blend}, {describe_recipe(recipe)}",
             x=0.01, ha="left", fontsize=11,
         )  # fmt: skip
         figure.savefig(temporary, dpi=DPI, format="png")

@@ -68,7 +68,7 @@ def submit(
     place = Run(run)
     chosen, blend = choose_recipe(place, part, recipe)
     kept = choose_outlines(place, recipe)
-    folders = [place.map_folder(part, member) for member, weight in blend.items() if weight]
+    folders = [place.map_folder(part, member) for member in blend.used]
     _, sizes = read_maps(folders)
     path = output or place.submission_file(part)
     expected = list(sizes)
@@ -90,7 +90,7 @@ def submit(
         write_submission(path, exports.write_masks(rows, frames), expected)
     outline = functools.partial(outline_buildings, recipe=kept or OutlineRecipe())
     count = exports.write_buildings(frames, read, outline)
-    stdout.print(f"{len(sizes)} images of {describe_blend(blend)}, {describe_recipe(chosen)}")
+    stdout.print(f"{len(sizes)} images of {blend}, {describe_recipe(chosen)}")
     stdout.print(f"written, decoded and compared: {path}")
     report_exports(path, exports, kept is not None, count, [frame.crs for frame in frames.values()])
 
@@ -119,8 +119,8 @@ def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, Blend]:
     Raises:
         InputError: the file is missing or is no recipe, or there are no maps of the part.
     """
-    every = Blend(dict.fromkeys(run.list_mapped_members(part), 1))
-    if not every:
+    every = Blend.mean(run.list_mapped_members(part))
+    if not every.members:
         raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
     if recipe == "default":
         return Recipe(), every
@@ -153,7 +153,7 @@ def choose_outlines(run: Run, recipe: str) -> OutlineRecipe | None:
 
 
 def read_mask(
-    part: Path, sizes: Mapping[str, tuple[int, int]], blend: Mapping[str, int], recipe: Recipe, image_id: str
+    part: Path, sizes: Mapping[str, tuple[int, int]], blend: Blend, recipe: Recipe, image_id: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """An image's mask, bool (h, w), and the blend that it was cut from, uint8 (h, w)."""
     values = read_blend(part, blend, image_id, sizes[image_id])
@@ -170,11 +170,6 @@ def make_masks(
             drawn = (building.outline for building in outline_buildings(mask, blend, outlines))
             mask = rasterize_outlines(drawn, mask.shape)
         yield image_id, mask
-
-
-def describe_blend(weights: Mapping[str, int]) -> str:
-    """A blend in words, members that weigh nothing left out."""
-    return ", ".join(f"{weight} x {member}" for member, weight in weights.items() if weight)
 
 
 def describe_recipe(recipe: Recipe) -> str:

@@ -2,13 +2,15 @@
 
 import re
 import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import ROOT as REPOSITORY
 
+import members
 from members.common.lazy_commands import load_command
-from members.training.catalog import list_specs
+from members.training.catalog import find_spec, list_specs
 from roofstack import COMMANDS as TABLE
 
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -54,11 +56,11 @@ def test_members_in_its_table_are_the_members_there_are() -> None:
     assert set(re.findall(r"`([a-z0-9_]+_[a-z0-9]+)`", table)) == set(list_specs())
 
 
-def test_its_member_is_a_member() -> None:
+def test_its_member_is_a_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (source,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
-    namespace: dict[str, object] = {"__name__": "members.my_unet"}
-    exec(compile(source, "README.md", "exec"), namespace)
-    assert namespace["SPEC"].name == "my_unet"  # type: ignore[attr-defined]
+    (tmp_path / "my_unet.py").write_text(source, encoding="utf-8")
+    monkeypatch.setattr(members, "__path__", [*members.__path__, str(tmp_path)])
+    assert find_spec("my_unet").name == "my_unet"
 
 
 def test_make_targets_exist() -> None:

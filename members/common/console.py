@@ -1,11 +1,9 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
 import errno
-import functools
-import inspect
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any, NoReturn, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -21,9 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
+from members.common.progress import Item
 from members.common.tables import ResultTable
-
-Item = TypeVar("Item")
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
@@ -50,7 +47,7 @@ def print_table(table: ResultTable) -> None:
 
 
 def make_progress() -> Progress:
-    """A progress display with count, elapsed and remaining time, on stderr; silent where it is no terminal."""
+    """Make a progress display with count, elapsed and remaining time, on stderr; silent where that is no terminal."""
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
@@ -59,7 +56,7 @@ def make_progress() -> Progress:
 
 
 def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """Yield `items` behind a progress bar of `total` steps."""
+    """Yield `items` behind a progress bar of `total` steps: the `Progress` of commands."""
     with make_progress() as progress:
         task = progress.add_task(description, total=total, note="")
         for item in items:
@@ -74,18 +71,18 @@ def make_app(**options: Any) -> typer.Typer:
     return typer.Typer(**{**common, "rich_markup_mode": "markdown", **options})
 
 
-def run_app(app: typer.Typer) -> NoReturn:
-    """Run a command line; bad input becomes one line on stderr and exit code 2."""
+def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
     try:
-        app()
+        app(arguments)
     except InputError as error:
         message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
         fail(message)
     except OSError as error:
         if error.errno not in FULL:
             raise
-        place = f" at {error.filename}" if error.filename else ""
-        fail(f"no room on the disk{place}: {error.strerror}; what was whole is whole still: free some, try again")
+        where = f" at {error.filename}" if error.filename else ""
+        fail(f"no room on the disk{where}: {error.strerror}; what was whole is whole still: free some, try again")
     except SystemExit as end:  # Typer ends every other run itself
         if end.code == INTERRUPTED:
             stderr.print("interrupted; the same command goes on where it stopped")
@@ -99,16 +96,8 @@ def fail(message: str) -> NoReturn:
     sys.exit(2)
 
 
-def run_command(command: Callable[..., Any], **fixed: Any) -> NoReturn:
-    """Run one function as a whole command line, for `python -m package.module`; `fixed` are no options then."""
-
-    @functools.wraps(command)
-    def bound(**options: Any) -> Any:
-        return command(**fixed, **options)
-
-    signature = inspect.signature(command)
-    free = [parameter for name, parameter in signature.parameters.items() if name not in fixed]
-    bound.__signature__ = signature.replace(parameters=free)  # type: ignore[attr-defined]
+def run_command(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> NoReturn:
+    """Run one function as a whole command line, for `python -m package.module`; `arguments` as for `run_app`."""
     app = make_app()
-    app.command()(bound)
-    run_app(app)
+    app.command()(command)
+    run_app(app, arguments)

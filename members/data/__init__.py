@@ -1,0 +1,5 @@
+"""Data sets and runs: tiles with their groups, their pixels, splits that tear no group apart, and a run's folder.
+
+`tiles` finds and pairs files, `raster` reads and checks pixels, `split` deals groups to folds, and `run` knows every
+path of a run and its record.
+"""

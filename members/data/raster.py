@@ -14,6 +14,8 @@ from members.common.errors import InputError
 from members.data.tiles import Tile
 
 MIN_SIDE = 32
+Pair = tuple[np.ndarray, np.ndarray]
+"""A tile's image, uint8 (h, w, 3), and its mask, bool (h, w)."""
 
 
 @contextlib.contextmanager
@@ -112,7 +114,7 @@ def read_mask(path: Path) -> np.ndarray:
     return mask > 0
 
 
-def read_pair(tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+def read_pair(tile: Tile) -> Pair:
     """Read a training tile's image, uint8 (h, w, 3), and mask, bool (h, w).
 
     Raises:

@@ -1,12 +1,14 @@
 """Splits into training and validation tiles that never tear a group apart."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from members.common.errors import InputError
+from members.data.tiles import Tile, read_groups
 
 NEVER_VALID = -1
 DRAWS = 200
@@ -32,7 +34,7 @@ class Split(BaseModel):
     fold_of_group: dict[str, int] = {}
 
     def validates(self, group: str, fold: int) -> bool:
-        """Whether the member trained for `fold` has never seen this group."""
+        """Tell whether the member trained for `fold` has never seen this group."""
         return self.fold_of_group[group] == fold
 
     @property
@@ -42,7 +44,7 @@ class Split(BaseModel):
 
 
 def plan_split(**options: object) -> Split:
-    """A split yet to be drawn, with the options that are not None.
+    """Make a split yet to be drawn, with the options that are not None.
 
     Raises:
         InputError: an option is outside its range.
@@ -52,6 +54,28 @@ def plan_split(**options: object) -> Split:
     except ValidationError as error:
         problem = error.errors()[0]
         raise InputError(f"split: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}") from None
+
+
+def assign_folds(root: Path, tiles: Sequence[Tile], areas: Sequence[int], plan: Split) -> Split:
+    """Fill in which fold validates each group of a data set: drawn at random, or the groups that `leave_out` names.
+
+    Args:
+        root: the data set's folder.
+        tiles: its tiles.
+        areas: building pixels of each.
+        plan: as by `plan_split`.
+
+    Raises:
+        InputError: `leave_out` contradicts another option, is malformed, or names no tile.
+    """
+    groups = [tile.group for tile in tiles]
+    if plan.leave_out is None:
+        return draw_split(groups, areas, plan)
+    column, equals, value = plan.leave_out.partition("=")
+    if not equals or plan.folds > 1:
+        raise InputError(f"--leave-out {plan.leave_out}: is COLUMN=VALUE, and goes without --folds; correct that")
+    values = read_groups(root, [tile.image_id for tile in tiles], column)
+    return leave_out_split(groups, [values[tile.image_id] == value for tile in tiles], plan)
 
 
 def leave_out_split(groups: Sequence[str], left_out: Sequence[bool], plan: Split) -> Split:
@@ -83,7 +107,7 @@ def leave_out_split(groups: Sequence[str], left_out: Sequence[bool], plan: Split
 
 
 def split_training(groups: Sequence[str], areas: Sequence[int], seed: int) -> list[bool]:
-    """Which training tiles early stopping looks at instead of the held-out ones: whole groups, about 15 %."""
+    """Choose the training tiles that early stopping looks at instead of held-out ones: whole groups, about 15 %."""
     inner = draw_split(groups, areas, Split(seed=seed))
     return [inner.validates(group, 0) for group in groups]
 

@@ -70,7 +70,7 @@ class Canvas:
         self.relief = draw_noise(rng, self.side, 14.0)
 
     def frame(self, centre: Point, angle: float, reach: float) -> Frame:
-        """The part of the canvas within `reach` metres of `centre`, in axes turned by `angle` radians."""
+        """Return the part of the canvas within `reach` metres of `centre`, in axes turned by `angle` radians."""
         axes = []
         for position in centre:
             middle = position / STEP + self.side / 2
@@ -110,9 +110,9 @@ class Canvas:
         np.copyto(patch, patch + np.float32(strength) * (as_planes(colour) - patch), where=inside)
 
     def cast_shadows(self) -> Inside:
-        """Points that something higher hides from the sun.
+        """Find the points that something higher hides from the sun.
 
-        Looks towards the sun over distances that double from shift to shift, so seven shifts see 19 m.
+        Look towards the sun over distances that double from shift to shift, so seven shifts see 19 m.
         """
         azimuth, elevation = self.sun
         skyline = self.height
@@ -124,31 +124,31 @@ class Canvas:
 
 
 def draw_noise(rng: np.random.Generator, side: int, cell: float) -> Field:
-    """Smooth noise of mean 0 and deviation near 1 with features of `cell` metres, shape (side, side)."""
+    """Draw smooth noise of mean 0 and deviation near 1 with features of `cell` metres, shape (side, side)."""
     knots = int(side * STEP / cell) + 3
     coarse = rng.standard_normal((knots, knots), np.float32)
     return cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC)
 
 
 def as_planes(colour: Colour | Field) -> Field:
-    """One colour as an array that broadcasts over planes, shape (3, 1, 1); planes of colours as they are."""
+    """Turn one colour into an array that broadcasts over planes, shape (3, 1, 1); return planes as they are."""
     return colour if isinstance(colour, np.ndarray) else np.array(colour, np.float32)[:, None, None]
 
 
 def jitter(rng: np.random.Generator, colour: Colour, amount: float) -> Colour:
-    """A colour like `colour`: brighter or darker by about `amount`, and a quarter of that off in hue."""
+    """Draw a colour like `colour`: brighter or darker by about `amount`, and a quarter of that off in hue."""
     varied = np.clip(np.multiply(colour, 1 + amount * rng.normal() + amount / 4 * rng.normal(size=3)), 0.03, 0.97)
     return (float(varied[0]), float(varied[1]), float(varied[2]))
 
 
 def speckle(canvas: Canvas, frame: Frame, colour: Colour, grain: float, mottle: float) -> Field:
-    """`colour` with fine and patchy variation, shape (3, rows, columns)."""
+    """Give `colour` fine and patchy variation, shape (3, rows, columns)."""
     variation = 1 + grain * canvas.grain[frame.window] + mottle * canvas.mottle[frame.window]
     return variation * as_planes(colour)
 
 
 def cover_rectangle(frame: Frame, length: float, width: float) -> Inside:
-    """The points of a frame within a rectangle round its centre, in metres along and across."""
+    """Find the points of a frame within a rectangle round its centre, in metres along and across."""
     return (np.abs(frame.along) <= length / 2) & (np.abs(frame.across) <= width / 2)
 
 
@@ -160,19 +160,20 @@ def paint_slab(
     colour: Colour,
     height: float = 0.0,
 ) -> None:
-    """A flat mottled rectangle of `size` (length, width) metres: a court, a drive, a wall, a box on a roof."""
+    """Paint a flat mottled rectangle of `size` (length, width) metres: a court, a drive, a wall, a box on a roof."""
     frame = canvas.frame(centre, angle, float(np.hypot(*size)) / 2)
     canvas.paint(frame, cover_rectangle(frame, *size), speckle(canvas, frame, colour, 0.03, 0.05), height)
 
 
 def paint_hedge(canvas: Canvas, centre: Point, angle: float, length: float, colour: Colour) -> None:
-    """A leafy strip 1.2 m wide and 1.5 m high."""
+    """Paint a leafy strip 1.2 m wide and 1.5 m high."""
     frame = canvas.frame(centre, angle, length / 2)
     inside = np.abs(frame.across + 0.2 * canvas.leaves[frame.window]) < 0.6
     canvas.paint(frame, inside & (np.abs(frame.along) < length / 2), leaf_colour(canvas, frame, colour), 1.5)
 
 
 def leaf_colour(canvas: Canvas, frame: Frame, colour: Colour) -> Field:
+    """Give `colour` the variation of leaves, shape (3, rows, columns)."""
     variation = 1 + 0.22 * canvas.leaves[frame.window] + 0.06 * canvas.grain[frame.window]
     return variation * as_planes(colour)
 
@@ -180,7 +181,7 @@ def leaf_colour(canvas: Canvas, frame: Frame, colour: Colour) -> Field:
 def paint_tree(
     canvas: Canvas, rng: np.random.Generator, centre: Point, radius: float, colour: Colour, palm: bool
 ) -> None:
-    """A crown of `radius` metres over whatever is lower; the mask of a roof below stays as it is."""
+    """Paint a crown of `radius` metres over whatever is lower; the mask of a roof below stays as it is."""
     frame = canvas.frame(centre, rng.uniform(0, 2 * np.pi), 1.4 * radius)
     distance = np.hypot(frame.along, frame.across) + 1e-3
     if palm:
@@ -196,7 +197,7 @@ def paint_tree(
 
 
 def paint_car(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: float) -> None:
-    """A car, or now and then a van, with its panes."""
+    """Paint a car, or now and then a van, with its panes."""
     length, width, height = (4.3, 1.8, 1.4) if rng.random() < 0.8 else (5.6, 2.1, 2.3)
     frame = canvas.frame(centre, angle, length / 2 + 0.5)
     round_off = np.power(np.abs(frame.along) * 2 / length, 4) + np.power(np.abs(frame.across) * 2 / width, 4) < 1
@@ -206,7 +207,7 @@ def paint_car(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: fl
 
 
 def paint_container(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: float) -> None:
-    """A shipping container of 6 or 12 m, ribbed across: as high as a shed, but no building."""
+    """Paint a shipping container of 6 or 12 m, ribbed across: as high as a shed, but no building."""
     length = float(rng.choice([6.1, 12.2]))
     frame = canvas.frame(centre, angle, length / 2 + 1)
     colour = speckle(canvas, frame, jitter(rng, SHEET_COLOURS[rng.integers(len(SHEET_COLOURS))], 0.1), 0.02, 0.04)
@@ -215,7 +216,7 @@ def paint_container(canvas: Canvas, rng: np.random.Generator, centre: Point, ang
 
 
 def paint_tarp(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: float) -> None:
-    """A sheet spanned at head height or less, creased and with one corner cut."""
+    """Paint a sheet spanned at head height or less, creased and with one corner cut."""
     length, width = rng.uniform(2.5, 5.0, 2)
     frame = canvas.frame(centre, angle, float(np.hypot(length, width)) / 2)
     inside = cover_rectangle(frame, length, width) & (frame.along / length + frame.across / width < rng.uniform(0.6, 1))
@@ -225,7 +226,7 @@ def paint_tarp(canvas: Canvas, rng: np.random.Generator, centre: Point, angle: f
 
 
 def paint_streets(canvas: Canvas, street: Frame, distance: Field, width: float, paved: bool, colour: Colour) -> None:
-    """Streets where `distance` (metres to the nearest centre line) is within half of `width`.
+    """Paint streets where `distance` (metres to the nearest centre line) is within half of `width`.
 
     Paved ones get pavements, worn wheel tracks and, if wide, a dashed centre line; the others get ruts and
     grown-in edges.

@@ -65,8 +65,8 @@ class Surface:
     slope: tuple[Field, Field]
 
 
-def raise_hip(along: Field, across: Field, length: float, width: float, pitch: float, gable: bool) -> Surface:
-    """Planes that rise from the eaves: from all four sides, or from the long two where `gable`."""
+def build_hip(along: Field, across: Field, length: float, width: float, pitch: float, gable: bool) -> Surface:
+    """Build planes that rise from the eaves: from all four sides, or from the long two where `gable`."""
     from_end, from_side = length / 2 - np.abs(along), width / 2 - np.abs(across)
     end = np.zeros(along.shape, bool) if gable else from_end < from_side
     rise = pitch * np.where(end, from_end, from_side)
@@ -75,21 +75,23 @@ def raise_hip(along: Field, across: Field, length: float, width: float, pitch: f
 
 
 def join(first: Surface, second: Surface) -> Surface:
-    """Two wings of one building: where both are, the higher one is seen."""
+    """Join two wings of one building: where both are, the higher one is seen."""
     upper = second.inside & (~first.inside | (second.rise > first.rise))
-    slope = (np.where(upper, *pair) for pair in zip(second.slope, first.slope, strict=True))
-    return Surface(first.inside | second.inside, np.where(upper, second.rise, first.rise), (next(slope), next(slope)))
+    rise = np.where(upper, second.rise, first.rise)
+    along = np.where(upper, second.slope[0], first.slope[0])
+    across = np.where(upper, second.slope[1], first.slope[1])
+    return Surface(first.inside | second.inside, rise, (along, across))
 
 
-def raise_roof(frame: Frame, form: Form, length: float, width: float) -> Surface:
-    """The surface of a roof that fills `length` by `width` metres round the centre of `frame`."""
+def build_roof(frame: Frame, form: Form, length: float, width: float) -> Surface:
+    """Build the surface of a roof that fills `length` by `width` metres round the centre of `frame`."""
     along, across, pitch = frame.along, frame.across, PITCH[form]
     if form == "angle":  # two wings, 65 % as wide as the plot, meet in a corner
         wing = 0.65 * width
-        front = raise_hip(along, across + (width - wing) / 2, length, wing, pitch, gable=True)
-        side = raise_hip(across, along - (length - wing) / 2, width, wing, pitch, gable=True)
+        front = build_hip(along, across + (width - wing) / 2, length, wing, pitch, gable=True)
+        side = build_hip(across, along - (length - wing) / 2, width, wing, pitch, gable=True)
         return join(front, Surface(side.inside, side.rise, (side.slope[1], side.slope[0])))
-    outer = raise_hip(along, across, length, width, pitch, gable=form == "gable")
+    outer = build_hip(along, across, length, width, pitch, gable=form == "gable")
     if form == "court":  # a ring of wings: the outer half rises, the inner half falls to the court
         wing = 0.62 * min(length, width) / 2
         inward = outer.rise > pitch * wing / 2
@@ -109,7 +111,7 @@ def raise_roof(frame: Frame, form: Form, length: float, width: float) -> Surface
 
 
 def lay_material(canvas: Canvas, rng: np.random.Generator, frame: Frame, surface: Surface, roof: Roof) -> Field:
-    """The colours of a roof covered with its material, shape (3, rows, columns)."""
+    """Colour a roof with its material, shape (3, rows, columns)."""
     end = np.abs(surface.slope[0]) > np.abs(surface.slope[1])
     course, sheet = np.where(end, frame.along, frame.across), np.where(end, frame.across, frame.along)
     colour = jitter(rng, roof.colour, 0.09)
@@ -144,7 +146,7 @@ def paint_building(
     eaves: float,
     roof: Roof,
 ) -> None:
-    """A building of `size` (length, width) metres with walls of `eaves` metres, marked in the canvas's mask.
+    """Paint a building of `size` (length, width) metres with walls of `eaves` metres, and mark it in the mask.
 
     Gables, valleys and ridges follow the longer side. The mask is the outline of the roof, without a court.
     """
@@ -153,7 +155,7 @@ def paint_building(
     angle += float(rng.integers(2)) * np.pi
     length, width = size
     frame = canvas.frame(centre, angle, float(np.hypot(length, width)) / 2)
-    surface = raise_roof(frame, roof.form, length, width)
+    surface = build_roof(frame, roof.form, length, width)
     colour = lay_material(canvas, rng, frame, surface, roof)
     canvas.paint(frame, surface.inside, colour, surface.rise + np.float32(eaves), surface.slope)
     np.copyto(canvas.building[frame.window], 255, where=surface.inside)
@@ -166,7 +168,7 @@ def paint_building(
 
 
 def locate(centre: Point, angle: float, along: float, across: float) -> Point:
-    """The point that lies so many metres along and across from `centre`, in axes turned by `angle`."""
+    """Find the point that lies so many metres along and across from `centre`, in axes turned by `angle`."""
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     return centre[0] + along * cos - across * sin, centre[1] + along * sin + across * cos
 
@@ -179,7 +181,7 @@ def paint_plant(
     size: tuple[float, float],
     eaves: float,
 ) -> None:
-    """What flat roofs carry: stair heads, air conditioners, water tanks, skylights."""
+    """Paint what flat roofs carry: stair heads, air conditioners, water tanks, skylights."""
     for _ in range(int(rng.integers(1, 5))):
         along, across = rng.uniform(-0.36, 0.36, 2) * size
         spot = locate(centre, angle, along, across)
@@ -204,7 +206,7 @@ def paint_ridge(
     size: tuple[float, float],
     eaves: float,
 ) -> None:
-    """What pitched roofs carry: a pale ridge, a chimney on tiles, now and then solar panels."""
+    """Paint what pitched roofs carry: a pale ridge, a chimney on tiles, now and then solar panels."""
     length, width = size
     end = 0 if roof.form == "gable" else width / 2
     canvas.tint(

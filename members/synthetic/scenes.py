@@ -17,7 +17,7 @@ from members.common.errors import InputError
 from members.common.files import write_whole
 from members.synthetic.layouts import lay_scene
 from members.synthetic.painting import FINE, MARGIN, PIXEL, Canvas, as_planes
-from members.synthetic.styles import KINDS, Neighbourhood, settle
+from members.synthetic.styles import KINDS, Neighbourhood, draw_neighbourhood
 
 AIRLIGHT = (0.78, 0.80, 0.83)  # the colour of haze
 GROUP_SIZE = 4  # tiles of one neighbourhood
@@ -38,6 +38,7 @@ class Camera:
 
 
 def draw_camera(rng: np.random.Generator) -> Camera:
+    """Draw what one flight found and brought."""
     red, blue = rng.normal(1, 0.035, 2)
     return Camera(
         exposure=rng.uniform(0.85, 1.2),
@@ -51,7 +52,7 @@ def draw_camera(rng: np.random.Generator) -> Camera:
 
 
 def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The canvas without its margin as an RGB picture, uint8, shape (size, size, 3)."""
+    """Photograph the canvas without its margin: RGB, uint8, shape (size, size, 3)."""
     sunlit = np.where(canvas.cast_shadows(), 0, canvas.light)
     shade = camera.shade * as_planes((0.94, 0.99, 1.10))  # the sky that lights a shadow is blue
     scene = cv2.merge(list(crop(canvas.colour * (shade + (1 - shade) * np.float32(sunlit)))))
@@ -67,21 +68,22 @@ def photograph(canvas: Canvas, camera: Camera, rng: np.random.Generator) -> NDAr
 
 
 def crop(canvas: NDArray) -> NDArray:
+    """Cut the margin off arrays of the canvas, (..., side, side)."""
     return canvas[..., FINE * MARGIN : -FINE * MARGIN, FINE * MARGIN : -FINE * MARGIN]
 
 
 def shrink_mask(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """The mask in pixels: 255 where at least half of the canvas's samples in a pixel are 255, else 0."""
+    """Turn the canvas's mask into pixels: 255 where at least half of a pixel's samples are 255, else 0."""
     side = fine.shape[0] // FINE
     covered = fine.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
     return np.where(covered >= 127.5, 255, 0).astype(np.uint8)
 
 
-def settle_group(group: int) -> tuple[Neighbourhood, Camera]:
-    """What the tiles of a group share. Each three groups in a row are one town, one suburb, one countryside."""
+def draw_group(group: int) -> tuple[Neighbourhood, Camera]:
+    """Draw what the tiles of a group share. Each three groups in a row are one town, one suburb, one countryside."""
     order = np.random.default_rng([group // len(KINDS), 2]).permutation(len(KINDS))
     rng = np.random.default_rng([group, 1])
-    return settle(KINDS[order[group % len(KINDS)]], rng), draw_camera(rng)
+    return draw_neighbourhood(KINDS[order[group % len(KINDS)]], rng), draw_camera(rng)
 
 
 def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -104,10 +106,10 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
     """
     if seed < 0 or size < 32:
         raise InputError(f"draw_scene: seed {seed}, size {size}; seed must be 0 or more, size 32 or more; raise it")
-    place, camera = settle_group(seed // GROUP_SIZE)
+    style, camera = draw_group(seed // GROUP_SIZE)
     rng = np.random.default_rng([seed, 0])
-    canvas = Canvas(size, place.sun, rng)
-    lay_scene(canvas, place, rng)
+    canvas = Canvas(size, style.sun, rng)
+    lay_scene(canvas, style, rng)
     return photograph(canvas, camera, rng), shrink_mask(crop(canvas.building))
 
 
@@ -135,7 +137,7 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
         image_id = f"scene_{number:04d}"
         write_tiff(folder / "images" / f"{image_id}.tif", image.transpose(2, 0, 1))
         write_tiff(folder / "masks" / f"{image_id}.tif", mask[None])
-        kind = settle_group(scene_seed // GROUP_SIZE)[0].kind
+        kind = draw_group(scene_seed // GROUP_SIZE)[0].kind
         rows.append((image_id, f"neighbourhood_{number // GROUP_SIZE:03d}", kind))
     with (
         write_whole(folder / "groups.csv") as temporary,
@@ -147,9 +149,9 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
 def write_tiff(path: Path, bands: NDArray[np.uint8]) -> None:
     """Write bands, shape (bands, height, width), on a plane of metres: readers warn of pixels without a size."""
     count, height, width = bands.shape
-    place = rasterio.Affine.scale(PIXEL, -PIXEL)
+    transform = rasterio.Affine.scale(PIXEL, -PIXEL)
     with write_whole(path) as temporary, rasterio.open(
         temporary, "w", driver="GTiff", width=width, height=height, count=count, dtype="uint8",
-        transform=place, compress="deflate",
+        transform=transform, compress="deflate",
     ) as target:  # fmt: skip
         target.write(bands)

@@ -50,7 +50,7 @@ class Neighbourhood:
     palms: bool
 
 
-def settle(kind: Kind, rng: np.random.Generator) -> Neighbourhood:
+def draw_neighbourhood(kind: Kind, rng: np.random.Generator) -> Neighbourhood:
     """Draw a neighbourhood: one season, one sun, four sorts of roof."""
     season = int(rng.integers(3))
     chosen = [ROOFS[kind][i] for i in rng.permutation(len(ROOFS[kind]))[:4]]

@@ -1,16 +1,27 @@
 """Augmentation policies, seeded by (seed, epoch, tile) so that a resumed run sees what it would have seen."""
 
+import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
 
-import albumentations as A
 import cv2
 import numpy as np
-from albumentations.augmentations.geometric import functional as geometric
 
-Pair = tuple[np.ndarray, np.ndarray]
+from members.data.raster import Pair
 
-D4 = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
+SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
+    lambda pixels: pixels,
+    lambda pixels: np.rot90(pixels),
+    lambda pixels: np.rot90(pixels, 2),
+    lambda pixels: np.rot90(pixels, 3),
+    lambda pixels: pixels[::-1],
+    lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    lambda pixels: pixels[:, ::-1],
+    lambda pixels: pixels.swapaxes(0, 1),
+)
+"""The eight symmetries of the square, of (h, w) or (h, w, c)."""
 PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
 
@@ -18,15 +29,30 @@ PASTE_SHARE = 0.4
 _own = threading.local()
 
 
-def take_transforms(policy: str) -> A.Compose:
-    """This thread's transforms of a policy: seeding them and calling them must not be torn apart by another thread."""
+def take_transforms(policy: str) -> Any:
+    """Return this thread's transforms of a policy: no other thread may seed them before they are called."""
     if policy not in vars(_own):
         setattr(_own, policy, build_transforms(policy))
     return getattr(_own, policy)
 
 
-def build_transforms(policy: str) -> A.Compose:
-    """What albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
+def import_albumentations() -> ModuleType:
+    """Import albumentations, which asks a registry for updates unless an environment variable says no."""
+    before = os.environ.get("NO_ALBUMENTATIONS_UPDATE")
+    os.environ["NO_ALBUMENTATIONS_UPDATE"] = "1"
+    try:
+        import albumentations
+    finally:
+        if before is None:
+            os.environ.pop("NO_ALBUMENTATIONS_UPDATE", None)
+        else:
+            os.environ["NO_ALBUMENTATIONS_UPDATE"] = before
+    return albumentations
+
+
+def build_transforms(policy: str) -> Any:
+    """Compose what albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
+    A = import_albumentations()
     light = A.RandomBrightnessContrast(0.25, 0.25, p=0.6)
     season = A.HueSaturationValue(12, 25, 15, p=0.5)
     gamma = A.RandomGamma((75, 135), p=0.3)
@@ -43,12 +69,12 @@ def build_transforms(policy: str) -> A.Compose:
 
 
 def lighten_haze(image: np.ndarray, **_: object) -> np.ndarray:
-    """Thin white haze: contrast down to 75 %, the dark end lifted."""
+    """Lay thin white haze over an image: contrast down to 75 %, the dark end lifted."""
     return cv2.addWeighted(image, 0.75, image, 0, 50)
 
 
 def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed: tuple[int, int]) -> Pair:
-    """One training example of a tile.
+    """Make one training example of a tile.
 
     Args:
         pairs: all training tiles, images uint8 (h, w, 3) with masks bool (h, w).
@@ -75,15 +101,15 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
 
 
 def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: np.random.Generator) -> Pair:
-    """A random crop of a tile, in a random symmetry of the square unless the policy is "none"."""
+    """Cut a random crop out of a tile, in a random symmetry of the square unless the policy is "none"."""
     image, mask = pad_tile(image, crop), pad_tile(mask, crop)
     top, left = (int(rng.integers(side - crop + 1)) for side in mask.shape)
     window = np.s_[top : top + crop, left : left + crop]
     image, mask = image[window], mask[window]
     if policy == "none":
         return image, mask
-    element = D4[rng.integers(len(D4))]
-    return geometric.d4(image, element), geometric.d4(mask, element)
+    turn = SYMMETRIES[rng.integers(len(SYMMETRIES))]
+    return turn(image), turn(mask)
 
 
 def paste_buildings(

@@ -7,7 +7,8 @@ import keras
 import numpy as np
 
 from members.common.errors import InputError
-from members.training.augment import Pair, augment_tile, pad_tile
+from members.data.raster import Pair
+from members.training.augment import augment_tile, pad_tile
 from members.training.spec import MemberSpec
 
 
@@ -36,7 +37,7 @@ class TrainingBatches(keras.utils.PyDataset):
         return len(self.pairs) // self.size
 
     def list_indices(self, step: int) -> np.ndarray:
-        """Which tiles a batch is made of."""
+        """Return the indices of the tiles that a batch is made of."""
         return self.order[step * self.size : (step + 1) * self.size]
 
     def __getitem__(self, step: int) -> Pair:
@@ -51,7 +52,7 @@ class TrainingBatches(keras.utils.PyDataset):
 
 
 def draw_order(built_up: Sequence[bool], balance: float | None, seed: tuple[int, int]) -> np.ndarray:
-    """The tiles of one epoch, in order: as many as there are.
+    """Draw the tiles of one epoch, in order: as many as there are.
 
     Args:
         built_up: whether each tile has any building.

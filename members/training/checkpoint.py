@@ -1,4 +1,4 @@
-"""What a training leaves on disk: the whole state after every epoch, and the history of epochs."""
+"""What a training leaves on disk: the whole state after every epoch, the history of epochs, and its curves."""
 
 import csv
 import io
@@ -17,6 +17,14 @@ from members.training.spec import MemberSpec, read_spec
 
 Row = dict[str, float]
 COLUMNS = ("epoch", "loss", "iou", "val_loss", "val_iou", "learning_rate", "seconds")
+CURVES = {
+    "loss/training": "loss",
+    "loss/validation": "val_loss",
+    "iou/training": "iou",
+    "iou/validation": "val_iou",
+    "learning_rate": "learning_rate",
+    "seconds": "seconds",
+}
 
 
 def read_progress(spec: MemberSpec, folder: FoldFolder) -> list[Row]:
@@ -56,8 +64,17 @@ def write_history(history: Sequence[Row], path: Path) -> None:
         temporary.write_text(text.getvalue())
 
 
+def write_curves(row: Row, folder: Path) -> None:
+    """Write one epoch's row as an event file; TensorBoard joins all those of a folder."""
+    from tensorboardX import SummaryWriter
+
+    with SummaryWriter(str(folder), filename_suffix=f".epoch{row['epoch']:04.0f}") as writer:
+        for curve, column in CURVES.items():
+            writer.add_scalar(curve, row[column], int(row["epoch"]))
+
+
 def list_state(network: keras.Model) -> list[keras.Variable]:
-    """Everything that training changes: weights, statistics, dropout's random states, the optimizer's variables."""
+    """List all that training changes: weights, statistics, dropout's random states, the optimizer's variables."""
     return [*network.variables, *network.optimizer.variables]
 
 

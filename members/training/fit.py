@@ -3,22 +3,21 @@
 import math
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import keras
 import numpy as np
 
-from members.common.console import make_progress
 from members.common.errors import InputError
 from members.common.files import write_json, write_whole
+from members.data.raster import Pair
 from members.data.run import FoldFolder
-from members.training.batches import Pair, TrainingBatches, ValidationBatches
-from members.training.checkpoint import Row, read_progress, restore_state, save_state, write_history
-from members.training.logs import log_epoch
+from members.training.batches import TrainingBatches, ValidationBatches
+from members.training.checkpoint import Row, read_progress, restore_state, save_state, write_curves, write_history
 from members.training.losses import build_loss
 from members.training.networks.backend import list_accelerators, seed_backend, spread_devices
 from members.training.networks.network import build_network
-from members.training.schedule import best_epoch, is_finished, plateau_rate
+from members.training.schedule import best_epoch, choose_rate, has_time, is_finished, plateau_rate
 from members.training.spec import MemberSpec
 
 CURE = "look at them, lower the member's learning_rate, or set its clip_norm"
@@ -26,12 +25,12 @@ CURE = "look at them, lower the member's learning_rate, or set its clip_norm"
 
 def train_fold(
     spec: MemberSpec,
-    training: Sequence[Pair],
-    validation: Sequence[Pair],
+    training: Mapping[str, Pair],
+    validation: Mapping[str, Pair],
     folder: FoldFolder,
-    report: Callable[[Row], None],
-    names: Sequence[str],
     deadline: float = math.inf,
+    report: Callable[[Row], None] | None = None,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> list[Row]:
     """Train until the epochs are done or the validation loss has not fallen for `spec.patience` epochs.
 
@@ -41,12 +40,12 @@ def train_fold(
 
     Args:
         spec: the member.
-        training: images uint8 (h, w, 3) with masks bool (h, w).
+        training: image id -> image uint8 (h, w, 3) with mask bool (h, w).
         validation: the same, of groups that are not in `training`.
         folder: where spec.json, best.weights.h5, history.csv, tensorboard/ and last/ go.
-        report: called with every new epoch's row.
-        names: the training tiles' ids.
         deadline: of `time.monotonic()`, seconds; no epoch begins that would end after it, going by the longest.
+        report: called with every new epoch's row.
+        callbacks: further ones of Keras, such as a progress bar; each epoch is a `fit` of its own.
 
     Returns:
         One row an epoch: loss and pooled IoU at 0.5 on both, learning rate, seconds. Where the deadline cut it
@@ -63,30 +62,30 @@ def train_fold(
     if not has_time(history, deadline):
         return history
     seed_backend(spec.seed)
+    pairs = list(training.values())
     devices = max(len(list_accelerators()), 1)
-    steps = len(TrainingBatches(training, spec, 0, devices))
+    steps = len(TrainingBatches(pairs, spec, 0, devices))
     with spread_devices():
         network = build_network(spec, "none" if history else spec.encoder_weights)
         compile_network(network, spec, steps)
     if history:
         restore_state(network, folder.state_file)
     write_json(folder.spec_file, spec.model_dump())
-    batches = ValidationBatches(validation, spec, devices)
+    batches = ValidationBatches(list(validation.values()), spec, devices)
     for epoch in range(len(history), spec.epochs):
         if not has_time(history, deadline):
             return history
         if spec.schedule == "plateau":
             network.optimizer.learning_rate = plateau_rate(spec, [row["val_loss"] for row in history])
         began = time.monotonic()
-        examples, raw = TrainingBatches(training, spec, epoch, devices), RawWeights()
-        bar = StepBar(f"{spec.name} epoch {epoch + 1}/{spec.epochs}", steps)
+        examples, raw = TrainingBatches(pairs, spec, epoch, devices), RawWeights()
         fitted = network.fit(
             examples,
             initial_epoch=epoch,
             epochs=epoch + 1,
             verbose=0,
             shuffle=False,  # drawn by (seed, epoch); Keras would shuffle by a state that no resume restores
-            callbacks=[bar, FiniteLoss(examples, names), *([raw] if spec.ema else [])],
+            callbacks=[FiniteLoss(examples, list(training)), *([raw] if spec.ema else []), *callbacks],
         ).history
         valid = network.evaluate(batches, verbose=0, return_dict=True)
         if not np.isfinite(valid["loss"]):
@@ -108,35 +107,28 @@ def train_fold(
             raw.put_back()
         save_state(network, history, folder.state_file)
         write_history(history, folder.history_file)
-        log_epoch(folder.curves_folder, row)
-        report(row)
+        write_curves(row, folder.curves_folder)
+        if report:
+            report(row)
         if is_finished(spec, [row["val_loss"] for row in history]):
             break
     shutil.rmtree(folder.state_folder)
     return history
 
 
-def has_time(history: Sequence[Row], deadline: float) -> bool:
-    """Whether another epoch, as long as the longest so far, ends before the deadline."""
-    return time.monotonic() + max((row["seconds"] for row in history), default=0) <= deadline
-
-
 def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
     """Give the network its optimizer, built, its loss, and IoU at 0.5 pooled over the epoch.
 
     With mixed_float16 Keras scales the loss, so that small gradients do not vanish.
+
+    Args:
+        network: to be trained.
+        spec: the member.
+        steps: batches an epoch.
     """
-    rate = spec.learning_rate
-    if spec.schedule == "cosine":
-        rate = keras.optimizers.schedules.CosineDecay(
-            0.0 if spec.warmup else rate,
-            decay_steps=(spec.epochs - spec.warmup) * steps,
-            warmup_target=rate if spec.warmup else None,
-            warmup_steps=spec.warmup * steps,
-        )
     averaging = {"use_ema": True, "ema_momentum": spec.ema} if spec.ema else {}
     network.compile(
-        optimizer=keras.optimizers.Adam(rate, global_clipnorm=spec.clip_norm, **averaging),
+        optimizer=keras.optimizers.Adam(choose_rate(spec, steps), global_clipnorm=spec.clip_norm, **averaging),
         loss=build_loss(spec.loss),
         metrics=[keras.metrics.BinaryIoU(target_class_ids=[1], threshold=0.5, name="iou")],
         # XLA spends a minute compiling on a CPU, and gains nothing there
@@ -146,7 +138,7 @@ def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
 
 
 class RawWeights(keras.callbacks.Callback):
-    """Keeps the weights in training, over which Keras writes the averaged ones at the end of each `fit`."""
+    """The weights in training, over which Keras writes the averaged ones at the end of each `fit`."""
 
     def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
         self.values = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
@@ -158,7 +150,7 @@ class RawWeights(keras.callbacks.Callback):
 
 
 class FiniteLoss(keras.callbacks.Callback):
-    """Stops with the names of a batch's images as soon as the loss is not finite."""
+    """A check after every batch that stops, with the names of its images, where the loss is not finite."""
 
     def __init__(self, batches: TrainingBatches, names: Sequence[str]) -> None:
         super().__init__()
@@ -168,24 +160,5 @@ class FiniteLoss(keras.callbacks.Callback):
         # the mean over the epoch so far: it stays what it is from the first batch that is not finite
         if logs and not np.isfinite(logs["loss"]):
             images = ", ".join(self.names[index] for index in self.batches.list_indices(batch))
-            place = f"epoch {self.batches.epoch + 1}, step {batch + 1}"
-            raise InputError(f"loss {logs['loss']} in {place}, on the images {images}; {CURE}")
-
-
-class StepBar(keras.callbacks.Callback):
-    """A progress bar over the steps of one epoch, with loss and IoU."""
-
-    def __init__(self, description: str, steps: int) -> None:
-        super().__init__()
-        self.progress = make_progress()
-        self.task = self.progress.add_task(description, total=steps, note="")
-
-    def on_epoch_begin(self, epoch: int, logs: Row | None = None) -> None:
-        self.progress.start()
-
-    def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
-        note = " ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
-        self.progress.update(self.task, advance=1, note=note)
-
-    def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
-        self.progress.stop()
+            step = f"epoch {self.batches.epoch + 1}, step {batch + 1}"
+            raise InputError(f"loss {logs['loss']} in {step}, on the images {images}; {CURE}")

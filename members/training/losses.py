@@ -14,12 +14,12 @@ EPSILON = 1e-6
 
 
 def binary_crossentropy(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """Mean binary cross-entropy."""
+    """Compute the mean binary cross-entropy."""
     return ops.mean(keras.losses.binary_crossentropy(truth, prediction))
 
 
 def soft_dice(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """1 - Dice coefficient over the whole batch, smoothed by 1e-5 so that empty against empty costs nothing.
+    """Compute 1 - Dice coefficient over the whole batch, smoothed by 1e-5 so that empty against empty costs nothing.
 
     Milletari et al. 2016, https://arxiv.org/abs/1606.04797.
     """
@@ -28,14 +28,14 @@ def soft_dice(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
 
 
 def binary_focal(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """Mean focal loss with gamma 2, alpha 0.25 (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
+    """Compute the mean focal loss with gamma 2, alpha 0.25 (Lin et al. 2017, https://arxiv.org/abs/1708.02002)."""
     return ops.mean(
         keras.losses.binary_focal_crossentropy(truth, prediction, apply_class_balancing=True, alpha=0.25, gamma=2.0)
     )
 
 
 def boundary(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """1 - BF1, the boundary loss of Bokhovkin and Burnaev 2019 (https://arxiv.org/abs/1905.07852).
+    """Compute 1 - BF1, the boundary loss of Bokhovkin and Burnaev 2019 (https://arxiv.org/abs/1905.07852).
 
     A boundary is the 3x3 max pooling of the inverted mask minus that inverted mask. Where the paper extends
     it by max pooling, the notebook's network averages over 5x5; so does this. Precision is the share of the
@@ -51,13 +51,13 @@ def boundary(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
 
 
 def trace_boundary(mask: KerasTensor) -> KerasTensor:
-    """The inner boundary of a soft mask: 1 on pixels of the mask that touch a pixel outside it (8-connected)."""
+    """Trace the inner boundary of a soft mask: 1 on pixels of the mask that touch a pixel outside it (8-connected)."""
     inverted = 1 - mask
     return ops.max_pool(inverted, 3, strides=1, padding="same") - inverted
 
 
 def lovasz_hinge(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
-    """The Lovasz extension of 1 - IoU over the pixels' hinge errors, over the whole batch.
+    """Compute the Lovasz extension of 1 - IoU over the pixels' hinge errors, over the whole batch.
 
     Berman et al. 2018, https://arxiv.org/abs/1705.08790. Over the batch, not image by image, because the score
     pools the pixels of all tiles. The hinge needs logits; they are taken back out of the probabilities, so
@@ -72,7 +72,7 @@ def lovasz_hinge(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
 
 
 def grade_errors(truth: KerasTensor) -> KerasTensor:
-    """How much 1 - IoU grows with each pixel got wrong, pixels in descending order of error (their Algorithm 1)."""
+    """Compute how much 1 - IoU grows with each pixel got wrong, in descending order of error (their Algorithm 1)."""
     count = ops.sum(truth)
     loss = 1 - (count - ops.cumsum(truth)) / (count + ops.cumsum(1 - truth))
     return ops.concatenate([loss[:1], loss[1:] - loss[:-1]])
@@ -87,7 +87,7 @@ LOSSES: dict[str, tuple[Callable[[KerasTensor, KerasTensor], KerasTensor], ...]]
 
 
 def build_loss(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
-    """The sum of a named loss's terms, computed in float32; its result is of shape (1,)."""
+    """Make the sum of a named loss's terms, computed in float32; its result is of shape (1,)."""
 
     def loss(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         truth, prediction = ops.cast(truth, "float32"), ops.cast(prediction, "float32")

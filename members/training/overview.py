@@ -1,8 +1,7 @@
 """The commands that show what there is to train: the members, and what they see of the tiles."""
 
-import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import cv2
 import numpy as np
@@ -12,15 +11,11 @@ from rich.table import Table
 from members.common.console import stdout, track
 from members.common.errors import InputError
 from members.common.files import write_whole
-from members.data.raster import read_pair
+from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
-from members.training.augment import Pair, augment_tile
 from members.training.catalog import find_spec, list_specs
 from members.training.networks.backend import choose_backend
 from members.training.spec import MemberSpec
-
-if TYPE_CHECKING:
-    import keras
 
 SIDE = 256
 OUTLINE = (255, 0, 0)
@@ -31,7 +26,7 @@ def show_members() -> None:
     """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here."""
     choose_backend()
     from members.training.networks.backbones import find_weights
-    from members.training.networks.network import build_network
+    from members.training.networks.network import build_network, count_multiply_adds
 
     specs = list_specs()
     table = Table("member", "network", "augment", "loss", "parameters", "multiply-adds", "encoder weights")
@@ -44,50 +39,6 @@ def show_members() -> None:
             f"{operations / 1e9:.1f} G", f"{spec.encoder_weights}: {find_weights(spec.backbone, spec.encoder_weights)}",
         )  # fmt: skip
     stdout.print(table)
-
-
-def count_multiply_adds(network: "keras.Model", side: int) -> int:
-    """Multiplications, each with its addition, of all convolutions and dense layers for one image.
-
-    Args:
-        network: from (batch, h, w, 3).
-        side: h and w, px.
-    """
-    import keras
-
-    counts: list[int] = []
-
-    def watch(layer: Any) -> None:
-        compute = layer.call
-
-        def compute_and_count(*args: Any, **options: Any) -> Any:
-            output = compute(*args, **options)
-            counts.append(math.prod(output.shape[1:-1]) * math.prod(layer.kernel.shape))
-            return output
-
-        layer.call = compute_and_count
-
-    class Whole(keras.Layer):  # traced as one: nested models' own inference of shapes gives up at Lambda layers
-        def call(self, image: keras.KerasTensor) -> keras.KerasTensor:
-            return network(image)
-
-    watched = [layer for layer in list_layers(network) if hasattr(layer, "kernel")]
-    for layer in watched:
-        watch(layer)
-    try:
-        Whole().compute_output_spec(keras.KerasTensor((1, side, side, 3)))
-    finally:
-        for layer in watched:
-            del layer.call  # the class's own shows again
-    return sum(counts)
-
-
-def list_layers(network: "keras.Model") -> list[Any]:
-    """All layers that are no models themselves, those of nested models included."""
-    found: list[Any] = []
-    for layer in network.layers:
-        found += list_layers(layer) if hasattr(layer, "layers") else [layer]
-    return found
 
 
 def augment(
@@ -111,7 +62,7 @@ def augment(
 
 
 def draw_sheet(spec: MemberSpec, pairs: list[Pair], indices: list[int], epochs: int) -> np.ndarray:
-    """Rows of tiles: as they are, then as the member's policy gives them in each epoch.
+    """Draw rows of tiles: as they are, then as the member's policy gives them in each epoch.
 
     Args:
         spec: whose policy, crop and seed are used.
@@ -122,6 +73,8 @@ def draw_sheet(spec: MemberSpec, pairs: list[Pair], indices: list[int], epochs: 
     Returns:
         uint8 RGB, tiles of `spec.crop` px a side with white gaps of 4 px.
     """
+    from members.training.augment import augment_tile
+
     rows = []
     for index in indices:
         seen = [augment_tile(pairs, index, spec.augment, spec.crop, (spec.seed, epoch)) for epoch in range(epochs)]
@@ -132,11 +85,11 @@ def draw_sheet(spec: MemberSpec, pairs: list[Pair], indices: list[int], epochs: 
 
 
 def outline_buildings(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """A copy of the image, uint8 (h, w, 3), with the buildings of the mask, bool (h, w), outlined in red."""
+    """Copy an image, uint8 (h, w, 3), and outline the buildings of its mask, bool (h, w), in red."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
     return cv2.drawContours(np.ascontiguousarray(image).copy(), contours, -1, OUTLINE, 2)
 
 
 def frame(image: np.ndarray) -> np.ndarray:
-    """The image with a white gap at its right and bottom."""
+    """Add a white gap at an image's right and bottom."""
     return np.pad(image, [(0, GAP), (0, GAP), (0, 0)], constant_values=255)

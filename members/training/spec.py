@@ -30,15 +30,15 @@ class MemberSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="the script's name in members/")]
+    name: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9_]*$", description="that of the script's file, which the catalog fills in")
+    ] = ""
     backbone: Backbone
     decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_*: segmentation-models'")] = "unet"
     encoder_weights: Annotated[str, Field(description="imagenet, lite, none, or a .h5 file")] = "imagenet"
     loss: Loss = "bce_dice"
     augment: Annotated[Policy, Field(description="augmentation policy")] = "d4"
-    views: Annotated[Literal["none", "flips", "d4"], Field(description="the TTA views that it was trained to bear")] = (
-        "d4"
-    )
+    views: Annotated[Literal["none", "flips", "d4"], Field(description="TTA views that its training covers")] = "d4"
     schedule: Annotated[Schedule, Field(description="how the learning rate falls")] = "plateau"
     learning_rate: Annotated[float, Field(gt=0, description="Adam's, at the start")] = 5e-5
     epochs: Annotated[int, Field(ge=1, description="at most")] = 150
@@ -62,6 +62,7 @@ class MemberSpec(BaseModel):
 
     @model_validator(mode="after")
     def check_combination(self) -> Self:
+        """Refuse what cannot be built or trained together."""
         if self.backbone.startswith("lite") and self.decoder != "unet":
             raise ValueError("segmentation-models has no Lite backbones; decoder unet")
         if self.decoder == "unet" and not self.backbone.startswith(("lite", "efficientnet")):
@@ -74,12 +75,12 @@ class MemberSpec(BaseModel):
 
     @property
     def size_multiple(self) -> int:
-        """What the sides of the network's input are multiples of, px; other tiles are padded and cropped again."""
+        """Of what the sides of the network's input are multiples, px; other tiles are padded and cropped again."""
         return PYRAMID_MULTIPLE if self.decoder == "sm_pspnet" else STRIDE
 
 
 def revise_spec(spec: MemberSpec, **changes: object) -> MemberSpec:
-    """A validated copy with the changes that are not None.
+    """Return a validated copy with the changes that are not None.
 
     Raises:
         InputError: a change breaks a rule of the spec.
@@ -94,10 +95,18 @@ def read_spec(path: Path) -> MemberSpec:
     Raises:
         InputError: it is missing, not JSON, or not a spec.
     """
-    return validate_spec(read_json(path), source=str(path))
+    spec = validate_spec(read_json(path), source=str(path))
+    if not spec.name:
+        raise InputError(f"{path}: name: Field required")
+    return spec
 
 
 def validate_spec(values: object, source: str) -> MemberSpec:
+    """Make a spec of values as a JSON file has them; `source` is where they are from.
+
+    Raises:
+        InputError: they break a rule of the spec.
+    """
     try:
         return MemberSpec.model_validate(values)
     except ValidationError as error:

@@ -3,24 +3,29 @@
 import math
 import re
 import shutil
+import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 from rich.table import Table
 
-from members.common.console import run_command, stderr, stdout, warn
+from members.common.console import make_progress, run_command, stderr, stdout, warn
 from members.common.errors import InputError
-from members.data.raster import check_tiles, read_pair
+from members.data.raster import Pair, check_tiles, read_pair
 from members.data.run import Run
-from members.data.split import Split, draw_split, leave_out_split, plan_split, split_training
-from members.data.tiles import Tile, list_tiles, read_groups
+from members.data.split import Split, assign_folds, plan_split, split_training
+from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
 from members.training.networks.backend import choose_backend, describe_devices
 from members.training.spec import MemberSpec, Precision, revise_spec
+
+if TYPE_CHECKING:
+    import keras
 
 
 def train(
@@ -83,14 +88,7 @@ def train(
     """
     deadline = time.monotonic() + parse_duration(time_budget) if time_budget else math.inf
     choose_backend()
-    changes = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "crop": crop,
-        "encoder_weights": encoder_weights,
-        "precision": precision,
-    }
-    place = Run(run)
+    target = Run(run)
     asked = {
         "seed": seed,
         "folds": folds,
@@ -99,28 +97,61 @@ def train(
         "leave_out": leave_out,
         "inner_valid": inner_valid,
     }
-    recorded = place.read_record().split if place.record_file.is_file() else None
-    changes["seed"] = recorded.seed if recorded else seed
+    recorded = target.read_record().split if target.record_file.is_file() else None
+    changes = {
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "crop": crop,
+        "encoder_weights": encoder_weights,
+        "precision": precision,
+        "seed": recorded.seed if recorded else seed,
+    }
     specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
     if recorded:
-        check_split(place, recorded, asked)
+        check_split(target, recorded, asked)
     split = recorded or plan_split(**asked)
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
     pairs = [read_pair(tile) for tile in tiles]
     if recorded:
-        place.check_tiles(tiles)
+        target.check_tiles(tiles)
     else:
-        split = assign_groups(data, tiles, [int(mask.sum()) for _, mask in pairs], split)
+        split = assign_folds(data, tiles, [int(mask.sum()) for _, mask in pairs], split)
     if fold is not None and fold >= split.folds:
         raise InputError(f"--fold {fold}: the folds of this run are 0 to {split.folds - 1}; name one of them")
     folds_now = range(split.folds) if fold is None else [fold]
-    fit_members(specs, tiles, pairs, split, place, data, restart, folds_now, deadline)
+    fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """A data set, its tiles with their pixels, and the split that says which of them a fold trains on."""
+
+    folder: Path
+    tiles: list[Tile]
+    pairs: list[Pair]
+    split: Split
+
+    def take_fold(self, fold: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
+        """Return the tiles that a fold trains on, and those that its early stopping looks at, by image id."""
+        held = [self.split.validates(tile.group, fold) for tile in self.tiles]
+        training = [index for index, out in enumerate(held) if not out]
+        validation = [index for index, out in enumerate(held) if out]
+        if self.split.inner_valid:
+            groups = [self.tiles[index].group for index in training]
+            areas = [int(self.pairs[index][1].sum()) for index in training]
+            inner = list(zip(training, split_training(groups, areas, self.split.seed), strict=True))
+            training, validation = [index for index, out in inner if not out], [index for index, out in inner if out]
+        return self.take(training), self.take(validation)
+
+    def take(self, indices: Iterable[int]) -> dict[str, Pair]:
+        """Return some tiles' pixels by image id."""
+        return {self.tiles[index].image_id: self.pairs[index] for index in indices}
 
 
 def parse_duration(text: str) -> float:
-    """Seconds in "8.5h", "90m" or "600s".
+    """Convert "8.5h", "90m" or "600s" to seconds.
 
     Raises:
         InputError: it is none of those.
@@ -129,22 +160,6 @@ def parse_duration(text: str) -> float:
     if not found:
         raise InputError(f"--time-budget {text}: not a duration; a number and h, m or s, such as 8.5h")
     return float(found[1]) * {"h": 3600, "m": 60, "s": 1}[found[2]]
-
-
-def assign_groups(data: Path, tiles: Sequence[Tile], areas: Sequence[int], plan: Split) -> Split:
-    """Fill in which fold validates each group: drawn at random, or the groups that `leave_out` names.
-
-    Raises:
-        InputError: `leave_out` contradicts another option, is malformed, or names no tile.
-    """
-    groups = [tile.group for tile in tiles]
-    if plan.leave_out is None:
-        return draw_split(groups, areas, plan)
-    column, equals, value = plan.leave_out.partition("=")
-    if not equals or plan.folds > 1:
-        raise InputError(f"--leave-out {plan.leave_out}: is COLUMN=VALUE, and goes without --folds; correct that")
-    values = read_groups(data, [tile.image_id for tile in tiles], column)
-    return leave_out_split(groups, [values[tile.image_id] == value for tile in tiles], plan)
 
 
 def check_split(run: Run, recorded: Split, asked: Mapping[str, object]) -> None:
@@ -158,14 +173,11 @@ def check_split(run: Run, recorded: Split, asked: Mapping[str, object]) -> None:
 
 
 def fit_members(
-    specs: list[MemberSpec],
-    tiles: list[Tile],
-    pairs: list[tuple],
-    split: Split,
+    specs: Sequence[MemberSpec],
+    data: TrainingSet,
     run: Run,
-    data: Path,
-    restart: bool,
     folds: Sequence[int],
+    restart: bool,
     deadline: float,
 ) -> None:
     """Train folds of every member, one after the other, and print a table of them."""
@@ -183,26 +195,20 @@ def fit_members(
         )
     stderr.print("\n".join(plans))
     if not run.record_file.is_file():
-        run.write_record(data, tiles, split)
+        run.write_record(data.folder, data.tiles, data.split)
     run.log_command()
     table = Table("member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes")
     for spec, fold, folder in jobs:
         if restart:
             shutil.rmtree(folder.path, ignore_errors=True)
-        training, validation = part_fold(tiles, pairs, split, fold)
+        training, validation = data.take_fold(fold)
         label = f"{spec.name} fold {fold}"
         steps = max(len(training) // spec.batch_size, 1)
         stderr.print(
             f"{label}: {len(training)} tiles, {steps} steps an epoch, {steps * spec.epochs:,} in {spec.epochs} epochs"
         )
         history = train_fold(
-            spec,
-            [pairs[index] for index in training],
-            [pairs[index] for index in validation],
-            folder,
-            partial(report, label, spec.epochs),
-            [tiles[index].image_id for index in training],
-            deadline,
+            spec, training, validation, folder, deadline, partial(report, label, spec.epochs), [show_steps(spec, steps)]
         )
         if not history or folder.state_file.is_file():
             stderr.print(f"{label}: the time is up after {len(history)} epochs; the same command goes on from there")
@@ -216,21 +222,28 @@ def fit_members(
         )  # fmt: skip
     stdout.print(table)
     stdout.print(
-        f"weights in {run.members_folder}; next: roofstack predict --data {data} --run {run.path} --part valid"
+        f"weights in {run.members_folder}; next: roofstack predict --data {data.folder} --run {run.path} --part valid"
     )
 
 
-def part_fold(tiles: Sequence[Tile], pairs: Sequence[tuple], split: Split, fold: int) -> tuple[list[int], list[int]]:
-    """Indices of the tiles that a fold trains on, and of those that its early stopping looks at."""
-    training = [index for index, tile in enumerate(tiles) if not split.validates(tile.group, fold)]
-    if not split.inner_valid:
-        return training, [index for index, tile in enumerate(tiles) if split.validates(tile.group, fold)]
-    groups, areas = [tiles[index].group for index in training], [int(pairs[index][1].sum()) for index in training]
-    inner = split_training(groups, areas, split.seed)
-    return (
-        [index for index, held in zip(training, inner, strict=True) if not held],
-        [index for index, held in zip(training, inner, strict=True) if held],
-    )
+def show_steps(spec: MemberSpec, steps: int) -> "keras.callbacks.Callback":
+    """Make a callback that shows a bar over the steps of each epoch, with loss and IoU."""
+    import keras
+
+    progress = make_progress()
+    task = progress.add_task("", total=steps, note="")
+
+    def begin(epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        progress.reset(task, description=f"{spec.name} epoch {epoch + 1}/{spec.epochs}", note="")
+        progress.start()
+
+    def advance(batch: int, logs: Mapping[str, float] | None = None) -> None:
+        progress.update(task, advance=1, note=" ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items()))
+
+    def end(epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        progress.stop()
+
+    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end, on_train_batch_end=advance)
 
 
 def report(label: str, epochs: int, row: dict[str, float]) -> None:
@@ -242,6 +255,6 @@ def report(label: str, epochs: int, row: dict[str, float]) -> None:
     )
 
 
-def run_member(spec: MemberSpec) -> None:
-    """The command line of one member script."""
-    run_command(train, members=[spec.name])
+def run_member(script: str) -> NoReturn:
+    """Run the command line of one member script, given its `__file__`: `train` with the member of that name."""
+    run_command(train, [Path(script).stem, *sys.argv[1:]])

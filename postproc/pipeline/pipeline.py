@@ -94,9 +94,9 @@ class Pipeline:
         """
         content = read_json(path)
         if not isinstance(content, dict) or "recipe" not in content:
-            return cls(Blend(dict.fromkeys(members, 1)), Recipe.parse(content, str(path)))
+            return cls(Blend.mean(members), Recipe.parse(content, str(path)))
         recipe = Recipe.parse(content["recipe"], str(path))
-        blend = Blend(dict.fromkeys(members, 1))
+        blend = Blend.mean(members)
         if "members" in content:
             blend = Blend.parse(content, path, CURE)
         return cls(blend, recipe, parse_outlines(content.get("outlines"), path))

@@ -42,7 +42,7 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def build_encoder(backbone: str, weights: str) -> keras.Model:
-    """An encoder from RGB 0..255, (batch, h, w, 3) with h and w multiples of 32, to five feature tensors.
+    """Build an encoder from RGB 0..255, (batch, h, w, 3) with h and w multiples of 32, to five feature tensors.
 
     The features have strides 2, 4, 8, 16 and 32, finest first.
 
@@ -63,7 +63,7 @@ def build_encoder(backbone: str, weights: str) -> keras.Model:
 
 
 def build_efficientnet(backbone: str, weights: str) -> keras.Model:
-    """An EfficientNet of the efficientnet package as an encoder, its preprocessing included."""
+    """Build an EfficientNet of the efficientnet package as an encoder, its preprocessing included."""
     import efficientnet.model
 
     build = getattr(efficientnet.model, backbone.replace("efficientnetb", "EfficientNetB"))
@@ -78,7 +78,7 @@ def build_efficientnet(backbone: str, weights: str) -> keras.Model:
 
 
 def import_segmentation_models() -> Any:
-    """The package, told to take the modules that are handed to its functions."""
+    """Import the package, told to take the modules that are handed to its functions."""
     os.environ.setdefault("SM_FRAMEWORK", "keras")
     keras.utils.generic_utils = keras.utils  # where the package looks for get_custom_objects
     with contextlib.redirect_stdout(io.StringIO()):  # it prints which framework it took
@@ -90,7 +90,7 @@ def import_segmentation_models() -> Any:
 
 
 def build_segmentation_model(decoder: str, backbone: str, weights: str) -> keras.Model:
-    """A U-Net, FPN or Linknet of segmentation-models from RGB 0..255 to probabilities, both (batch, h, w, channels)."""
+    """Build a U-Net, FPN or Linknet of segmentation-models from RGB 0..255 to probabilities, (batch, h, w, 1)."""
     models = import_segmentation_models().models
     build = {"sm_unet": models.unet.Unet, "sm_fpn": models.fpn.FPN, "sm_linknet": models.linknet.Linknet}[decoder]
     net = fetch_weights(
@@ -102,7 +102,7 @@ def build_segmentation_model(decoder: str, backbone: str, weights: str) -> keras
 
 
 def build_pyramid_encoder(backbone: str, weights: str) -> keras.Model:
-    """An encoder of segmentation-models from RGB 0..255 to its features of stride 8, where its PSPNet cuts."""
+    """Build an encoder of segmentation-models from RGB 0..255 to its features of stride 8, where its PSPNet cuts."""
     factory = import_segmentation_models().backbones.backbones_factory.Backbones
     net = fetch_weights(
         lambda source: factory.get_backbone(
@@ -118,7 +118,7 @@ def build_pyramid_encoder(backbone: str, weights: str) -> keras.Model:
 
 
 def preprocess(rgb: keras.KerasTensor, backbone: str) -> keras.KerasTensor:
-    """RGB 0..255 as the backbone's ImageNet weights expect it: the package's own preprocess_input, as a layer."""
+    """Scale RGB 0..255 as the backbone's ImageNet weights expect it: the package's own preprocess_input, as a layer."""
     if backbone == "resnet34":  # its first layer normalises
         return rgb
     if backbone in ("inceptionresnetv2", "mobilenetv2"):
@@ -167,7 +167,7 @@ def load_file(encoder: keras.Model, path: str) -> None:
 
 
 def find_weights(backbone: str, weights: str) -> str:
-    """Whether encoder weights are on this machine: "here", "to download", "not installed" or "missing"."""
+    """Tell whether encoder weights are on this machine: "here", "to download", "not installed" or "missing"."""
     if weights == "none":
         return "here"
     if weights == "lite":

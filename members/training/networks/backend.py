@@ -69,15 +69,18 @@ def seed_backend(seed: int) -> None:
 
 
 def list_accelerators() -> list[str]:
-    """The GPUs that Keras computes on, as its backend names them."""
+    """List the GPUs that Keras computes on, as its backend names them."""
     import keras
 
-    return keras.distribution.list_devices("gpu") if keras.backend.backend() != "torch" else []
+    if keras.backend.backend() == "torch":
+        return []
+    # asked for GPUs alone, JAX raises where it has none
+    return [device for device in keras.distribution.list_devices() if device.startswith("gpu")]
 
 
 @contextlib.contextmanager
 def spread_devices() -> Iterator[None]:
-    """Within it a network is built for all GPUs, each batch shared out among them; with one or none as ever."""
+    """Build networks within it for all GPUs, each batch shared out among them; with one or none as ever."""
     import keras
 
     devices = list_accelerators()
@@ -94,11 +97,11 @@ def spread_devices() -> Iterator[None]:
 
 
 def describe_devices() -> str:
-    """The devices that training runs on, with their memory: "2 CPU cores, 24 GiB" or "NVIDIA H200, 143771 MiB"."""
+    """Name the devices that training runs on, with their memory: "2 CPU cores, 24 GiB", "NVIDIA H200, 143771 MiB"."""
     if list_accelerators() and shutil.which("nvidia-smi"):
         query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
-        return "; ".join(subprocess.run(query, capture_output=True, text=True, check=False).stdout.split("\n")).strip(
-            "; "
-        )
+        listed = subprocess.run(query, capture_output=True, text=True, check=False).stdout
+        return "; ".join(listed.strip().splitlines())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return f"{len(os.sched_getaffinity(0))} CPU cores, {memory:.0f} GiB"
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS has it not
+    return f"{cores} CPU cores, {memory:.0f} GiB"

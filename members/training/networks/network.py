@@ -1,4 +1,7 @@
-"""The network that a spec describes."""
+"""The network that a spec describes, and what it costs."""
+
+import math
+from typing import Any
 
 import keras
 
@@ -35,3 +38,45 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
         return keras.Model(inputs, outputs, name=spec.name)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def count_multiply_adds(network: keras.Model, side: int) -> int:
+    """Count multiplications, each with its addition, of all convolutions and dense layers for one image.
+
+    Args:
+        network: from (batch, h, w, 3).
+        side: h and w, px.
+    """
+    counts: list[int] = []
+
+    def watch(layer: Any) -> None:
+        compute = layer.call
+
+        def compute_and_count(*args: Any, **options: Any) -> Any:
+            output = compute(*args, **options)
+            counts.append(math.prod(output.shape[1:-1]) * math.prod(layer.kernel.shape))
+            return output
+
+        layer.call = compute_and_count
+
+    class Whole(keras.Layer):  # traced as one: nested models' own inference of shapes gives up at Lambda layers
+        def call(self, image: keras.KerasTensor) -> keras.KerasTensor:
+            return network(image)
+
+    watched = [layer for layer in list_layers(network) if hasattr(layer, "kernel")]
+    for layer in watched:
+        watch(layer)
+    try:
+        Whole().compute_output_spec(keras.KerasTensor((1, side, side, 3)))
+    finally:
+        for layer in watched:
+            del layer.call  # the class's own shows again
+    return sum(counts)
+
+
+def list_layers(network: keras.Model) -> list[Any]:
+    """List all layers that are no models themselves, those of nested models included."""
+    found: list[Any] = []
+    for layer in network.layers:
+        found += list_layers(layer) if hasattr(layer, "layers") else [layer]
+    return found

@@ -2,15 +2,17 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 from conftest import Outcome
 
+from members.data.raster import Pair
 from members.data.run import FoldFolder
+from members.training.spec import MemberSpec
 from members.training.train import parse_duration
 
 RoofStack = Callable[..., Outcome]
@@ -20,7 +22,7 @@ TILES = {f"tile{number}" for number in range(6)}  # tile0 and tile1 are of g0, t
 class Fitted(NamedTuple):
     """What `train_fold` was called with."""
 
-    spec: Any
+    spec: MemberSpec
     training: set[str]
     validation: int
     folder: FoldFolder
@@ -35,9 +37,16 @@ def fitted(monkeypatch: pytest.MonkeyPatch) -> list[Fitted]:
 
     calls: list[Fitted] = []
 
-    def train_fold(spec, training, validation, folder, report, names, deadline) -> list[dict[str, float]]:  # type: ignore[no-untyped-def]
-        assert len(training) == len(names)
-        calls.append(Fitted(spec, set(names), len(validation), folder, deadline))
+    def train_fold(
+        spec: MemberSpec,
+        training: Mapping[str, Pair],
+        validation: Mapping[str, Pair],
+        folder: FoldFolder,
+        deadline: float,
+        report: object,
+        callbacks: object,
+    ) -> list[dict[str, float]]:
+        calls.append(Fitted(spec, set(training), len(validation), folder, deadline))
         row = {"epoch": 1.0, "loss": 0.5, "iou": 0.5, "val_loss": 0.5, "val_iou": 0.25, "seconds": 60.0}
         return [row, row | {"epoch": 2.0, "val_loss": 0.25, "val_iou": 0.75}]
 
