@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensemble.mapfolder.maps import Manifest
+from ensemble.mapfolder.maps import Manifest, map_path
 from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.metrics import Objective
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.data.run import Run
+from postproc.geo.frames import read_frame
 from postproc.pipeline.recipe import Recipe
 from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
@@ -100,6 +101,7 @@ def tune(
         cross_fit=cross_fit,
         studies=open_studies,
         progress=track,
+        frames=[read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles],
     )
     study = record_study(tuning, open_studies)
     draw_plots(tuning, study, target.report_folder)

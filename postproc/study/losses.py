@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from ensemble.mapfolder.samples import Sample
-from ensemble.statistics.counts import Counts, count_pixels, index_groups
+from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import map_threads
 from postproc.study.fits import Task
+from postproc.study.units import Unit, list_units, read_units
 from postproc.study.verdict import Verdict
 
 
@@ -49,31 +50,37 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     default = Pipeline(final.blend)
     pairs = {step.name: (step.rival.pipelines[0], step.fit.pipelines[0]) for step in verdict.steps}
 
-    def count(numbered: tuple[int, Sample]) -> tuple[np.ndarray, np.ndarray]:
-        """Return intersection and union of three masks, (3, 2), and objects and those that steps lose, (1 + steps,)."""
-        number, (maps, truth) = numbered
-        masks: dict[str, np.ndarray] = {}
+    def count(unit_and_tiles: tuple[Unit, list[Sample]]) -> list[tuple[TileCounts, np.ndarray]]:
+        """Count each tile of a unit: three masks, and true objects and those that steps lose, (1 + steps,)."""
+        unit, tiles = unit_and_tiles
+        drawn: dict[str, list[np.ndarray]] = {}
 
-        def make_mask(pipeline: Pipeline) -> np.ndarray:
+        def draw(pipeline: Pipeline) -> list[np.ndarray]:
             key = json.dumps(pipeline.describe())
-            if key not in masks:
-                masks[key] = pipeline.mask(pipeline.blend.mix(maps))
-            return masks[key]
+            if key not in drawn:
+                drawn[key] = unit.draw(pipeline, [pipeline.blend.mix(maps) for maps, _ in tiles])
+            return drawn[key]
 
-        chosen = final if folds is None else per_fold[folds[index[number]]]
-        overlaps = [((mask & truth).sum(), (mask | truth).sum()) for mask in map(make_mask, (default, final, chosen))]
-        objects, labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=4)
-        losses = [
-            len(np.setdiff1d(labels[make_mask(before) & truth], labels[make_mask(after) & truth]))
-            for before, after in pairs.values()
-        ]
-        return np.array(overlaps), np.array([objects - 1, *losses])
+        counted = []
+        for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):
+            chosen = final if folds is None else per_fold[folds[index[number]]]
+            masks = [draw(pipeline)[position] for pipeline in (default, final, chosen)]
+            columns = count_pixels(*np.array([((mask & truth).sum(), (mask | truth).sum()) for mask in masks]).T)
+            objects, labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=4)
+            losses = [
+                len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
+                for before, after in pairs.values()
+            ]
+            counted.append((columns, np.array([objects - 1, *losses])))
+        return counted
 
-    tiles = task.progress(enumerate(task.samples), "applying what was chosen", len(task.samples))
-    columns, objects = [], np.zeros(1 + len(pairs), np.int64)
-    for overlaps, losses in map_threads(count, tiles):
-        columns.append(count_pixels(*overlaps.T))
-        objects += losses
-    counts = Counts.from_tiles(task.groups, columns)
+    columns: dict[int, TileCounts] = {}
+    objects = np.zeros(1 + len(pairs), np.int64)
+    units = read_units(task, "applying what was chosen")
+    for unit, counted in zip(list_units(task), map_threads(count, units), strict=True):
+        for number, (own, losses) in zip(unit.numbers, counted, strict=True):
+            columns[number] = own
+            objects += losses
+    counts = Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
     lost = dict(zip(pairs, objects[1:].tolist(), strict=True))
     return Losses(counts[0], counts[1], counts[2] if folds is not None else None, int(objects[0]), lost)

@@ -16,6 +16,7 @@ from ensemble.statistics.metrics import METRICS, Objective
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
+from postproc.geo.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
@@ -166,6 +167,7 @@ def tune_pipeline(
     cross_fit: bool = True,
     studies: "Callable[[], Studies] | None" = None,
     progress: Progress = silent,
+    frames: Sequence[Frame] = (),
 ) -> Tuning:
     """Tune threshold, closing, opening, areas, blend weights and outlines; keep only the steps that pay.
 
@@ -185,6 +187,7 @@ def tune_pipeline(
         cross_fit: whether to judge on held-out groups; without it scores are in sample, and overstate.
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.
+        frames: where each tile lies; then outlines of tiles that touch are drawn together, as `submit` does.
 
     Returns:
         The tuning; `.pipeline` is what was kept, `str()` its table.
@@ -200,7 +203,7 @@ def tune_pipeline(
             "pixels and two members or more; leave it out"
         )
     pooled = tuple(pool_groups(list(samples.groups)))
-    task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress)
+    task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress, tuple(frames))
     blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
         return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS)
