@@ -16,7 +16,7 @@ from shapely import MultiPolygon, Polygon, box
 
 from members.data.raster import read_mask
 from postproc.formats.submission import write_submission
-from postproc.scoring.inputs import find_truth
+from postproc.scoring.layouts import find_truth
 
 Call = Callable[..., Outcome]
 CORNER: rasterio.Affine = PLACE["transform"]

@@ -97,7 +97,7 @@ def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path,
     picture = cv2.imread(str(run.report_folder / "gains.png"))
     assert picture is not None
     assert picture.shape[1] >= 900
-    assert not (run.report_folder / "kernels.png").exists()
+    assert not (run.report_folder / "morphology.png").exists()
 
     files = {"--output": tmp_path / "s.csv", "--vector": tmp_path / "b.gpkg"}
     arguments = [value for pair in files.items() for value in pair]

