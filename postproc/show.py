@@ -11,10 +11,10 @@ from ensemble.mapfolder.maps import read_maps
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
+from members.common.files import check_target
 from members.data.raster import read_image, read_mask
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.formats.targets import check_target
 from postproc.pipeline.pipeline import Pipeline
 
 SUGGESTIONS = 3
