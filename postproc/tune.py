@@ -18,7 +18,7 @@ from members.common.errors import InputError
 from members.data.run import Run
 from postproc.geo.frames import read_frame
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
-from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
+from postproc.tuning.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
 if TYPE_CHECKING:
     import optuna

@@ -14,7 +14,7 @@ from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Step
 from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, start_figure
 from postproc.search.grid import Grid
-from postproc.study.verdict import StepVerdict
+from postproc.tuning.verdict import StepVerdict
 
 if TYPE_CHECKING:
     import optuna

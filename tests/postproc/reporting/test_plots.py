@@ -20,8 +20,8 @@ from postproc.pipeline.steps import Areas, Morphology
 from postproc.reporting.figures import GREEN, GREY, ORANGE, save_figure
 from postproc.reporting.plots import list_numbers, plot_gains, plot_importance, plot_step, plot_thresholds
 from postproc.search.grid import Choice, Grid
-from postproc.study.fits import Fit
-from postproc.study.verdict import StepVerdict
+from postproc.tuning.fits import Fit
+from postproc.tuning.verdict import StepVerdict
 
 TRUTH = np.zeros((4, 10), bool)
 TRUTH[:, :5] = True

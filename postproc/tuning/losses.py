@@ -14,9 +14,9 @@ from ensemble.mapfolder.samples import Sample
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import map_threads
-from postproc.study.fits import Task
-from postproc.study.units import Unit, list_units, read_units
-from postproc.study.verdict import Verdict
+from postproc.tuning.fits import Task
+from postproc.tuning.units import Unit, list_units, read_units
+from postproc.tuning.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
                 drawn[key] = unit.draw(pipeline, [pipeline.blend.mix(maps) for maps, _ in tiles])
             return drawn[key]
 
-        counted = []
+        counted: list[tuple[TileCounts, np.ndarray]] = []
         for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):
             chosen = final if folds is None else per_fold[folds[index[number]]]
             masks = [draw(pipeline)[position] for pipeline in (default, final, chosen)]

@@ -4,8 +4,8 @@ from itertools import product
 
 import numpy as np
 
-from ensemble.selection.blend import Blend
 from ensemble.mapfolder.samples import Sample
+from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels
 from ensemble.statistics.metrics import METRICS, Objective
 from postproc.pipeline.outlines import OutlineRecipe
@@ -14,8 +14,8 @@ from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
 from postproc.search.counting import map_threads
 from postproc.search.grid import Choice
-from postproc.study.fits import Fit, Task
-from postproc.study.units import Unit, list_units, read_units
+from postproc.tuning.fits import Fit, Task
+from postproc.tuning.units import Unit, list_units, read_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
@@ -74,5 +74,5 @@ def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> Til
     if objective == "boundary_iou":
         mask, truth = find_band(mask), find_band(truth)
         columns = METRICS[objective].columns
-        return dict(zip(columns, (np.count_nonzero(mask & truth), np.count_nonzero(mask | truth)), strict=True))
-    return count_pixels(np.array(np.count_nonzero(mask & truth)), np.array(np.count_nonzero(mask | truth)))
+        return dict(zip(columns, (np.sum(mask & truth), np.sum(mask | truth)), strict=True))
+    return count_pixels(np.sum(mask & truth), np.sum(mask | truth))

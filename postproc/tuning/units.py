@@ -13,7 +13,7 @@ from postproc.geo.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import draw_masks, outline_images
 from postproc.pipeline.pipeline import Pipeline
-from postproc.study.fits import Task
+from postproc.tuning.fits import Task
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,10 @@ from postproc.geo.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
-from postproc.study.fits import Task, fit_blends, fit_flat_steps, take_neutral
-from postproc.study.losses import Losses, apply_verdict
-from postproc.study.outlines import fit_outlines
-from postproc.study.verdict import StepVerdict, Verdict, add_step, judge_steps
+from postproc.tuning.fits import Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.tuning.losses import Losses, apply_verdict
+from postproc.tuning.outlines import fit_outlines
+from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
     from postproc.study.studies import Studies
@@ -210,7 +210,7 @@ def tune_pipeline(
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)
     study = None
     if tune_weights:
-        from postproc.study.weights import find_blends  # brings Optuna
+        from postproc.tuning.weight_step import find_blends  # brings Optuna
 
         blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
@@ -222,7 +222,7 @@ def tune_pipeline(
 
 def tune_buildings(task: Task, blend: Blend, studies: "Callable[[], Studies] | None", trials: int) -> Tuning:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pipeline`."""
-    from postproc.study.building_steps import judge_buildings  # brings Optuna
+    from postproc.tuning.building_steps import judge_buildings  # brings Optuna
 
     verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials)
     return Tuning(task, verdict, apply_verdict(task, verdict), None, study)
