@@ -23,8 +23,10 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import blend_maps
-from ensemble.selection.greedy import ROUNDS, build_library, collect_blend, select_members
+from ensemble.selection.greedy import ROUNDS, select_members
+from ensemble.selection.library import Library, build_library
 from ensemble.statistics.counts import count_thresholds
 from ensemble.statistics.estimates import draw_groups
 from members.common.console import run_command, stdout
@@ -51,6 +53,12 @@ def read_tiles(data: Path, count: int) -> Iterator[tuple[str, list[np.ndarray], 
             noise = rng.normal(0, 10 + 6 * copy, maps[0].shape)
             maps.append(np.clip(maps[copy % 2] + noise, 0, 255).astype(np.uint8))
         yield row["group"], maps, read(data / "hot_buildings/training/masks/img" / name) > 0
+
+
+def lay_out(tiles: Tiles, groups: Sequence[str]) -> Library:
+    """Lay out the maps, as `select_members` takes them."""
+    maps = {str(member): [values[member] for values, _ in tiles] for member in range(len(tiles[0][0]))}
+    return build_library(ArraySamples(maps, [truth for _, truth in tiles], groups))
 
 
 def cut_arrays(blend: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -85,7 +93,7 @@ def select_on_arrays(tiles: Tiles, times: np.ndarray, rounds: int, count: Counte
     for _ in range(rounds):
         found = []
         for member in range(members):
-            more = tuple(n + (place == member) for place, n in enumerate(picks))
+            more = tuple(n + (each == member) for each, n in enumerate(picks))
             found.append((score_arrays(tiles, more, times, count), picks[member] > 0, -member, more))
         score, _, _, picks = max(found)
         if score > best_score:
@@ -95,7 +103,7 @@ def select_on_arrays(tiles: Tiles, times: np.ndarray, rounds: int, count: Counte
 
 def compare_picks(tiles: Tiles, groups: Sequence[str], bags: int, rounds: int, count: Counter) -> bool:
     """Tell whether both ways pick the same members in every bag."""
-    library = build_library([str(n) for n in range(len(tiles[0][0]))], tiles, groups)
+    library = lay_out(tiles, groups)
     draws = draw_groups(len(set(groups)), bags)
     index = np.unique(groups, return_inverse=True)[1]
     ours = select_members(library, draws, rounds)
@@ -119,8 +127,8 @@ def bench(
     """Time both; the last line is one JSON object."""
     read_in = list(read_tiles(data, maps))
     groups, tiles = [group for group, _, _ in read_in], [(values, truth) for _, values, truth in read_in]
-    library = build_library([str(n) for n in range(len(tiles[0][0]))], tiles, groups)
-    collect_blend(library, [1] * len(library.members))  # compiles, or loads what was compiled
+    library = lay_out(tiles, groups)
+    library.count_blend([1] * len(library.members))  # compiles, or loads what was compiled
     draws = draw_groups(len(set(groups)), bags)
     start = time.process_time()
     picks = select_members(library, draws)

@@ -44,7 +44,6 @@ from postproc.scoring.shapes import (
     count_vertices,
     measure_c_iou,
     measure_iou,
-    measure_n_ratio,
     measure_polis,
     measure_right_angles,
 )
@@ -154,7 +153,7 @@ def score_outlines(
         "building_iou": iou.mean(),
         "c_iou": measure_c_iou(iou, counts, drawn_counts).mean(),
         "polis": measure_polis(ours[there], theirs[there]).mean(),
-        "n_ratio": measure_n_ratio(counts, drawn_counts),
+        "n_ratio": float(counts.sum() / drawn_counts.sum()),
         "right_angles": np.average(measure_right_angles(ours[there]), weights=counts[there]),
     }
 

@@ -1,23 +1,19 @@
-"""One map out of several members' maps, and the command that chooses how much each member counts."""
+"""The command that chooses how much each member counts."""
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 import typer
 
-from ensemble.mapfolder.valid import read_members, read_valid
-from ensemble.selection.blend import Blend
-from ensemble.selection.calibration import Calibration, CalibrationName, judge_calibration
-from ensemble.selection.diversity import ErrorMoments
-from ensemble.selection.greedy import build_library
-from ensemble.selection.methods import Judgement, judge_blends, parse_weights, take_method
-from ensemble.selection.tables import print_calibration, print_correlation, print_judgements
-from members.common.console import run_command, stdout, track
+from ensemble.mapfolder.samples import RunSamples
+from ensemble.selection.calibration import CalibrationName
+from ensemble.selection.judgement import Method
+from ensemble.selection.report import complete_weights, select_blend
+from members.common.console import print_table, run_command, stdout, track
+from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import Run
-
-Method = Literal["auto", "mean", "single", "greedy"]
 
 
 def blend(
@@ -45,41 +41,33 @@ def blend(
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
     the interval of its gain is above 0.
     """
-    place = Run(run)
-    manifests, tiles, sizes = read_valid(place, data)
-    members = list(manifests)
-    given = None if weights is None else parse_weights(weights, members)
-    pairs = track(read_members(place, members, tiles, sizes), "reading maps", len(tiles))
-    moments = ErrorMoments(len(members))
-    library = build_library(members, moments.watch(pairs), [tile.group for tile in tiles])
-    judgements = judge_blends(library, bags, given)
-    chosen = take_method(judgements, method if given is None else "given")
-    calibration = calibrate and judge_calibration(library, chosen, calibrate, bags)
-    place.log_command()
-    content = describe_choice(chosen, judgements, calibration)
-    write_json(place.blend_file, content | {"error_correlation": moments.describe()})
-    print_judgements(judgements, chosen, len(tiles), len(set(library.groups)))
-    print_correlation(members, moments.correlate())
-    if calibration:
-        print_calibration(calibration)
-    kept = calibration.judgement if calibration and calibration.pays else chosen
-    if idle := [member for member, weight in kept.weights.items() if not weight]:
-        stdout.print(f"weight 0, so not needed: {', '.join(idle)}")
-    stdout.print(f"written: {place.blend_file}")
+    folder = Run(run)
+    samples = RunSamples(folder, data)
+    given = None if weights is None else parse_weights(weights, samples.members)
+    report = select_blend(samples, method=method, bags=bags, calibrate=calibrate, given=given, progress=track)
+    folder.log_command()
+    write_json(folder.blend_file, report.describe())
+    for table in report.tables:
+        print_table(table)
+    stdout.print(f"written: {folder.blend_file}")
 
 
-def describe_choice(
-    chosen: Judgement, judgements: Sequence[Judgement], calibration: Calibration | None
-) -> dict[str, Any]:
-    """The content of blend.json: the blend, and what each way to blend, and calibration, is worth."""
-    blend, judged = Blend(chosen.weights), {}
-    if calibration:
-        judged = {
-            "calibration": {"by": calibration.method, "kept": calibration.pays, **calibration.judgement.describe()}
-        }
-        blend = Blend(calibration.judgement.weights, calibration.tables) if calibration.pays else blend
-    scores = {each.method: each.describe() for each in judgements}
-    return {**blend.describe(), "method": chosen.method, "objective": "pooled_iou", "scores": scores, **judged}
+def parse_weights(text: str, members: Sequence[str]) -> dict[str, int]:
+    """Read weights written as `member=weight,member=weight`; members that are left out get 0.
+
+    Raises:
+        InputError: an unknown member, a weight that is no integer or negative, or all are 0.
+    """
+    given = {}
+    try:
+        for part in text.split(","):
+            member, _, weight = part.strip().partition("=")
+            if not weight.isascii() or not weight.isdigit():
+                raise InputError(f"{member}={weight}; weights are non-negative integers, as in a=2,b=1")
+            given[member] = int(weight)
+        return dict(zip(members, complete_weights(given, members), strict=True))
+    except InputError as error:
+        raise InputError(f"--weights {text}: {error}") from None
 
 
 if __name__ == "__main__":

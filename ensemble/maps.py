@@ -177,6 +177,8 @@ def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
         else:
             with open_raster(path) as raster:
                 values = read_bands(raster)
+    except InputError:
+        raise
     except (ValueError, OSError, EOFError, RasterioError) as error:
         raise InputError(f"{path}: not a readable array ({error}); export it again") from None
     shape = values.shape

@@ -4,17 +4,18 @@ import csv
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import typer
-from rich.table import Table
 
 from ensemble.predict import predict
 from ensemble.selection.blend import Blend, read_blend
-from members.common.console import stderr, stdout, warn
+from ensemble.statistics.metrics import METRICS
+from members.common.console import print_table, stderr, stdout, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.common.tables import ResultTable
 from members.data.raster import check_tiles, read_image, read_mask, read_pair
 from members.data.run import Run
 from members.data.split import NEVER_VALID, Split, draw_split
@@ -22,21 +23,20 @@ from members.data.tiles import Tile, list_tiles
 from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train
-from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
-from postproc.pipeline.recipe import Recipe
-from postproc.reporting.report import draw_sheet
-from postproc.scoring.inputs import find_truth
-from postproc.scoring.pixels import count_overlap, pool_overlaps
-from postproc.submit import choose_outlines, choose_recipe, submit
+from postproc.scoring.layouts import find_truth
+from postproc.scoring.pixels import count_mask, pool_masks
+from postproc.submit import submit
 from postproc.tune import tune
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, TEST_SHARE, VALID_SHARE = 108, 0.15, 0.2
 EPOCHS, BATCH_SIZE, CROP = 9, 4, 128
 PICTURED = 4
 ORIGIN = "origin.json"
-CleanUp = tuple[Recipe, OutlineRecipe | None]
 
 
 def demo(
@@ -52,8 +52,9 @@ def demo(
     A sixth of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
     that was stopped goes on where it was.
     """
+    from postproc.reporting.figures import save_figure
+
     choose_backend()
-    place = Run(run)
     source = data or draw_scenes(run / "scenes", tiles)
     prepare_data(source, run / "data", tiles)
     own = run / "data"
@@ -64,11 +65,12 @@ def demo(
     tune(own, run)
     submit(run, "test", own)
     truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
-    tuned = choose_recipe(place, "test", "tuned")[0], choose_outlines(place, "tuned")
-    stdout.print(tabulate_stages(place, truths, tuned))
+    made = Run(run)
+    tuned = Pipeline.of_run(made, "test")
+    print_table(tabulate_stages(made, truths, tuned))
     picture = run / "demo.png"
-    draw_sheet(picture_tiles(place, truths, tuned), picture)
-    stdout.print(f"submission: {place.submission_file('test')}\npicture: {picture}")
+    save_figure(draw_results(made, truths, tuned), picture)
+    stdout.print(f"submission: {made.submission_file('test')}\npicture: {picture}")
 
 
 def draw_scenes(folder: Path, count: int) -> Path:
@@ -115,7 +117,7 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
 
 
 def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> tuple[list[Tile], list[int]]:
-    """Whole groups that make up about a share of the tiles and of the building area."""
+    """Choose whole groups that make up about a share of the tiles and of the building area."""
     split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=share))
     chosen = [split.fold_of_group[tile.group] != NEVER_VALID for tile in tiles]
     return (
@@ -124,42 +126,43 @@ def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> t
     )
 
 
-def score_stage(part: Path, weights: Mapping[str, int], clean_up: CleanUp, truths: Mapping[str, np.ndarray]) -> float:
-    """Pooled IoU of a blend and its clean-up over the tiles set aside."""
-    overlaps = (
-        count_overlap(truth, Pipeline(Blend(weights), *clean_up).mask(read_blend(part, weights, image_id, truth.shape)))
+def score_stage(part: Path, pipeline: Pipeline, truths: Mapping[str, np.ndarray]) -> float:
+    """Return the pooled IoU of a pipeline over the tiles set aside.
+
+    Args:
+        part: the folder of the members' folders of maps.
+        pipeline: from maps to masks.
+        truths: image id -> bool (h, w).
+    """
+    counts = (
+        count_mask(truth, pipeline.mask(read_blend(part, pipeline.blend, image_id, truth.shape)))
         for image_id, truth in truths.items()
     )
-    return float(pool_overlaps(overlaps).iou)
+    return float(METRICS["pooled_iou"].compute(pool_masks(counts)))
 
 
-def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: CleanUp) -> Table:
-    """The table of what each stage brings."""
+def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> ResultTable:
+    """Return the table of what each stage brings."""
     single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
-    blend = dict.fromkeys(MEMBERS, 1)
-    neutral: CleanUp = Recipe(), None
-    stages = {f"member {name}": (single, {name: 1}, neutral) for name in MEMBERS}
-    stages["blend of both"] = (single, blend, neutral)
-    stages["blend with TTA (d4)"] = (averaged, blend, neutral)
-    stages["blend with TTA, tuned"] = (averaged, blend, tuned)
-    table = Table("stage", "pooled IoU", title=f"{len(truths)} tiles that nothing was trained or tuned on")
-    for name, stage in stages.items():
-        table.add_row(name, f"{score_stage(*stage, truths):.4f}")
-    return table
+    blend = Pipeline(Blend.mean(MEMBERS))
+    stages = {f"member {name}": (single, Pipeline(Blend({name: 1}))) for name in MEMBERS}
+    stages["blend of both"] = single, blend
+    stages["blend with TTA (d4)"] = averaged, blend
+    stages["blend with TTA, tuned"] = averaged, tuned
+    rows = [(name, f"{score_stage(*stage, truths):.4f}") for name, stage in stages.items()]
+    return ResultTable(f"{len(truths)} tiles that nothing was trained or tuned on", ("stage", "pooled IoU"), rows)
 
 
-def picture_tiles(
-    run: Run, truths: Mapping[str, np.ndarray], clean_up: CleanUp
-) -> list[tuple[str, np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Panels of a few tiles with buildings, evenly spread over the ids."""
-    built = [image_id for image_id, truth in truths.items() if truth.any()]
-    shown = [built[i] for i in np.linspace(0, len(built) - 1, min(PICTURED, len(built))).astype(int)]
-    panels = []
+def draw_results(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> "Figure":
+    """Draw the panels of a few tiles with buildings, at equal distances in the list of ids."""
+    from postproc.reporting.panels import ImageResult, draw_rows
+
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
-    for image_id in shown:
-        truth = truths[image_id]
-        blend = read_blend(run.part_folder("test"), dict.fromkeys(MEMBERS, 1), image_id, truth.shape)
-        mask = Pipeline(Blend({}), *clean_up).mask(blend)
-        caption = f"{image_id}   IoU {count_overlap(truth, mask).iou:.3f}"
-        panels.append((caption, read_image(images[image_id]), truth, blend, mask))
-    return panels
+    built = [image_id for image_id, truth in truths.items() if truth.any()]
+    rows = {}
+    for index in np.linspace(0, len(built) - 1, min(PICTURED, len(built))).astype(int).tolist():
+        image_id, truth = built[index], truths[built[index]]
+        values = read_blend(run.part_folder("test"), tuned.blend, image_id, truth.shape)
+        result = ImageResult.of_map(read_image(images[image_id]), truth, values, tuned)
+        rows[f"{image_id}: {result.describe()}"] = result
+    return draw_rows(rows)

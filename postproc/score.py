@@ -1,21 +1,19 @@
 """The command that scores masks or outlines against the truth, pixel by pixel and building by building."""
 
-from collections.abc import Callable, Iterable, Mapping
 from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from members.common.console import run_command, stdout, track, warn
+from members.common.console import print_table, run_command, track, warn
 from members.common.errors import InputError
 from members.data.tiles import read_groups
-from postproc.formats.submission import check_ids, read_ids
-from postproc.geo.frames import Frame, read_frame
-from postproc.scoring.buildings import Comparison, compare_buildings, make_building_scorer
-from postproc.scoring.inputs import Picture, find_images, find_table, find_truth, read_masks, read_truth, read_vector
-from postproc.scoring.pixels import Overlap, count_overlap, make_mask_scorer, pool_overlaps
-from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, tabulate_scores, write_rows
+from postproc.scoring.layouts import find_table
+from postproc.scoring.pixels import pool_masks
+from postproc.scoring.reading import open_inputs
+from postproc.scoring.scores import make_scorer
+from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
 
 
 def score(
@@ -53,78 +51,27 @@ def score(
     tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
     file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
-    source = submission or vector
-    if source is None or (submission and vector):
-        raise InputError("score takes one of --submission FILE and --vector FILE; give either")
-    masks = {} if truth.is_file() else find_truth(truth)
-    if not masks and images is None:
-        raise InputError(f"{truth}: a vector file does not tell the images' places and sizes; give them as --images")
-    wanted = read_ids(submission) if submission else list(masks) or None
-    files = find_images(images, wanted) if images else masks
-    expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
-    if submission:
-        check_ids(submission, wanted or (), expected)
-    if not masks and len(expected) < len(files):
-        warn(f"{source} has {len(expected)} of the {len(files)} images at {images}; the others are not scored")
-    frames = read_frames(files, expected) if vector or not masks else {}
-    predicted = read_masks(source) if submission else read_vector(source, frames)
-    ids = sorted(expected)
+    inputs = open_inputs(truth, submission, vector, images)
+    if len(inputs.ids) < inputs.images:
+        scored = f"{len(inputs.ids)} of the {inputs.images} images at {images}"
+        warn(f"{inputs.source} has {scored}; the others are not scored")
     table = find_table(images, truth)
     if by and table is None:
         raise InputError(f"--by {by}: no tiles.csv or groups.csv at {images or truth}; add one, with the column {by}")
-    groups = read_groups(table, ids) if table else {image_id: image_id for image_id in ids}
-    regions = read_groups(table, ids, by) if table and by else {}
+    groups = read_groups(table, inputs.ids) if table else {image_id: image_id for image_id in inputs.ids}
+    regions = read_groups(table, inputs.ids, by) if table and by else {}
 
-    pairs = track(predicted, "scoring", len(expected))
-    overlaps, comparisons = compare_images(pairs, read_truth(truth, masks, frames), source)
-    pool_overlaps(overlaps.values())
-    scorers = [make_mask_scorer([overlaps[i] for i in ids]), make_building_scorer([comparisons[i] for i in ids])]
-    rows = list_rows(scorers, ids, list(groups.values()), by, list(regions.values()))
+    compared = inputs.compare(track(inputs.predicted, "scoring", len(inputs.ids)))
+    pool_masks(image.columns for image in compared)
+    rows = list_rows(make_scorer(compared), inputs.ids, list(groups.values()), by, list(regions.values()))
     if output is not None:
         write_rows(output, rows)
     if json:
         typer.echo(dumps(describe_rows(rows)))
         return
-    stdout.print(tabulate_scores(rows[0]))
+    print_table(rows[0].scores.tabulate())
     if by:
-        stdout.print(tabulate_regions(rows, by))
-
-
-def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
-    """The frames of the images whose ids are expected.
-
-    Raises:
-        InputError: an image is missing, or is no raster.
-    """
-    for image_id, mask in expected.items():
-        if image_id not in files:
-            raise InputError(f"{mask}: mask without an image; --images has to hold {image_id} too")
-    return {image_id: read_frame(files[image_id]) for image_id in expected}
-
-
-def compare_images(
-    predicted: Iterable[tuple[str, Picture]], truth: Callable[[str], Picture], source: Path
-) -> tuple[dict[str, Overlap], dict[str, Comparison]]:
-    """Compare each image's buildings with the true ones, one image at a time in memory.
-
-    Args:
-        predicted: ids and buildings.
-        truth: gives the true buildings of an id.
-        source: the file that is scored, for errors.
-
-    Raises:
-        InputError: a size differs from the truth's.
-    """
-    overlaps, comparisons = {}, {}
-    for image_id, ours in predicted:
-        theirs = truth(image_id)
-        try:
-            overlaps[image_id] = count_overlap(theirs.mask, ours.mask)
-        except InputError as error:
-            raise InputError(f"{source}, image {image_id}: {error}") from None
-        iou = float(overlaps[image_id].iou)
-        comparisons[image_id] = compare_buildings(ours.outlines, theirs.outlines, iou, ours.confidences)
-    return overlaps, comparisons
+        print_table(tabulate_regions(rows, by))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ensemble.statistics.metrics import Objective
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.data.run import Run
-from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
 if TYPE_CHECKING:
@@ -147,9 +147,10 @@ def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Se
 
 def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
     """Write the plots."""
-    from postproc.reporting.plots import plot_gains, plot_importance, plot_kernels, plot_thresholds
+    from postproc.reporting.figures import save_figure
+    from postproc.reporting.plots import plot_gains, plot_importance, plot_step, plot_thresholds
 
-    plot_gains(tuning.verdict.steps, tuning.objective, folder / "gains.png")
+    save_figure(plot_gains(tuning.verdict.steps, tuning.objective), folder / "gains.png")
     if tuning.grid is None:
         return
     chosen, blend = tuning.pipeline, tuning.verdict.steps[0].fit.blends[0]
@@ -158,9 +159,11 @@ def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
     if chosen.recipe != Recipe(threshold=chosen.recipe.threshold) or chosen.blend != blend:
         label = "chosen recipe"
         curves[label] = tuning.trace_curve(chosen)
-    plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective, folder / "threshold.png")
-    plot_kernels(tuning.grid, tuning.objective, chosen.recipe, folder / "kernels.png")
-    plot_importance(study, folder / "importance.png")
+    thresholds = plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective)
+    save_figure(thresholds, folder / "threshold.png")
+    step = FLAT_STEPS[0]
+    save_figure(plot_step(tuning.grid, step, tuning.objective, chosen.recipe), folder / f"{step.label}.png")
+    save_figure(plot_importance(study), folder / "importance.png")
 
 
 if __name__ == "__main__":

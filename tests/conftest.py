@@ -3,15 +3,20 @@
 import hashlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 import rasterio
+from hypothesis import settings
+
+from ensemble.mapfolder.samples import ArraySamples
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
+settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -54,6 +59,22 @@ def write_tiles(folder: Path, count: int = 6, size: tuple[int, int] = (64, 64), 
     rows = [f"tile{number},g{number // 2}\n" for number in range(count)]
     (folder / "groups.csv").write_text("image_id,group\n" + "".join(rows))
     return folder
+
+
+TILE_GROUPS = ["b", "a", "b", "c"]
+
+
+def draw_samples(members: int, seed: int = 0, noise: float = 60, groups: Sequence[str] = TILE_GROUPS) -> ArraySamples:
+    """Draw four tiles of three sizes: maps of a random truth by members m0, m1, .., each noisier than the last."""
+    rng = np.random.default_rng(seed)
+    truths: list[np.ndarray] = []
+    maps: dict[str, list[np.ndarray]] = {f"m{member}": [] for member in range(members)}
+    for size in [(6, 9), (4, 5), (6, 9), (7, 3)]:
+        truths.append(rng.random(size) < 0.4)
+        for member, own in enumerate(maps.values()):
+            values = 128 + 90 * (truths[-1] - 0.5) + rng.normal(0, noise + 5 * member, size)
+            own.append(np.clip(values, 0, 255).astype(np.uint8))
+    return ArraySamples(maps, truths, groups)
 
 
 @pytest.fixture

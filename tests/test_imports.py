@@ -27,12 +27,13 @@ ENSEMBLE = {
 }
 SHARED = {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder", "ensemble.selection"}
 POSTPROC = {
+    "postproc.operators": set[str](),
     "postproc.polygons": {"members.common"},
     "postproc.geo": {"members.common", "members.data", "postproc.polygons"},
-    "postproc.pipeline": {*SHARED, "postproc.polygons"},
+    "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons"},
     "postproc.formats": {"members.common", "members.data", "postproc.polygons", "postproc.geo"},
     "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
-    "postproc.search": {*SHARED, "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
+    "postproc.search": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
     "postproc.study": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search",
@@ -57,8 +58,6 @@ NETWORK_ROOMS = ("members.training", "ensemble.inference")
 
 
 PENDING = {  # to be mended by those who are at work there, then deleted
-    "postproc.search.curve": "imports study",
-    "postproc.study.outcome": "imports a command",
     "ensemble.inference.scenes": "sets GDAL_CACHEMAX",
 }
 

@@ -1,6 +1,7 @@
 """One map out of several members' maps: the weights, the calibration tables, and the weighted mean."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,12 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run
 
+Picks = tuple[int, ...]
+"""Weights in the order of the members: how often each is in the blend."""
+
 
 def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray:
-    """The weighted mean of maps, rounded half to even.
+    """Return the weighted mean of maps, rounded half to even.
 
     Args:
         maps: uint8 (h, w) each, probability = value / 255.
@@ -26,33 +30,128 @@ def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray
     Raises:
         InputError: a weight is negative, or all are 0.
     """
-    if sum(weights) == 0 or min(weights) < 0:
-        raise InputError(f"weights {list(weights)}; they are non-negative integers and not all 0")
+    check_weights(weights)
     total = sum(weight * values.astype(np.float64) for weight, values in zip(weights, maps, strict=True))
     return np.rint(total / sum(weights)).astype(np.uint8)
 
 
-@dataclass(frozen=True, eq=False)  # compared as a mapping, so by weights alone
-class Blend(Mapping[str, int]):
-    """How much each member counts: a mapping of members to weights, with the tables that calibrate their maps.
+def check_weights(weights: Sequence[int]) -> None:
+    """Raise InputError unless the weights are non-negative integers, at least one above 0."""
+    integers = all(isinstance(weight, int | np.integer) and not isinstance(weight, bool) for weight in weights)
+    if not integers or not any(weights) or min(weights) < 0:
+        raise InputError(f"weights {list(weights)}; they are non-negative integers and not all 0")
+
+
+def divide_sums(weight: int) -> np.ndarray:
+    """Return the blended value of every sum of weight * value, uint8 (255 * weight + 1,): rint(sum / weight)."""
+    return np.rint(np.arange(255 * weight + 1) / weight).astype(np.uint8)
+
+
+def reduce_weights(weights: Sequence[int]) -> Picks:
+    """Return the same shares in the smallest integers."""
+    divisor = math.gcd(*weights)
+    return tuple(weight // divisor for weight in weights)
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """How much each member counts, and how its maps are calibrated. Call it on maps to blend them.
 
     Attributes:
         weights: member -> non-negative integer, not all 0.
         tables: member -> uint8 (256,), what its maps' values are replaced by before they are blended; members
             without a table are blended as they are.
+
+    Example:
+        >>> blend = Blend({"a": 1, "b": 3})
+        >>> blend({"a": [np.uint8([[0, 10]])], "b": [np.uint8([[4, 20]])]})
+        [array([[ 3, 18]], dtype=uint8)]
     """
 
     weights: Mapping[str, int]
     tables: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def __getitem__(self, member: str) -> int:
-        return self.weights[member]
+    @classmethod
+    def mean(cls, members: Iterable[str]) -> "Blend":
+        """Return the blend in which all members count alike."""
+        return cls(dict.fromkeys(members, 1))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.weights)
+    @property
+    def members(self) -> tuple[str, ...]:
+        """Every member that the weights were chosen among, those of weight 0 included."""
+        return tuple(self.weights)
 
-    def __len__(self) -> int:
-        return len(self.weights)
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The members of a weight above 0: those whose maps are needed."""
+        return tuple(member for member, weight in self.weights.items() if weight)
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether weights and tables are the same."""
+        if not isinstance(other, Blend):
+            return NotImplemented
+        return (
+            self.weights == other.weights
+            and self.tables.keys() == other.tables.keys()
+            and all(np.array_equal(table, other.tables[member]) for member, table in self.tables.items())
+        )
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __call__(self, maps: Mapping[str, Sequence[np.ndarray]]) -> list[np.ndarray]:
+        """Blend each tile's maps.
+
+        Args:
+            maps: member -> one map a tile, uint8 (h, w), as `predict_maps` gives them; all tiles in the same order.
+                Members of weight 0 may be left out.
+
+        Returns:
+            One map a tile, uint8 (h, w).
+
+        Raises:
+            InputError: a member's maps are missing, or are of another type, number or size than the others'.
+        """
+        used = self.used
+        for member in used:
+            if member not in maps:
+                raise InputError(f"maps: none of {member}, whose weight is {self.weights[member]}; predict them first")
+            if len(maps[member]) != len(maps[used[0]]):
+                raise InputError(
+                    f"maps[{member!r}]: {len(maps[member])}, but {len(maps[used[0]])} of {used[0]}; give one a tile, "
+                    "all in the same order"
+                )
+        tiles = zip(*(maps[member] for member in used), strict=True)
+        return [self._blend_tile(number, tile) for number, tile in enumerate(tiles)]
+
+    def _blend_tile(self, number: int, maps: Sequence[np.ndarray]) -> np.ndarray:
+        for member, values in zip(self.used, maps, strict=True):
+            if values.dtype != np.uint8 or values.ndim != 2 or values.shape != maps[0].shape:
+                raise InputError(
+                    f"maps[{member!r}][{number}]: {values.dtype} {values.shape}; maps of a tile are uint8 arrays "
+                    f"(h, w) of one size, here {maps[0].shape[:2]}"
+                )
+        return self.mix_used(maps)
+
+    def mix(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """Blend one tile's maps.
+
+        Args:
+            maps: uint8 (h, w), one a member, in the order of `members`.
+
+        Returns:
+            uint8 (h, w).
+        """
+        pairs = zip(self.weights.values(), maps, strict=True)
+        return self.mix_used([values for weight, values in pairs if weight])
+
+    def mix_used(self, maps: Sequence[np.ndarray]) -> np.ndarray:
+        """Blend one tile's maps, uint8 (h, w), given for the members of `used` alone, in that order."""
+        calibrated = [self.calibrate(member, values) for member, values in zip(self.used, maps, strict=True)]
+        return blend_maps(calibrated, [self.weights[member] for member in self.used])
+
+    def calibrate(self, member: str, values: np.ndarray) -> np.ndarray:
+        """Return a member's map, uint8 (h, w), as it is blended: its values replaced where there is a table for it."""
+        return self.tables[member][values] if member in self.tables else values
 
     @classmethod
     def parse(cls, content: Any, source: Path, cure: str) -> "Blend":
@@ -78,24 +177,14 @@ class Blend(Mapping[str, int]):
     def __str__(self) -> str:
         return ", ".join(f"{weight} x {member}" for member, weight in self.weights.items() if weight)
 
-    def calibrate(self, member: str, values: np.ndarray) -> np.ndarray:
-        """Replace the values of a member's map, uint8, by those of its table, where it has one."""
-        return self.tables[member][values] if member in self.tables else values
-
-    def mix(self, maps: Sequence[np.ndarray]) -> np.ndarray:
-        """Blend one tile's maps, uint8 (h, w), one a member in the order of `weights`."""
-        pairs = zip(self.weights.items(), maps, strict=True)
-        used = [(weight, self.calibrate(member, values)) for (member, weight), values in pairs if weight]
-        return blend_maps([values for _, values in used], [weight for weight, _ in used])
-
     def describe(self) -> dict[str, Any]:
-        """As `parse` takes it, for JSON."""
+        """Return the blend as `parse` takes it, for JSON."""
         tables = {member: table.tolist() for member, table in self.tables.items()}
         return {"members": dict(self.weights)} | ({"tables": tables} if tables else {})
 
 
 def is_table(table: Any) -> bool:
-    """Whether it is what a calibration is: 256 integers of 0..255 that begin with 0 and never fall."""
+    """Tell whether it is what a calibration is: 256 integers of 0..255 that begin with 0 and never fall."""
     return (
         isinstance(table, list)
         and len(table) == 256
@@ -105,31 +194,23 @@ def is_table(table: Any) -> bool:
     )
 
 
-def read_blend(part: Path, blend: Mapping[str, int], image_id: str, size: tuple[int, int]) -> np.ndarray:
-    """Blend one image's maps, uint8 (h, w).
+def read_blend(part: Path, blend: Blend, image_id: str, size: tuple[int, int]) -> np.ndarray:
+    """Read and blend one image's maps, uint8 (h, w); those of weight 0 are not read.
 
     Args:
         part: folder of the members' folders of maps.
-        blend: member -> weight; those of weight 0 are not read. A `Blend` calibrates the maps first.
+        blend: how much each member counts.
         image_id: whose maps.
         size: (h, w), px.
+
+    Raises:
+        InputError: a map is missing, truncated, or of another size.
     """
-    used = {member: weight for member, weight in blend.items() if weight}
-    tables = blend.tables if isinstance(blend, Blend) else {}
-    maps = [read_member(part, member, image_id, size, tables) for member in used]
-    return blend_maps(maps, list(used.values()))
-
-
-def read_member(
-    part: Path, member: str, image_id: str, size: tuple[int, int], tables: Mapping[str, np.ndarray]
-) -> np.ndarray:
-    """One member's map as it is blended, uint8 (h, w): calibrated, where there is a table for the member."""
-    values = read_map(map_path(part / member, image_id), size)
-    return tables[member][values] if member in tables else values
+    return blend.mix_used([read_map(map_path(part / member, image_id), size) for member in blend.used])
 
 
 def read_weights(run: Run, members: Sequence[str]) -> Blend:
-    """The blend of the run's blend.json; without that file all members count alike.
+    """Return the blend of the run's blend.json; without that file all members count alike.
 
     Args:
         run: the run.
@@ -140,11 +221,11 @@ def read_weights(run: Run, members: Sequence[str]) -> Blend:
     """
     path = run.blend_file
     if not path.is_file():
-        return Blend(dict.fromkeys(members, 1))
+        return Blend.mean(members)
     blend = Blend.parse(read_json(path), path, "run roofstack blend again")
-    if set(blend) != set(members):
+    if set(blend.members) != set(members):
         raise InputError(
-            f"{path}: chosen among {', '.join(blend)}, but there are maps of {', '.join(members)}; "
+            f"{path}: chosen among {', '.join(blend.members)}, but there are maps of {', '.join(members)}; "
             "run roofstack blend again, or delete it to count all alike"
         )
     return blend

@@ -17,7 +17,7 @@ MetricName = str
 IOU_UNIT = 2**32  # a tile's IoU is summed in this fixed point, since floats would depend on the order
 NEUTRAL_THRESHOLD = 128
 
-Totals = Mapping[str, np.ndarray]
+Totals = Mapping[str, Any]  # arrays of one shape, or numbers
 
 
 def divide(part: Any, total: Any, of_nothing: float) -> Any:
@@ -47,6 +47,11 @@ class Metric:
     compute: Callable[[Totals], Any]
 
 
+def ranked(name: str) -> dict[str, Any]:
+    """Return column and formula of a score that is no formula on sums, and is handed over instead."""
+    return {"columns": (name,), "compute": lambda sums: sums[name]}
+
+
 def ratio(part: str, total: str, of_nothing: float) -> dict[str, Any]:
     """Return columns and formula of one column over another."""
     return {"columns": (part, total), "compute": lambda sums: divide(sums[part], sums[total], of_nothing)}
@@ -73,17 +78,23 @@ METRICS: dict[MetricName, Metric] = {
         "precision of buildings", "building precision", **ratio("matched", "predicted_buildings", 0)
     ),
     "building_recall": Metric("recall of buildings", "building recall", **ratio("matched", "true_buildings", 0)),
+    "ap": Metric("COCO AP at IoU 0.50:0.95", "AP", **ranked("ap")),
+    "ap50": Metric("COCO AP at IoU 0.50", "AP50", **ranked("ap50")),
+    "ap75": Metric("COCO AP at IoU 0.75", "AP75", **ranked("ap75")),
+    "ar": Metric("COCO AR at IoU 0.50:0.95", "AR", **ranked("ar")),
     "polis": Metric("PoLiS of matched pairs [px]", "PoLiS", **ratio("polis", "matched", np.nan)),
     "hausdorff": Metric("Hausdorff of matched pairs [px]", "Hausdorff", **ratio("hausdorff", "matched", np.nan)),
     "c_iou": Metric("C-IoU, mean over images", "C-IoU", **ratio("c_iou", "tiles", np.nan)),
     "n_ratio": Metric("N ratio (vertices to true ones)", "N ratio", **ratio("vertices", "true_vertices", np.nan)),
     "right_angles": Metric("share of right angles", "right angles", **ratio("right_angles", "vertices", np.nan)),
-    "true_right_angles": Metric(
-        "share of right angles in the truth", "true right angles", **ratio("true_right_angles", "true_vertices", np.nan)
+    "truth_right_angles": Metric(
+        "share of right angles in the truth", "right angles of the truth",
+        **ratio("true_right_angles", "true_vertices", np.nan),
     ),
 }  # fmt: skip
 """Pooled scores are of the sums over tiles. IoU and Dice as usual; boundary IoU as Cheng et al. 2021, arXiv:2103.16562,
-on bands pooled as pixels are; building F1 as in the SpaceNet challenges (Van Etten et al. 2018, arXiv:1807.01232)."""
+on bands pooled as pixels are; building F1 as in the SpaceNet challenges (Van Etten et al. 2018, arXiv:1807.01232).
+COCO's AP and AR rank all buildings by confidence, so `postproc.scoring` computes them anew for each set of tiles."""
 
 
 def best_threshold(scores: np.ndarray) -> int:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.data.run import Run
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import Building, rasterize_outlines
@@ -94,12 +95,34 @@ class Pipeline:
         """
         content = read_json(path)
         if not isinstance(content, dict) or "recipe" not in content:
-            return cls(Blend(dict.fromkeys(members, 1)), Recipe.parse(content, str(path)))
+            return cls(Blend.mean(members), Recipe.parse(content, str(path)))
         recipe = Recipe.parse(content["recipe"], str(path))
-        blend = Blend(dict.fromkeys(members, 1))
+        blend = Blend.mean(members)
         if "members" in content:
             blend = Blend.parse(content, path, CURE)
         return cls(blend, recipe, parse_outlines(content.get("outlines"), path))
+
+    @classmethod
+    def of_run(cls, run: Run, part: str, source: str = "tuned") -> "Pipeline":
+        """Choose the pipeline for a run's maps.
+
+        Args:
+            run: the run.
+            part: the part whose maps are used; all members that have some count alike where nothing else is said.
+            source: "tuned" for the run's tuned.json, "default" for threshold 128 alone, or a file as for `load`.
+
+        Raises:
+            InputError: there are no maps of the part, the run is not tuned, or the file is damaged or missing.
+        """
+        members = run.list_mapped_members(part)
+        if not members:
+            raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
+        if source == "default":
+            return cls(Blend.mean(members))
+        path = run.tuned_file if source == "tuned" else Path(source)
+        if source == "tuned" and not path.is_file():
+            raise InputError(f"{path}: not tuned yet; run roofstack tune, or give --recipe default")
+        return cls.load(path, members)
 
     def __str__(self) -> str:
         return f"{self.blend}, {self.describe_masks()}"

@@ -1,44 +1,31 @@
-"""Plots of a tuning: score over threshold, gain by closing and opening, gain by step, importance of parameters."""
+"""Plots of a tuning: score over threshold, gain over a step's parameters, gain by step, importance of parameters."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import optuna
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from ensemble.statistics.counts import THRESHOLDS, Counts
 from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, Objective
-from members.common.files import write_whole
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import Step
+from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, start_figure
 from postproc.search.grid import Grid
 from postproc.study.verdict import StepVerdict
 
-GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
+if TYPE_CHECKING:
+    import optuna
+
 POINTS = 100  # a hundredth of a score is a point
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as a PNG."""
-    with write_whole(path) as temporary:
-        figure.savefig(temporary, dpi=150, format="png")
-
-
-def start_figure(title: str, size: tuple[float, float] = (8.0, 4.8)) -> tuple[Figure, Axes]:
-    """Begin a figure of a size in inches."""
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.add_subplot()
-    axes.set_title(title, loc="left", fontsize=11)
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+DEPTH = 0.15  # how far below the best score the plot over the threshold reaches
 
 
 def plot_thresholds(
-    curves: Mapping[str, Counts], neutral: str, chosen: tuple[str, int], objective: Objective, path: Path
-) -> None:
+    curves: Mapping[str, Counts], neutral: str, chosen: tuple[str, int], objective: Objective
+) -> Figure:
     """Plot scores over the threshold with their bootstrap interval over groups.
 
     Args:
@@ -46,7 +33,6 @@ def plot_thresholds(
         neutral: the curve that the neutral threshold is marked on.
         chosen: the curve and the threshold that were chosen.
         objective: what is plotted.
-        path: the PNG.
     """
     groups = next(iter(curves.values())).groups
     draws = draw_groups(len(groups))
@@ -64,83 +50,107 @@ def plot_thresholds(
         face = "none" if name == "neutral" else colour
         axes.plot(threshold, score, marker, color=colour, markersize=size, markerfacecolor=face, label=label, zorder=3)
     top = max(score.max() for score in scores.values())
-    near = np.concatenate([thresholds[score > top - 0.15] for score in scores.values()])
+    near = np.concatenate([thresholds[score > top - DEPTH] for score in scores.values()])
     axes.set_xlim(near.min(), near.max() + 1)
-    axes.set_ylim(bottom=top - 0.15 if top > 0.15 else 0)
+    axes.set_ylim(bottom=max(top - DEPTH, 0))
     axes.set(xlabel="threshold [1/255]", ylabel=METRICS[objective].title)
     axes.grid(alpha=0.25)
     axes.legend(fontsize=8, loc="lower center")
-    save_figure(figure, path)
+    return figure
 
 
-def plot_kernels(grid: Grid, objective: Objective, chosen: Recipe, path: Path) -> None:
-    """Plot the gain over the neutral recipe by closing and opening, all else at its best."""
+def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe) -> Figure:
+    """Plot the gain over the neutral recipe by a step's first two numbers, all else at its best.
+
+    Args:
+        grid: every setting of the step; its first recipe is the neutral one.
+        step: whose parameters span the plot.
+        objective: what is plotted.
+        chosen: the recipe that was chosen.
+    """
     scores = grid.counts.score(objective)
     neutral = scores[0, NEUTRAL_THRESHOLD - 1]
-    sizes = range(1, max(max(recipe.close, recipe.open) for recipe in grid.recipes) + 1, 2)
-    gains = np.full((len(sizes), len(sizes)), np.nan)
+    down, across = list_numbers(step)[:2]
+    values = {name: sorted({getattr(recipe, name) for recipe in grid.recipes}) for name in (down, across)}
+    gains = np.full((len(values[down]), len(values[across])), np.nan)
+
+    def find_cell(recipe: Recipe) -> tuple[int, int]:
+        return values[down].index(getattr(recipe, down)), values[across].index(getattr(recipe, across))
+
     for recipe, score in zip(grid.recipes, scores.max(axis=-1), strict=True):
-        place = recipe.close // 2, recipe.open // 2
-        gains[place] = np.fmax(gains[place], POINTS * (score - neutral))
+        cell = find_cell(recipe)
+        gains[cell] = np.fmax(gains[cell], POINTS * (score - neutral))
     figure, axes = start_figure(
-        f"gain over the neutral recipe in points of {METRICS[objective].title}, in sample\n"
-        "(threshold, order and shape at their best in every cell)",
+        f"{step.label}: gain over the neutral recipe in points of {METRICS[objective].title}, in sample\n"
+        "(threshold and the step's other parameters at their best in every cell)",
         (7.2, 6.0),
     )
     reach = max(float(np.nanmax(gains)), float(np.nanmax(np.abs(gains[:2, :2]))), 0.1)
     picture = axes.imshow(gains, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower")
-    for (close, opening), gain in np.ndenumerate(gains):
+    for (row, column), gain in np.ndenumerate(gains):
         if np.isfinite(gain):
             colour = "white" if abs(gain) > 0.6 * reach else "black"
-            axes.text(opening, close, f"{gain:+.2f}", ha="center", va="center", fontsize=8, color=colour)
+            axes.text(column, row, f"{gain:+.2f}", ha="center", va="center", fontsize=8, color=colour)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])  # of a square
-    marks = (("neutral", "black", 0.38, Recipe()), ("chosen", ORANGE, 0.46, chosen))
-    for name, colour, size, recipe in marks:
-        x, y = (size * corners + [recipe.open // 2, recipe.close // 2]).T
+    for name, colour, size, recipe in (("neutral", "black", 0.38, Recipe()), ("chosen", ORANGE, 0.46, chosen)):
+        row, column = find_cell(recipe)
+        x, y = (size * corners + [column, row]).T
         axes.plot(x, y, color=colour, linewidth=2.5, label=name)
-    labels = ["off", *map(str, sizes[1:])]
-    axes.set_xticks(range(len(sizes)), labels)
-    axes.set_yticks(range(len(sizes)), labels)
-    axes.set(xlabel="opening [px]", ylabel="closing [px]")
+    axes.set_xticks(range(len(values[across])), list_ticks(step, across, values[across]))
+    axes.set_yticks(range(len(values[down])), list_ticks(step, down, values[down]))
+    axes.set(xlabel=step.model_fields[across].description, ylabel=step.model_fields[down].description)
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2, frameon=False, fontsize=9)
     figure.colorbar(picture, ax=axes, label="points", extend="both", shrink=0.8)
-    save_figure(figure, path)
+    return figure
 
 
-def plot_gains(steps: Sequence[StepVerdict], objective: Objective, path: Path) -> None:
+def list_numbers(step: type[Step]) -> list[str]:
+    """List the parameters of a step that are numbers."""
+    return [name for name, field in step.model_fields.items() if field.annotation in (int, float)]
+
+
+def list_ticks(step: type[Step], parameter: str, values: Sequence[float]) -> list[str]:
+    """Return the labels of a parameter's values; its default is off."""
+    return ["off" if value == step.model_fields[parameter].default else f"{value:g}" for value in values]
+
+
+def plot_gains(steps: Sequence[StepVerdict], objective: Objective) -> Figure:
     """Plot what each step gains over the last kept one, in sample and cross-fitted."""
     figure, axes = start_figure(f"gain of each step over the last kept one, in points of {METRICS[objective].title}")
-    places = np.arange(len(steps))
+    positions = np.arange(len(steps))
     in_sample = [POINTS * step.in_sample_gain for step in steps]
-    bars = axes.bar(places - 0.2, in_sample, 0.36, color=GREY, label="in sample: chosen and scored on the same tiles")
+    label = "in sample: chosen and scored on the same tiles"
+    bars = axes.bar(positions - 0.2, in_sample, 0.36, color=GREY, label=label)
     axes.bar_label(bars, fmt="%+.2f", fontsize=8, padding=2)
-    for place, step in zip(places, steps, strict=True):
+    for position, step in zip(positions + 0.2, steps, strict=True):
         if step.gain.interval is not None:
             gain, low, high = (POINTS * value for value in (step.gain.value, *step.gain.interval))
-            axes.bar(place + 0.2, gain, 0.36, color=GREEN if step.kept else ORANGE)
-            axes.plot([place + 0.2] * 2, [low, high], color="black", linewidth=1.2, marker="_", markersize=9)
+            axes.bar(position, gain, 0.36, color=GREEN if step.kept else ORANGE)
+            axes.plot([position] * 2, [low, high], color="black", linewidth=1.2, marker="_", markersize=9)
             top = max(high, gain, 0)
-            axes.annotate(f"{gain:+.2f}", (place + 0.2, top), (0, 3), textcoords="offset points", ha="center", size=8)
+            axes.annotate(f"{gain:+.2f}", (position, top), (0, 3), textcoords="offset points", ha="center", size=8)
     if any(step.gain.interval is not None for step in steps):
         axes.bar(0, 0, color=GREEN, label="cross-fitted: chosen on the other folds; kept")
         axes.bar(0, 0, color=ORANGE, label="cross-fitted; refused")
         axes.plot([], [], color="black", marker="_", linewidth=1.2, label=f"{LEVEL:.0%} bootstrap interval over groups")
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(places, [f"{step.name}\n{'kept' if step.kept else 'refused'}" for step in steps])
+    axes.set_xticks(positions, [f"{step.name}\n{'kept' if step.kept else 'refused'}" for step in steps])
     axes.set_ylabel("points")
     axes.margins(y=0.12)
     axes.grid(axis="y", alpha=0.25)
     axes.set_axisbelow(True)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8, frameon=False)
-    save_figure(figure, path)
+    return figure
 
 
-def plot_importance(study: optuna.Study, path: Path) -> None:
+def plot_importance(study: "optuna.Study") -> Figure:
     """Plot how far each parameter tells good trials from the rest.
 
     By PED-ANOVA (Watanabe et al. 2023, doi:10.24963/ijcai.2023/488), Optuna's own measure.
     """
-    found = optuna.importance.get_param_importances(study)
+    from optuna.importance import get_param_importances
+
+    found = get_param_importances(study)
     names = sorted(found, key=lambda name: (found[name], name))
     figure, axes = start_figure(
         f"importance of parameters to be among the best tenth of {len(study.trials)} trials (PED-ANOVA)\n"
@@ -152,4 +162,4 @@ def plot_importance(study: optuna.Study, path: Path) -> None:
     axes.xaxis.set_major_formatter(PercentFormatter(1))
     axes.margins(x=0.1)
     axes.set_xlabel("share")
-    save_figure(figure, path)
+    return figure

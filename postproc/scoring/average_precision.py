@@ -51,7 +51,7 @@ def detect_buildings(
     """
     given = np.zeros(len(predicted)) if confidences is None else np.asarray(confidences, np.float64)
     order = np.argsort(-given, kind="stable")
-    pairs = overlap_pixels([predicted[place] for place in order], truth)
+    pairs = overlap_pixels([predicted[index] for index in order], truth)
     return Detections(given[order], find_hits(pairs, len(predicted)), len(truth))
 
 
@@ -66,8 +66,8 @@ def overlap_pixels(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> Pa
     ious = np.empty(len(left))
     with rasterio.Env():  # rasterize would make one each time, which takes longer than its work
         ours, theirs = (
-            {place: _Patch.draw(outlines[place]) for place in np.unique(places).tolist()}
-            for outlines, places in ((predicted, left), (truth, right))
+            {index: _Patch.draw(outlines[index]) for index in np.unique(indices).tolist()}
+            for outlines, indices in ((predicted, left), (truth, right))
         )
     for number, (one, other) in enumerate(zip(left.tolist(), right.tolist(), strict=True)):
         ious[number] = ours[one].measure_iou(theirs[other])
@@ -149,7 +149,7 @@ def make_precision_scorer(images: Sequence[Detections]) -> Scorer:
 def rank_detections(
     weights: np.ndarray, tile: np.ndarray, hits: np.ndarray, truths: np.ndarray, recalls: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Average precision over `recalls`, and recall, for each set of images and IoU.
+    """Compute average precision over `recalls`, and recall, for each set of images and IoU.
 
     Args:
         weights: float64 (sets, images), how often each image counts.
@@ -178,23 +178,23 @@ def rank_detections(
                 count += 1
         for iou in range(len(hits)):
             true = false = 0.0
-            for place in range(count):
-                weight = weights[row, tile[listed[place]]]
-                if hits[iou, listed[place]]:
+            for rank in range(count):
+                weight = weights[row, tile[listed[rank]]]
+                if hits[iou, listed[rank]]:
                     true += weight
                 else:
                     false += weight
-                found[place] = true / total
-                share[place] = true / (true + false + 2.220446049250313e-16)  # as COCOeval, so that 0 / 0 is 0
-            for place in range(count - 2, -1, -1):
-                share[place] = max(share[place], share[place + 1])
-            place, area = 0, 0.0
+                found[rank] = true / total
+                share[rank] = true / (true + false + 2.220446049250313e-16)  # as COCOeval, so that 0 / 0 is 0
+            for rank in range(count - 2, -1, -1):
+                share[rank] = max(share[rank], share[rank + 1])
+            rank, area = 0, 0.0
             for point in recalls:
-                while place < count and found[place] < point:
-                    place += 1
-                if place == count:
+                while rank < count and found[rank] < point:
+                    rank += 1
+                if rank == count:
                     break
-                area += share[place]
+                area += share[rank]
             precision[row, iou] = area / len(recalls)
             recall[row, iou] = true / total
     return precision, recall

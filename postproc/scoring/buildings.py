@@ -1,15 +1,17 @@
-"""Scores of outlines: found or not (SpaceNet), average precision (COCO), and how alike the shapes are."""
+"""One image's buildings against the true ones: found or not, ranked, and how alike their shapes are."""
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 import numpy as np
 from shapely import Polygon
 
-from ensemble.statistics.estimates import Scorer
-from postproc.scoring.average_precision import Detections, detect_buildings, make_precision_scorer
+from ensemble.statistics.metrics import METRICS
+from postproc.polygons.buildings import rasterize_outlines
+from postproc.polygons.tracing import trace_mask
+from postproc.scoring.average_precision import Detections, detect_buildings
 from postproc.scoring.matching import LEAST_IOU, Pairs, match_pairs, overlap_outlines
-from postproc.scoring.pixels import divide
+from postproc.scoring.pixels import Columns, count_mask
 from postproc.scoring.shapes import (
     count_vertices,
     measure_c_iou,
@@ -20,146 +22,114 @@ from postproc.scoring.shapes import (
 
 
 @dataclass(frozen=True)
-class Findings:
-    """How many buildings of one image, or of many together, were found; arrays hold those of many sets of images.
+class ImageBuildings:
+    """The buildings of one image, as a mask and as outlines.
 
     Attributes:
-        matched: pairs of a predicted and a true outline of IoU 0.5 or more, the true positives.
-        predicted: predicted outlines.
-        truth: true ones.
+        mask: bool (height, width).
+        outlines: valid polygons in pixels, as in `Building`.
+        confidences: one an outline; None where nothing is known of them.
     """
 
-    matched: int
-    predicted: int
-    truth: int
+    mask: np.ndarray
+    outlines: Sequence[Polygon]
+    confidences: Sequence[float] | None = None
 
-    @property
-    def f1(self) -> float:
-        """F1 of the SpaceNet challenges (Van Etten et al. 2018, arXiv:1807.01232), 0..1; none against none is 1."""
-        return divide(2 * self.matched, self.predicted + self.truth, of_nothing=1)
+    @classmethod
+    def from_mask(cls, mask: np.ndarray) -> "ImageBuildings":
+        """Take each 4-connected component as a building."""
+        return cls(mask, trace_mask(mask))
 
-    @property
-    def precision(self) -> float:
-        """Share of the predicted outlines that are true, 0..1; 0 if nothing was predicted."""
-        return divide(self.matched, self.predicted, of_nothing=0)
-
-    @property
-    def recall(self) -> float:
-        """Share of the true outlines that were found, 0..1; 0 if nothing was true."""
-        return divide(self.matched, self.truth, of_nothing=0)
-
-
-@dataclass(frozen=True)
-class Shapes:
-    """How alike the outlines of one image are; sums, which add up over images.
-
-    Attributes:
-        polis: of the matched pairs' PoLiS distances, px.
-        hausdorff: of their Hausdorff distances, px.
-        vertices: vertices of the predicted outlines.
-        truth_vertices: of the true ones.
-        right_angles: of the predicted outlines' vertices those that turn by 90 degrees, to within 10.
-        truth_right_angles: of the true ones'.
-        c_iou: complexity-aware IoU of the image, 0..1.
-    """
-
-    polis: float
-    hausdorff: float
-    vertices: int
-    truth_vertices: int
-    right_angles: float
-    truth_right_angles: float
-    c_iou: float
-
-
-def find_buildings(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> tuple[Findings, Pairs]:
-    """Match one image's outlines at IoU 0.5, the predicted ones in their order.
-
-    >>> from shapely import box
-    >>> float(find_buildings([box(0, 0, 4, 4), box(5, 0, 6, 1)], [box(0, 0, 4, 3)])[0].f1)
-    0.6666666666666666
-    """
-    matches = match_pairs(overlap_outlines(predicted, truth), LEAST_IOU)
-    return Findings(len(matches.iou), len(predicted), len(truth)), matches
-
-
-def compare_shapes(predicted: Sequence[Polygon], truth: Sequence[Polygon], matches: Pairs, iou: float) -> Shapes:
-    """Compare one image's outlines.
-
-    Args:
-        predicted: valid polygons, in pixels.
-        truth: likewise.
-        matches: which of them go together, as by `find_buildings`.
-        iou: of the masks that they cover.
-    """
-    ours, theirs = (
-        [outlines[place] for place in places.tolist()]
-        for outlines, places in ((predicted, matches.predicted), (truth, matches.truth))
-    )
-    vertices, truth_vertices = count_vertices(predicted), count_vertices(truth)
-    return Shapes(
-        polis=float(measure_polis(ours, theirs).sum()),
-        hausdorff=float(measure_hausdorff(ours, theirs).sum()),
-        vertices=int(vertices.sum()),
-        truth_vertices=int(truth_vertices.sum()),
-        right_angles=float(measure_right_angles(predicted) @ vertices),
-        truth_right_angles=float(measure_right_angles(truth) @ truth_vertices),
-        c_iou=float(measure_c_iou(iou, vertices.sum(), truth_vertices.sum())),
-    )
+    @classmethod
+    def from_outlines(
+        cls, outlines: Sequence[Polygon], size: tuple[int, int], confidences: Sequence[float] | None = None
+    ) -> "ImageBuildings":
+        """Take a pixel as building where its centre lies inside an outline; `size` is the image's (height, width)."""
+        return cls(rasterize_outlines(outlines, size), outlines, confidences)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """All that one image's outlines say against the truth."""
+    """All that one image's buildings say against the truth.
 
-    findings: Findings
-    shapes: Shapes
+    Attributes:
+        columns: what adds up over images: those of `count_mask`, `count_buildings` and `measure_shapes`.
+        detections: what is ranked over all images together.
+    """
+
+    columns: Columns
     detections: Detections
 
 
-def compare_buildings(
-    predicted: Sequence[Polygon], truth: Sequence[Polygon], iou: float, confidences: Sequence[float] | None = None
-) -> Comparison:
-    """Compare one image's outlines with the true ones.
+def compare_buildings(predicted: ImageBuildings, truth: ImageBuildings) -> Comparison:
+    """Compare one image's buildings with the true ones.
+
+    The most confident are matched first; without confidences those that stand first.
+
+    Raises:
+        InputError: the sizes differ.
+    """
+    columns = count_mask(truth.mask, predicted.mask)
+    outlines, confidences = predicted.outlines, predicted.confidences
+    if confidences is not None:
+        order = np.argsort(-np.asarray(confidences, np.float64), kind="stable").tolist()
+        outlines, confidences = [outlines[index] for index in order], [confidences[index] for index in order]
+    matches = match_buildings(outlines, truth.outlines)
+    columns |= count_buildings(outlines, truth.outlines, matches)
+    iou = float(METRICS["pooled_iou"].compute(columns))
+    columns |= measure_shapes(outlines, truth.outlines, matches, iou)
+    return Comparison(columns, detect_buildings(outlines, truth.outlines, confidences))
+
+
+def match_buildings(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> Pairs:
+    """Match one image's outlines at IoU 0.5, the predicted ones in their order."""
+    return match_pairs(overlap_outlines(predicted, truth), LEAST_IOU)
+
+
+def count_buildings(
+    predicted: Sequence[Polygon], truth: Sequence[Polygon], matches: Pairs | None = None
+) -> dict[str, int]:
+    """Count one image's outlines.
 
     Args:
         predicted: valid polygons, in pixels.
         truth: likewise.
+        matches: as by `match_buildings`, which is called without them.
+
+    Returns:
+        `matched`, the true positives, `predicted_buildings` and `true_buildings`.
+
+    >>> from shapely import box
+    >>> count_buildings([box(0, 0, 4, 4), box(5, 0, 6, 1)], [box(0, 0, 4, 3)])
+    {'matched': 1, 'predicted_buildings': 2, 'true_buildings': 1}
+    """
+    matches = match_buildings(predicted, truth) if matches is None else matches
+    return {"matched": len(matches.iou), "predicted_buildings": len(predicted), "true_buildings": len(truth)}
+
+
+def measure_shapes(predicted: Sequence[Polygon], truth: Sequence[Polygon], matches: Pairs, iou: float) -> Columns:
+    """Measure how alike one image's outlines are.
+
+    Args:
+        predicted: valid polygons, in pixels.
+        truth: likewise.
+        matches: which of them go together, as by `match_buildings`.
         iou: of the masks that they cover.
-        confidences: one a predicted outline; the most confident are matched first. Without them all are equal.
+
+    Returns:
+        Sums over the matched pairs of their PoLiS distance (`polis`) and Hausdorff distance (`hausdorff`), px; vertices
+        of the predicted (`vertices`) and the true outlines (`true_vertices`), and how many of them turn by 90 degrees,
+        to within 10 (`right_angles`, `true_right_angles`); complexity-aware IoU of the image, 0..1 (`c_iou`).
     """
-    if confidences is not None:
-        order = np.argsort(-np.asarray(confidences, np.float64), kind="stable").tolist()
-        predicted, confidences = [predicted[place] for place in order], [confidences[place] for place in order]
-    findings, matches = find_buildings(predicted, truth)
-    shapes = compare_shapes(predicted, truth, matches, iou)
-    return Comparison(findings, shapes, detect_buildings(predicted, truth, confidences))
-
-
-def make_building_scorer(images: Sequence[Comparison]) -> Scorer:
-    """Return the scorer of images' outlines.
-
-    Distances are means over matched pairs, the N ratio and the shares of right angles are of the sums of vertices,
-    and `c_iou` is the mean over images.
-    """
-    findings = np.array([astuple(image.findings) for image in images], np.float64)
-    shapes = np.array([astuple(image.shapes) for image in images], np.float64)
-    rank = make_precision_scorer([image.detections for image in images])
-
-    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
-        found = Findings(*(weights @ findings).T)
-        sums = Shapes(*(weights @ shapes).T)
-        return {
-            "building_f1": found.f1,
-            "building_precision": found.precision,
-            "building_recall": found.recall,
-            **rank(weights),
-            "polis": divide(sums.polis, found.matched, of_nothing=np.nan),
-            "hausdorff": divide(sums.hausdorff, found.matched, of_nothing=np.nan),
-            "c_iou": divide(sums.c_iou, weights.sum(axis=1), of_nothing=np.nan),
-            "n_ratio": divide(sums.vertices, sums.truth_vertices, of_nothing=np.nan),
-            "right_angles": divide(sums.right_angles, sums.vertices, of_nothing=np.nan),
-            "truth_right_angles": divide(sums.truth_right_angles, sums.truth_vertices, of_nothing=np.nan),
-        }
-
-    return score
+    ours = [predicted[index] for index in matches.predicted.tolist()]
+    theirs = [truth[index] for index in matches.truth.tolist()]
+    vertices, true_vertices = count_vertices(predicted), count_vertices(truth)
+    return {
+        "polis": float(measure_polis(ours, theirs).sum()),
+        "hausdorff": float(measure_hausdorff(ours, theirs).sum()),
+        "vertices": int(vertices.sum()),
+        "true_vertices": int(true_vertices.sum()),
+        "right_angles": float(measure_right_angles(predicted) @ vertices),
+        "true_right_angles": float(measure_right_angles(truth) @ true_vertices),
+        "c_iou": float(measure_c_iou(iou, vertices.sum(), true_vertices.sum())),
+    }

@@ -16,8 +16,8 @@ class Pairs:
     """Predicted and true outlines of one image that go together.
 
     Attributes:
-        predicted: int64 (pairs,), places among the predicted outlines, ascending.
-        truth: int64 (pairs,), places among the true ones.
+        predicted: int64 (pairs,), indices of the predicted outlines, ascending.
+        truth: int64 (pairs,), indices of the true ones.
         iou: float64 (pairs,), above 0 and up to 1.
     """
 
@@ -34,7 +34,7 @@ def overlap_outlines(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> 
         truth: likewise.
 
     Returns:
-        The pairs, by their places among the predicted and then the true ones.
+        The pairs, sorted by the index of the predicted outline, then by that of the true one.
     """
     ours, theirs = np.asarray(predicted, object), np.asarray(truth, object)
     left, right = find_neighbours(predicted, truth)
@@ -45,7 +45,7 @@ def overlap_outlines(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> 
 
 
 def find_neighbours(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places, int64 (pairs,), of the predicted and the true outline of every pair that meets; ascending."""
+    """Find every pair that meets: the indices, int64 (pairs,), of the predicted and of the true outline, ascending."""
     tree = STRtree(np.asarray(truth, object))
     left, right = tree.query(np.asarray(predicted, object), predicate="intersects")
     order = np.lexsort((right, left))
@@ -70,9 +70,9 @@ def match_pairs(pairs: Pairs, least: float = LEAST_IOU) -> Pairs:
     taken: set[int] = set()
     chosen: list[int] = []
     for _, turn in groupby(range(len(iou)), key=predicted.__getitem__):
-        left = [place for place in turn if iou[place] >= least and truth[place] not in taken]
+        left = [pair for pair in turn if iou[pair] >= least and truth[pair] not in taken]
         if left:
-            best = max(left, key=lambda place: (iou[place], place))
+            best = max(left, key=lambda pair: (iou[pair], pair))
             taken.add(truth[best])
             chosen.append(best)
     return Pairs(pairs.predicted[chosen], pairs.truth[chosen], pairs.iou[chosen])

@@ -58,18 +58,6 @@ def measure_c_iou(iou: np.ndarray | float, counts: np.ndarray | int, truth_count
     return np.asarray(iou) * (1 - difference)
 
 
-def measure_n_ratio(counts: np.ndarray, truth_counts: np.ndarray) -> float:
-    """Measure how many vertices there are for each of the truth: the ratio of the sums; 1 is best.
-
-    Zorzi et al. 2022, PolyWorld, https://arxiv.org/abs/2111.15491.
-
-    Returns:
-        0 or more; infinite where the truth has none.
-    """
-    truth = float(np.sum(truth_counts))
-    return float(np.sum(counts)) / truth if truth else np.inf
-
-
 def measure_polis(polygons: Polygons, truths: Polygons) -> np.ndarray:
     """Measure the PoLiS distance: the mean distance from each outline's vertices to the other outline.
 
@@ -84,7 +72,7 @@ def measure_polis(polygons: Polygons, truths: Polygons) -> np.ndarray:
 
 
 def measure_hausdorff(polygons: Polygons, truths: Polygons) -> np.ndarray:
-    """Measure the Hausdorff distance of the outlines, at their vertices: the worst place of `measure_polis`.
+    """Measure the Hausdorff distance of the outlines: the largest of the distances that `measure_polis` averages.
 
     Returns:
         float (n,), 0 or more.
@@ -112,7 +100,7 @@ def measure_right_angles(polygons: Polygons, tolerance: float = RIGHT_ANGLE_TOLE
 
 
 def _measure_vertex_distance(sources: np.ndarray, targets: np.ndarray) -> np.ndarray:
-    """Mean distance from each source's vertices to the target's outline, float (n,)."""
+    """Return the mean distance from each source's vertices to the target's outline, float (n,)."""
     points, owners, _, _ = _split_rings(sources)
     distances = shapely.distance(shapely.points(points), shapely.boundary(targets)[owners])
     sums = np.bincount(owners, weights=distances, minlength=len(sources))
@@ -120,14 +108,14 @@ def _measure_vertex_distance(sources: np.ndarray, targets: np.ndarray) -> np.nda
 
 
 def _split_rings(polygons: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Vertices of all rings, (m, 2), with the polygon of each, the vertex before it, and the one after it."""
+    """Return the vertices of all rings, (m, 2), and of each its polygon, the vertex before it and the one after it."""
     rings, owners = shapely.get_rings(polygons, return_index=True)
     points, ring = shapely.get_coordinates(rings, return_index=True)
     last = np.append(ring[1:] != ring[:-1], True) if len(ring) else np.zeros(0, bool)
     points, ring = points[~last], ring[~last]
-    places = np.arange(len(ring))
+    positions = np.arange(len(ring))
     starts = np.searchsorted(ring, np.arange(len(rings)))
     ends = np.searchsorted(ring, np.arange(len(rings)), side="right") - 1
-    before = np.where(places == starts[ring], ends[ring], places - 1)
-    after = np.where(places == ends[ring], starts[ring], places + 1)
+    before = np.where(positions == starts[ring], ends[ring], positions - 1)
+    after = np.where(positions == ends[ring], starts[ring], positions + 1)
     return points, owners[ring], before, after

@@ -21,7 +21,7 @@ from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS
 from postproc.polygons.tracing import trace_mask
-from postproc.scoring.buildings import find_buildings
+from postproc.scoring.buildings import count_buildings
 from postproc.search.counting import Tile, map_threads
 from postproc.search.grid import Choice
 from postproc.study.trials import Evaluation, Params, list_complete
@@ -73,13 +73,12 @@ class BuildingCounter:
         counted = self.counted.setdefault(setting, np.full((len(self.tiles), 3), -1))  # -1 = not counted yet
         missing = [tile for tile in tiles if counted[tile, 0] < 0]
 
-        def find(tile: int) -> tuple[int, int, int]:
+        def find(tile: int) -> dict[str, int]:
             blend, truth = self.tiles[tile]
-            found, _ = find_buildings(outline_setting(blend, setting), truth)
-            return found.matched, found.predicted, found.truth
+            return count_buildings(outline_setting(blend, setting), truth)
 
         for tile, found in zip(missing, map_threads(find, missing), strict=True):
-            counted[tile] = found
+            counted[tile] = [found[column] for column in COLUMNS]
         return counted[tiles]
 
     def score(self, setting: Setting, tiles: Sequence[int] | np.ndarray) -> float:

@@ -201,7 +201,7 @@ def tune_pipeline(
         )
     pooled = tuple(pool_groups(list(samples.groups)))
     task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress)
-    blend = blend or Blend(dict.fromkeys(samples.members, 1))
+    blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
         return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS)
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)

@@ -9,8 +9,7 @@ from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from ensemble.selection.blend import Blend
-from ensemble.selection.greedy import Picks, divide_sums, reduce_weights
+from ensemble.selection.blend import Blend, Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe

@@ -12,7 +12,7 @@ from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
 from ensemble import maps as exchange
 from ensemble.mapfolder.maps import map_path, read_manifest, read_map, read_maps, write_map
 from ensemble.maps import read_foreign
-from ensemble.selection.blend import read_blend
+from ensemble.selection.blend import Blend, read_blend
 from members.common.errors import InputError
 from members.data.run import Run
 from members.data.split import Split
@@ -60,7 +60,7 @@ def test_maps_of_every_kind_are_taken_in(roofstack: RoofStack, run: Run, foreign
         assert values[0, 1] == 255
         with rasterio.open(map_path(folder, image_id)) as raster:
             assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
-    np.testing.assert_array_equal(read_blend(folder.parent, {"theirs": 1}, "tile0", (64, 48)), values)
+    np.testing.assert_array_equal(read_blend(folder.parent, Blend({"theirs": 1}), "tile0", (64, 48)), values)
     checked = roofstack("maps", "check", folder)
     assert (checked.code, checked.out) == (0, "4 maps of theirs: no problem(s)\n")
     assert take_in(roofstack, run, foreign, "also").code == 0

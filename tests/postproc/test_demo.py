@@ -1,14 +1,20 @@
-"""The demo sets tiles aside before anything is trained."""
+"""The demo sets tiles aside before anything is trained, and shows on these what each stage brings."""
 
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
+from conftest import write_raster
 
+from ensemble.selection.blend import Blend
 from members.common.errors import InputError
+from members.data.run import Run
 from members.data.tiles import list_tiles
 from members.synthetic.scenes import write_scenes
-from postproc.demo import prepare_data
+from postproc.demo import MEMBERS, draw_results, prepare_data, tabulate_stages
+from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import Recipe
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +70,54 @@ def test_copying_that_was_killed_begins_anew(scenes: Path, tmp_path: Path) -> No
     next((tmp_path / "data/training/images/img").iterdir()).unlink()
     prepare_data(scenes, tmp_path / "data", 24)
     assert whole == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
+
+
+SIZE = (32, 40)
+TRUTH = np.zeros(SIZE, bool)
+TRUTH[:, :20] = True
+EMPTY = np.zeros(SIZE, bool)
+
+
+def draw_map(columns: int, value: int = 200) -> np.ndarray:
+    """A map of a value in the first columns."""
+    values = np.zeros(SIZE, np.uint8)
+    values[:, :columns] = value
+    return values
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with two test tiles, the second without a building and right throughout.
+
+    Of the true 20 columns the members find 8 and 16, and with TTA 12 and 18; in between a map of 200 blends to 100.
+    """
+    made, found = Run(tmp_path / "run"), {"test_without_tta": (8, 16), "test": (12, 18)}
+    for image_id in ("built", "empty"):
+        write_raster(made.path / f"data/test/images/img/{image_id}.tif", np.zeros((*SIZE, 3), np.uint8))
+        for part, columns in found.items():
+            for member, count in zip(MEMBERS, columns, strict=True):
+                values = draw_map(count if image_id == "built" else 0)
+                write_raster(made.map_folder(part, member) / f"{image_id}.tif", values)
+    return made
+
+
+def test_table_shows_what_each_stage_brings(run: Run) -> None:
+    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
+    table = tabulate_stages(run, {"built": TRUTH, "empty": EMPTY}, tuned)
+    assert table.title == "2 tiles that nothing was trained or tuned on"
+    assert list(table.header) == ["stage", "pooled IoU"]
+    assert [tuple(row) for row in table.rows] == [
+        ("member lite0_unet", "0.4000"),
+        ("member lite2_unet", "0.8000"),
+        ("blend of both", "0.4000"),  # 100 stays below the neutral threshold
+        ("blend with TTA (d4)", "0.6000"),
+        ("blend with TTA, tuned", "0.9000"),
+    ]
+
+
+def test_picture_is_of_tiles_with_buildings(run: Run) -> None:
+    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
+    figure = draw_results(run, {"empty": EMPTY, "built": TRUTH}, tuned)
+    assert [row.get_suptitle() for row in figure.subfigs] == ["built: IoU 0.900, of outlines 0.900; 1 building"]
+    mask = next(axes for axes in figure.axes if axes.get_title(loc="left") == "mask").images[0].get_array()
+    np.testing.assert_array_equal(mask, draw_map(18, 1))

@@ -7,14 +7,11 @@ import cv2
 import numpy as np
 import pytest
 from conftest import Outcome, hash_folder, write_raster
-from matplotlib.colors import to_rgb
-from shapely import box
 
 from ensemble.mapfolder.maps import Manifest, write_manifest
 from members.common.errors import InputError
 from members.data.run import Run
-from postproc.polygons.buildings import Building
-from postproc.show import ERRORS, check_known, describe_scores, draw_panels
+from postproc.show import check_known
 
 RoofStack = Callable[..., Outcome]
 SIZE = (40, 60)
@@ -22,7 +19,10 @@ IMAGE = np.full((*SIZE, 3), 90, np.uint8)
 TRUTH, MASK = np.zeros(SIZE, bool), np.zeros(SIZE, bool)
 TRUTH[10:30, 10:40], MASK[10:30, 20:50] = True, True
 BLEND = np.where(MASK, 200, 30).astype(np.uint8)
-BUILDINGS = [Building(box(20, 10, 50, 30), "traced", 0.8)]
+SCORES = {
+    "roof_12": ("IoU 0.500, of outlines 0.500", "1 building"),
+    "field_7": ("IoU 1.000, of outlines 1.000", "0 buildings"),
+}
 
 
 def make_run(folder: Path, part: str) -> tuple[Path, Run]:
@@ -41,49 +41,18 @@ def make_run(folder: Path, part: str) -> tuple[Path, Run]:
     return data, run
 
 
-def test_panels_with_truth_and_without() -> None:
-    def list_titles(truth: np.ndarray | None) -> list[str]:
-        axes = draw_panels(IMAGE, truth, BLEND, MASK, BUILDINGS).axes
-        return [each.get_title(loc="left") for each in axes if each.get_title(loc="left")]
-
-    assert list_titles(TRUTH) == ["image", "truth", "probability", "mask", "outlines", "errors"]
-    assert list_titles(None) == ["image", "probability", "mask", "outlines"]
-
-
-def test_errors_are_where_they_are() -> None:
-    """Of the third layer of colours, one kind a case: columns 20 to 40 are hit, 40 to 50 false, 10 to 20 missed."""
-    panel = next(
-        a for a in draw_panels(IMAGE, TRUTH, BLEND, MASK, BUILDINGS).axes if a.get_title(loc="left") == "errors"
-    )
-    kinds = np.asarray(panel.images[1].get_array().filled(np.nan))
-    np.testing.assert_array_equal(kinds[20, [5, 15, 30, 45, 55]], [np.nan, 2, 0, 1, np.nan])
-    colours = [tuple(panel.images[1].cmap(panel.images[1].norm(kind))[:3]) for kind in range(3)]
-    assert colours == [to_rgb(colour) for colour in ERRORS.values()]
-
-
-def test_outlines_lie_on_the_edges_of_pixels() -> None:
-    panel = next(
-        a for a in draw_panels(IMAGE, None, BLEND, MASK, BUILDINGS).axes if a.get_title(loc="left") == "outlines"
-    )
-    vertices = panel.collections[1].get_segments()[0]
-    assert (vertices.min(0).tolist(), vertices.max(0).tolist()) == ([19.5, 9.5], [49.5, 29.5])
-
-
-def test_scores_in_words() -> None:
-    assert describe_scores(TRUTH, MASK, BUILDINGS) == "IoU 0.500, of outlines 0.500; 1 building"
-    assert describe_scores(None, MASK, []) == "0 buildings; truth unknown"
-
-
 @pytest.mark.parametrize("part", ["valid", "test"])
 @pytest.mark.parametrize("name", ["roof_12", "field_7"])
 def test_picture_is_written(roofstack: RoofStack, tmp_path: Path, part: str, name: str) -> None:
     data, run = make_run(tmp_path, part)
     outcome = roofstack("show", name, "--data", data, "--run", run.path, "--part", part)
     assert (outcome.code, outcome.err) == (0, "")
-    assert ("IoU" in outcome.out) == (part == "valid")
+    scores, count = SCORES[name]
+    words = f"{scores}; {count}" if part == "valid" else f"{count}; truth unknown"
+    assert outcome.out.splitlines()[0] == f"{name}: {words}"
     picture = cv2.imread(str(run.report_folder / f"{name}.png"))
-    assert picture.shape[1] > 1000
-    assert len(np.unique(picture.astype(int) @ [1, 256, 256**2])) > 50
+    assert picture is not None
+    assert picture.shape[1] == (3 if part == "valid" else 2) * 4 * 150  # panels are 4 inches wide at least
 
 
 @pytest.mark.parametrize(

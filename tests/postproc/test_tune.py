@@ -23,11 +23,8 @@ from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
-from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
-from postproc.pipeline.recipe import Recipe
-from postproc.polygons.buildings import rasterize_outlines
+from postproc.pipeline.pipeline import Pipeline
 from postproc.study.storage import Address
-from postproc.submit import choose_outlines, choose_recipe
 from postproc.tune import tune
 
 Tune = Callable[..., Outcome]
@@ -88,14 +85,11 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return call
 
 
-def score_naively(run: Run, recipe: Recipe, weights: dict[str, int], outlines: OutlineRecipe | None = None) -> float:
+def score_naively(run: Run, pipeline: Pipeline) -> float:
     intersection = union = 0
     for tile in list_tiles(run.path.parent / "data"):
-        maps = [cv2.imread(str(run.map_folder("valid", m) / f"{tile.image_id}.tif"), 0) for m in weights]
-        blend, truth = blend_maps(maps, list(weights.values())), read_mask(tile.mask)
-        mask = recipe.apply(blend)
-        if outlines is not None:
-            mask = rasterize_outlines([b.outline for b in outline_buildings(mask, blend, outlines)], mask.shape)
+        maps = [cv2.imread(str(run.map_folder("valid", m) / f"{tile.image_id}.tif"), 0) for m in pipeline.blend.weights]
+        mask, truth = pipeline.mask(blend_maps(maps, list(pipeline.blend.weights.values()))), read_mask(tile.mask)
         intersection += (mask & truth).sum()
         union += (mask | truth).sum()
     return intersection / union
@@ -130,10 +124,10 @@ def start(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
 
 def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     content = json.loads(tuned.tuned_file.read_text())
-    recipe, weights = choose_recipe(tuned, "valid", "tuned")
+    pipeline = Pipeline.load(tuned.tuned_file)
     scores = content["scores"]
-    assert scores["default"] == score_naively(tuned, Recipe(), weights)
-    assert scores["tuned_in_sample"] == score_naively(tuned, recipe, weights, choose_outlines(tuned, "tuned"))
+    assert scores["default"] == score_naively(tuned, Pipeline(pipeline.blend))
+    assert scores["tuned_in_sample"] == score_naively(tuned, pipeline)
     assert scores["default"] < scores["tuned_cross_fitted"]
     low, high = scores["tuned_cross_fitted_interval"]
     assert low <= scores["tuned_cross_fitted"] <= high
@@ -168,9 +162,8 @@ def test_other_objectives_report_pooled_iou_too(run: Run, call: Tune, objective:
     outcome = call(run, "--objective", objective, "--trials", 5, "--no-cross-fit")
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
-    recipe, weights = choose_recipe(run, "valid", "tuned")
     assert content["objective"] == objective
-    assert content["scores"]["tuned_in_sample"] == score_naively(run, recipe, weights, choose_outlines(run, "tuned"))
+    assert content["scores"]["tuned_in_sample"] == score_naively(run, Pipeline.load(run.tuned_file))
     assert content["scores"]["tuned_cross_fitted"] is None
     assert "in-sample scores, higher than what new tiles will show" in outcome.out
 

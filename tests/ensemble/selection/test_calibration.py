@@ -1,40 +1,27 @@
-"""Calibration: tables that never fall, fitted on counts, kept only where they pay, applied wherever maps are read."""
+"""Calibration: tables that never fall, fitted on counts, kept only where they pay."""
 
-import json
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
-from conftest import Outcome, write_raster, write_tiles
+from conftest import TILE_GROUPS, draw_samples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from postproc.study.source import Source
-from test_greedy import GROUPS, build, draw_tiles
 
-from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
-from ensemble.selection.blend import Blend, blend_maps, read_blend, read_weights
-from ensemble.selection.calibration import (
-    IDENTITY,
-    CalibrationName,
-    calibrate_library,
-    count_members,
-    fit_table,
-    judge_calibration,
-)
-from ensemble.selection.greedy import build_library
-from ensemble.selection.methods import SEED, find_threshold, judge_blends
-from ensemble.statistics.counts import assign_folds, collect_evidence
-from members.common.errors import InputError
-from members.common.files import write_json
+from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.samples import ArraySamples
+from ensemble.selection.blend import blend_maps
+from ensemble.selection.calibration import CalibrationName, fit_table, judge_calibration
+from ensemble.selection.judgement import judge_blends
+from ensemble.selection.library import IDENTITY, build_library
+from ensemble.statistics.counts import count_maps
+from ensemble.statistics.crossfit import SEED, assign_folds
+from ensemble.statistics.metrics import best_threshold
 from members.data.raster import read_mask
-from members.data.run import Run
-from members.data.split import Split
 from members.data.tiles import list_tiles
-from postproc.formats.submission import read_submission
 
 METHODS = get_args(CalibrationName)
 # a third of the values is not counted at all
@@ -119,34 +106,19 @@ def test_maps_that_say_the_opposite_are_not_turned_round() -> None:
     assert len(set(fit_table(pixels, "isotonic")[1:])) < 256 // 2  # pooled, not reversed
 
 
-# Libraries
-
-
-def test_counts_of_members() -> None:
-    tiles = draw_tiles(3)
-    counted = count_members(build(tiles))
-    assert counted.shape == (3, 3, 2, 256)
-    for member in range(3):
-        for place, group in enumerate("abc"):
-            for part, kind in enumerate((True, False)):
-                own = [
-                    maps[member][truth == kind] for (maps, truth), g in zip(tiles, GROUPS, strict=True) if g == group
-                ]
-                np.testing.assert_array_equal(
-                    counted[member, place, part], np.bincount(np.concatenate(own), minlength=256)
-                )
+# What it is worth
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_cross_fitted_gain(method: CalibrationName) -> None:
     """Against pixels: each fold by tables and a threshold that were fitted on the other folds."""
-    tiles = draw_tiles(3, noise=90)
-    library = build(tiles)
+    tiles = list(draw_samples(3, noise=90))
+    library = build_library(draw_samples(3, noise=90))
     [mean, *_] = judge_blends(library, bags=1)
     found = judge_calibration(library, mean, method, bags=1)
-    folds = assign_folds(GROUPS, 3, SEED)
+    folds = assign_folds(TILE_GROUPS, 3, SEED)
 
-    def blend(maps: list[np.ndarray], fold: int | None) -> np.ndarray:
+    def blend(maps: Sequence[np.ndarray], fold: int | None) -> np.ndarray:
         chosen_on = [tile for tile, f in zip(tiles, folds, strict=True) if f != fold]
         calibrated = []
         for member, values in enumerate(maps):
@@ -159,180 +131,50 @@ def test_cross_fitted_gain(method: CalibrationName) -> None:
 
     intersection = union = 0
     for fold in range(3):
-        chosen_on = [(*tile, group) for tile, group, f in zip(tiles, GROUPS, folds, strict=True) if f != fold]
+        chosen_on = [(*tile, group) for tile, group, f in zip(tiles, TILE_GROUPS, folds, strict=True) if f != fold]
         maps, truths, groups = zip(
             *((blend(maps, fold), truth, group) for maps, truth, group in chosen_on), strict=True
         )
-        threshold = find_threshold(collect_evidence(maps, truths, groups).score("pooled_iou"))
+        threshold = best_threshold(count_maps(maps, truths, groups).score("pooled_iou"))
         for (maps, truth), f in zip(tiles, folds, strict=True):
             if f == fold:
                 mask = blend(maps, fold) >= threshold
                 intersection += (mask & truth).sum()
                 union += (mask | truth).sum()
     judged = found.judgement
-    assert judged.cross_fitted == pytest.approx(intersection / union)
+    assert judged.cross_fitted is not None
+    assert judged.cross_fitted.value == pytest.approx(intersection / union)
     assert judged.gain is not None
-    assert judged.gain[0] == pytest.approx(intersection / union - (mean.cross_fitted or 0))
-    assert found.pays == (judged.gain[1] > 0)
-    whole = collect_evidence([blend(maps, None) for maps, _ in tiles], [truth for _, truth in tiles], GROUPS)
-    assert judged.in_sample == pytest.approx(whole.score("pooled_iou").max())
+    assert judged.gain.interval is not None
+    assert mean.cross_fitted is not None
+    assert judged.gain.value == pytest.approx(intersection / union - mean.cross_fitted.value)
+    assert found.kept == (judged.gain.interval[0] > 0)
+    full = count_maps([blend(maps, None) for maps, _ in tiles], [truth for _, truth in tiles], TILE_GROUPS)
+    assert judged.in_sample == pytest.approx(full.score("pooled_iou").max())
 
 
 def test_a_single_group_pays_nothing() -> None:
-    library = build_library(["a", "b"], draw_tiles(2), ["g"] * 4)
+    library = build_library(draw_samples(2, groups=["g"] * 4))
     found = judge_calibration(library, judge_blends(library, bags=1)[0], "isotonic", bags=1)
     assert found.judgement.gain is None
-    assert not found.pays
-
-
-# The command
-
-
-@pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A run of six tiles in three groups: `shy` is right and says so softly, `loud` is often wrong and always sure."""
-    tiles = list_tiles(write_tiles(tmp_path / "data"))
-    run = Run(tmp_path / "run")
-    split = Split(folds=3, fold_of_group={"g0": 0, "g1": 1, "g2": 2})
-    run.write_record(tmp_path / "data", tiles, split)
-    images = {tile.image_id: (64, 64) for tile in tiles}
-    for member in ("loud", "shy"):
-        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
-        write_manifest(run.map_folder("valid", member), manifest)
-    for number, tile in enumerate(tiles):
-        assert tile.mask is not None
-        rng = np.random.default_rng(number)
-        truth = read_mask(tile.mask)
-        shy = np.clip(128 + 20 * (truth - 0.5) + rng.normal(0, 4, truth.shape), 1, 254)
-        loud = 255 * (truth ^ (rng.random(truth.shape) < 0.3))
-        write_raster(map_path(run.map_folder("valid", "shy"), tile.image_id), shy.astype(np.uint8))
-        write_raster(map_path(run.map_folder("valid", "loud"), tile.image_id), loud.astype(np.uint8))
-    return run
-
-
-@pytest.fixture
-def calibrated(roofstack: Callable[..., Outcome], run: Run) -> Run:
-    """The run after blending its two members alike, calibrated."""
-    outcome = roofstack(
-        "blend", "--data", run.path.parent / "data", "--run", run.path, "--bags", 1, "--method", "mean",
-        "--calibrate", "isotonic",
-    )  # fmt: skip
-    assert (outcome.code, outcome.err) == (0, "")
-    assert "isotonic calibration, mean of all: " in outcome.out
-    assert "): kept" in " ".join(outcome.out.split())
-    return run
-
-
-def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
-    content = json.loads(calibrated.blend_file.read_text())
-    judged = content["calibration"]
-    assert judged["kept"] is True
-    assert judged["gain"][1] > 0
-    assert judged["cross_fitted"] == pytest.approx(content["scores"]["mean"]["cross_fitted"] + judged["gain"][0])
-    blend = read_weights(calibrated, ["loud", "shy"])
-    assert blend == {"loud": 1, "shy": 1}
-    assert 170 < blend.tables["loud"][255] < 190  # right in 70 % of the cases
-    part = calibrated.part_folder("valid")
-    plain = {member: read_blend(part, {member: 1}, "tile0", (64, 64)) for member in blend}
-    expected = blend_maps([blend.tables[member][values] for member, values in plain.items()], [1, 1])
-    np.testing.assert_array_equal(read_blend(part, blend, "tile0", (64, 64)), expected)
-    assert (expected != read_blend(part, dict(blend), "tile0", (64, 64))).any()
-
-
-def test_tune_and_submit_take_the_calibration_along(roofstack: Callable[..., Outcome], calibrated: Run) -> None:
-    """What is tuned is what is submitted, though another blend was chosen in between."""
-    data = calibrated.path.parent / "data"
-    outcome = roofstack("tune", "--data", data, "--run", calibrated.path, "--trials", 1, "--no-cross-fit")
-    assert outcome.code == 0, outcome.err
-    tuned = json.loads(calibrated.tuned_file.read_text())
-    blended = json.loads(calibrated.blend_file.read_text())
-    assert (tuned["members"], tuned["tables"]) == (blended["members"], blended["tables"])
-    calibrated.blend_file.unlink()
-    assert roofstack("submit", "--run", calibrated.path, "--part", "valid").code == 0
-    intersection = union = 0
-    truths = {tile.image_id: read_mask(tile.mask) for tile in list_tiles(data) if tile.mask}
-    for image_id, mask in read_submission(calibrated.submission_file("valid")):
-        intersection += (mask & truths[image_id]).sum()
-        union += (mask | truths[image_id]).sum()
-    # without cross-fitting the last step is kept, so this is its recipe on calibrated maps
-    assert intersection / union == pytest.approx(tuned["scores"]["tuned_in_sample"])
-
-
-def test_what_weights_are_searched_on_is_calibrated(calibrated: Run) -> None:
-    tiles = tuple(list_tiles(calibrated.path.parent / "data"))
-    tables = read_weights(calibrated, ["loud", "shy"]).tables
-    sizes = {tile.image_id: (64, 64) for tile in tiles}
-    source = Source(calibrated.part_folder("valid"), ("loud", "shy"), tiles, sizes, ("g",) * len(tiles), tables)
-    for tile in tiles:
-        maps = source.read_maps(tile)
-        np.testing.assert_array_equal(source.read_blend(tile, {"loud": 2, "shy": 1}), blend_maps(list(maps), [2, 1]))
-        assert set(np.unique(maps[0])) <= {0, tables["loud"][255]}
-
-
-def test_what_does_not_pay_is_refused(roofstack: Callable[..., Outcome], run: Run) -> None:
-    """A single member's tables never change the order of values: nothing to gain."""
-    command = ("blend", "--data", run.path.parent / "data", "--run", run.path, "--bags", 1, "--method", "single")
-    assert roofstack(*command).code == 0
-    plain = json.loads(run.blend_file.read_text())
-    outcome = roofstack(*command, "--calibrate", "temperature")
-    assert (outcome.code, outcome.err) == (0, "")
-    assert "): refused" in " ".join(outcome.out.split())
-    content = json.loads(run.blend_file.read_text())
-    assert content.pop("calibration")["kept"] is False
-    assert content == plain
-    assert read_weights(run, ["loud", "shy"]).tables == {}
-
-
-def test_tables_as_they_are_stored(tmp_path: Path) -> None:
-    blend = Blend(
-        {"a": 2, "b": 0}, {"a": np.sort(np.random.default_rng(0).integers(0, 256, 256, np.uint8)) * (IDENTITY > 0)}
-    )
-    write_json(tmp_path / "blend.json", blend.describe())
-    found = read_weights(Run(tmp_path), ["a", "b"])
-    assert found == {"a": 2, "b": 0}
-    assert set(found.tables) == {"a"}
-    np.testing.assert_array_equal(found.tables["a"], blend.tables["a"])
-
-
-@pytest.mark.parametrize(
-    "tables",
-    [
-        [],
-        {"a": 3},
-        {"a": list(range(255))},
-        {"a": [1] * 256},
-        {"a": [*range(255), 256]},
-        {"a": [*range(255), 3]},
-        {"a": [*range(255), 255.0]},
-    ],
-)
-def test_tables_that_are_none(tmp_path: Path, tables: object) -> None:
-    write_json(tmp_path / "blend.json", {"members": {"a": 1}, "tables": tables})
-    with pytest.raises(InputError, match=r"blend.json: tables: not 256 whole numbers .*; run roofstack blend again"):
-        read_weights(Run(tmp_path), ["a"])
+    assert not found.kept
 
 
 def test_real_maps(shared_data: Path) -> None:
     """Of two real members every table lowers the Brier score on what it was fitted on."""
     tiles = [tile for tile in list_tiles(shared_data / "hot_buildings") if tile.mask][::8]
-    members = ("lite0", "lite1")
-    pairs = (
-        (
-            [read_blend(shared_data / "hot_maps/valid", {m: 1}, t.image_id, (256, 256)) for m in members],
-            read_mask(t.mask),
-        )
-        for t in tiles
-        if t.mask
-    )
-    library = build_library(members, pairs, [tile.group for tile in tiles])
-    pixels = count_members(library).sum(axis=1)
-    for counted, values in zip(pixels, library.values, strict=True):
+    part = shared_data / "hot_maps/valid"
+    maps = {
+        member: [read_map(map_path(part / member, tile.image_id), (256, 256)) for tile in tiles]
+        for member in ("lite0", "lite1")
+    }
+    truths = [read_mask(tile.mask) for tile in tiles if tile.mask]
+    pixels = build_library(ArraySamples(maps, truths, [tile.group for tile in tiles])).count_members().sum(axis=1)
+    for counted in pixels:
         for method in METHODS:
             table = fit_table(counted, method)
             squares = [
-                (kind * (1 - shown / 255) ** 2).sum() + (other * (shown / 255) ** 2).sum()
-                for kind, other, shown in [(*counted, IDENTITY.astype(float)), (*counted, table.astype(float))]
+                (counted[0] * (1 - shown / 255) ** 2).sum() + (counted[1] * (shown / 255) ** 2).sum()
+                for shown in (IDENTITY.astype(float), table.astype(float))
             ]
             assert squares[1] < squares[0]  # a lower Brier score
-            calibrated = calibrate_library(replace(library, values=values[None]), [table])
-            np.testing.assert_array_equal(calibrated.values[0], table[values])

@@ -2,33 +2,33 @@
 
 import numpy as np
 
-from ensemble.selection.diversity import ErrorMoments
+from ensemble.mapfolder.samples import ArraySamples
+from ensemble.selection.diversity import correlate_errors
+from ensemble.selection.library import build_library
 
 
 def test_correlation_is_that_of_all_pixels_together() -> None:
     rng = np.random.default_rng(0)
-    pairs = []
+    truths, maps = [], {"a": [], "b": [], "c": []}  # type: ignore[var-annotated]
     for size in ((5, 7), (64, 32), (1, 3)):
-        first, truth = rng.integers(0, 256, size), rng.random(size) < 0.3
-        maps = [first, np.clip(first + rng.integers(-60, 60, size), 0, 255), rng.integers(0, 256, size)]
-        pairs.append(([values.astype(np.uint8) for values in maps], truth))
-    moments = ErrorMoments(3)
-    passed = list(moments.watch(pairs))
-    assert all(
-        one is other for pair, seen in zip(pairs, passed, strict=True) for one, other in zip(pair, seen, strict=True)
-    )
-    errors = np.concatenate([np.stack(maps).reshape(3, -1) / 255.0 - truth.ravel() for maps, truth in pairs], axis=1)
-    np.testing.assert_allclose(moments.correlate(), np.corrcoef(errors), atol=1e-5)
+        truths.append(rng.random(size) < 0.3)
+        first = rng.integers(0, 256, size, np.uint8)
+        maps["a"].append(first)
+        maps["b"].append(np.clip(first + rng.integers(-60, 60, size), 0, 255).astype(np.uint8))
+        maps["c"].append(rng.integers(0, 256, size, np.uint8))
+    library = build_library(ArraySamples(maps, truths, ["x", "y", "x"]))
+    truth = np.concatenate([truth.ravel() for truth in truths])
+    errors = [np.concatenate([values.ravel() for values in own]) / 255.0 - truth for own in maps.values()]
+    np.testing.assert_allclose(correlate_errors(library), np.corrcoef(errors), atol=1e-5)
 
 
 def test_equal_errors_but_for_a_constant_and_none() -> None:
+    """`shy` errs by -100 on buildings alone, `bold` by +100 on the ground alone: the same but for 100 everywhere."""
     truth = np.array([[True, False, True, False]])
     shy, bold = np.array([[155, 0, 155, 0]], np.uint8), np.array([[255, 100, 255, 100]], np.uint8)
     right = np.where(truth, 255, 0).astype(np.uint8)
-    moments = ErrorMoments(3)
-    list(moments.watch([([shy, bold, right], truth)]))
-    # shy errs by -100 on buildings alone, bold by +100 on the ground alone: the same but for 100 everywhere
-    correlation = moments.correlate()
+    samples = ArraySamples({"shy": [shy], "bold": [bold], "right": [right]}, [truth], ["g"])
+    correlation = correlate_errors(build_library(samples))
     assert correlation[:2, :2].tolist() == [[1, 1], [1, 1]]
     assert np.isnan(correlation[2]).all()
-    assert moments.describe() == [[1, 1, None], [1, 1, None], [None, None, None]]
+    assert np.isnan(correlation[:, 2]).all()

@@ -7,6 +7,7 @@ import pytest
 
 from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective, best_threshold, divide
 
+RANKED = ("ap", "ap50", "ap75", "ar")  # found by ranking, and handed through
 BY_HAND = {
     "pooled_iou": ({"intersection": 3, "union": 4}, 0.75),
     "mean_iou": ({"iou_sum": 1.5 * IOU_UNIT, "tiles": 2}, 0.75),
@@ -22,14 +23,15 @@ BY_HAND = {
     "c_iou": ({"c_iou": 1.5, "tiles": 2}, 0.75),
     "n_ratio": ({"vertices": 6, "true_vertices": 8}, 0.75),
     "right_angles": ({"right_angles": 3, "vertices": 4}, 0.75),
-    "true_right_angles": ({"true_right_angles": 3, "true_vertices": 4}, 0.75),
+    "truth_right_angles": ({"true_right_angles": 3, "true_vertices": 4}, 0.75),
+    **{name: ({name: 0.75}, 0.75) for name in RANKED},
 }
 
 OF_NOTHING = {  # nothing to find and nothing found is right; a share of nothing is 0; a mean of nothing is none
     "pooled_iou": 1, "dice": 1, "boundary_iou": 1, "building_f1": 1,
     "precision": 0, "recall": 0, "building_precision": 0, "building_recall": 0, "mean_iou": 0,
     "polis": np.nan, "hausdorff": np.nan, "c_iou": np.nan, "n_ratio": np.nan, "right_angles": np.nan,
-    "true_right_angles": np.nan,
+    "truth_right_angles": np.nan, **dict.fromkeys(RANKED, 0),
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import errno
 import os
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import typer
@@ -14,7 +15,9 @@ from members.common.errors import InputError
 Capture = pytest.CaptureFixture[str]
 
 
-def end(monkeypatch: pytest.MonkeyPatch, capfd: Capture, command: Callable, *arguments: str) -> tuple[int, str, str]:
+def end(
+    monkeypatch: pytest.MonkeyPatch, capfd: Capture, command: Callable[..., Any], *arguments: str
+) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of a function as a command line."""
     monkeypatch.setattr(sys, "argv", ["command", *arguments])
     app = typer.Typer(pretty_exceptions_enable=False)

@@ -85,7 +85,7 @@ def test_palette_images_are_refused(tmp_path: Path, suffix: str) -> None:
         ("progressive.jpg", {"PROGRESSIVE": "ON"}),
     ],
 )
-def test_truncated_images_are_refused(tmp_path: Path, name: str, profile: dict) -> None:
+def test_truncated_images_are_refused(tmp_path: Path, name: str, profile: dict[str, str]) -> None:
     path = write_raster(tmp_path / name, RGB, **profile)
     whole = path.read_bytes()
     for kept in (1, 8, 60, len(whole) // 3, len(whole) // 2, len(whole) - 100, len(whole) - 17):

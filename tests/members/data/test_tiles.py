@@ -63,7 +63,9 @@ def test_real_tiles(shared_data: Path) -> None:
         fraction = {row["image_id"]: row["building_fraction"] for row in csv.DictReader(file)}
     for tile in training[::40]:
         image, mask = read_pair(tile)
-        assert (image.shape, image.dtype, mask.dtype) == ((256, 256, 3), np.uint8, np.bool_)
+        assert image.shape == (256, 256, 3)
+        assert image.dtype == np.uint8
+        assert mask.dtype == np.bool_
         assert mask.mean() == pytest.approx(float(fraction[tile.image_id]), abs=1e-3)
 
 

@@ -77,6 +77,7 @@ def train_on(devices: int, backend: str) -> list[dict[str, float]]:
         cwd=ROOT, capture_output=True, text=True, env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": PATHS},
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
+    history: list[dict[str, float]]
     history, weights = json.loads(run.stdout.splitlines()[-1])
     assert weights
     return history

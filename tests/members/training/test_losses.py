@@ -133,7 +133,11 @@ def test_lovasz_is_nothing_where_all_pixels_are_right_by_a_margin() -> None:
     assert evaluate(lovasz_hinge, TRUTH, np.where(TRUTH > 0, 0.9, 0.1).astype(np.float32)) == 0
 
 
-MASKS = {"empty": np.zeros((2, 8, 8, 1)), "full": np.ones((2, 8, 8, 1)), "random": RNG.random((2, 8, 8, 1)) < 0.4}
+MASKS: dict[str, Any] = {
+    "empty": np.zeros((2, 8, 8, 1)),
+    "full": np.ones((2, 8, 8, 1)),
+    "random": RNG.random((2, 8, 8, 1)) < 0.4,
+}
 GUESSES = {
     "zero": 0 * MASKS["full"],
     "one": MASKS["full"],

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 from postproc.operators.flat_operators import count_chains
 from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
-from postproc.pipeline.recipe import draw_kernel
+from postproc.pipeline.steps import draw_kernel
 
 RADIUS = 3
 

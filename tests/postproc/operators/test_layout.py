@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
-from postproc.pipeline.recipe import draw_kernel
+from postproc.pipeline.steps import draw_kernel
 
 
 def test_a_plane_is_lines_with_padding_and_margins():

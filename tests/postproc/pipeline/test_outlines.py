@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from scipy.ndimage import gaussian_filter
 
 from members.common.errors import InputError
-from postproc.pipeline.outlines import OutlineRecipe, draw_outlines, outline_buildings
+from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.scoring.shapes import count_vertices
 
@@ -120,7 +120,8 @@ def test_drawn_outlines_of_a_ragged_house_are_nearer_to_it() -> None:
     house[20:60, 15:65] = True
     noise = gaussian_filter(np.random.default_rng(1).standard_normal(house.shape), 2)
     ragged = gaussian_filter(house.astype(float), 3) + 0.1 * noise / noise.std() > 0.5
-    drawn = draw_outlines(ragged, np.full(house.shape, 255, np.uint8), OutlineRecipe())
+    buildings = outline_buildings(ragged, np.full(house.shape, 255, np.uint8), OutlineRecipe())
+    drawn = rasterize_outlines([building.outline for building in buildings], house.shape)
     assert np.count_nonzero(drawn ^ house) < np.count_nonzero(ragged ^ house)
 
 

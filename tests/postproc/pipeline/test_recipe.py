@@ -9,7 +9,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
 from members.common.errors import InputError
-from postproc.pipeline.recipe import Recipe, draw_kernel
+from postproc.pipeline.recipe import FLAT_STEPS, STEPS, Recipe
+from postproc.pipeline.steps import draw_kernel
 
 odd_sizes = st.integers(0, 4).map(lambda half: 2 * half + 1)
 recipes = st.builds(
@@ -176,3 +177,32 @@ def test_only_uint8_maps_are_accepted(blend):
 def test_kernels_are_opencvs():
     assert draw_kernel("square", 3).all()
     assert np.array_equal(draw_kernel("ellipse", 3), cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+
+
+@given(recipes, maps)
+def test_grey_operators_commute_with_the_threshold(recipe, blend):
+    assert np.array_equal(recipe.apply_grey(blend) >= recipe.threshold, recipe.apply(blend))
+
+
+@pytest.mark.parametrize("step", FLAT_STEPS)
+def test_each_step_is_off_by_default_and_tries_that_too(step):
+    off = step()
+    assert off.active == 0
+    assert off.describe() == []
+    house = paint("...", ".#.", "...")
+    assert np.array_equal(off.apply_grey(house), house)
+    assert off in {step(**setting).normalise() for setting in step.list_settings()}
+
+
+def test_every_parameter_is_of_one_step():
+    names = [name for step in STEPS for name in step.model_fields]
+    assert sorted(names) == sorted(Recipe.model_fields)
+    assert list(Recipe().model_dump()) == ["threshold", "order", "kernel", "close", "open", "min_hole", "min_object"]
+
+
+def test_a_recipe_in_words_leaves_out_what_is_off():
+    assert str(Recipe()) == "threshold 128"
+    full = Recipe(threshold=90, close=3, open=5, order="open-close", kernel="ellipse", min_hole=4, min_object=16)
+    assert str(full) == (
+        "threshold 90, open 5x5 ellipse, close 3x3 ellipse, fill holes under 4 px, drop objects under 16 px"
+    )

@@ -22,12 +22,12 @@ Image = tuple[list[Polygon], list[Polygon], list[float]]
 
 
 def evaluate_by_coco(images: list[Image], drawn: list[int]) -> dict[str, float]:
-    """The scores by COCOeval, of the images with these places; the same image may be there again and again."""
+    """The scores by COCOeval, of the images with these indices; the same image may be there again and again."""
     size = {"height": SIZE[0], "width": SIZE[1]}
     truths: list[dict[str, Any]] = []
     results: list[dict[str, Any]] = []
-    for image_id, place in enumerate(drawn, 1):
-        predicted, truth, confidences = images[place]
+    for image_id, index in enumerate(drawn, 1):
+        predicted, truth, confidences = images[index]
         for outline in truth:
             pixels = coco_mask.encode(np.asfortranarray(rasterize_outlines([outline], SIZE), np.uint8))
             area = int(coco_mask.area(pixels))
@@ -119,10 +119,10 @@ def test_a_weight_is_as_many_images(images: list[Image], data: st.DataObject) ->
     """Where confidences differ between images: of equal ones COCOeval takes copies of an image in another order."""
     drawn = sorted(data.draw(st.lists(st.integers(0, len(images) - 1), min_size=1, max_size=5)))
     apart = [
-        (predicted, truth, [number + confidence + place / 100 for place, confidence in enumerate(confidences)])
+        (predicted, truth, [number + confidence + index / 100 for index, confidence in enumerate(confidences)])
         for number, (predicted, truth, confidences) in enumerate(images)
     ]
-    if any(apart[place][0] for place in drawn):
+    if any(apart[index][0] for index in drawn):
         assert_as_coco(apart, drawn)
 
 

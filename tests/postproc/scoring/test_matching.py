@@ -23,22 +23,22 @@ def list_pairs(pairs: Pairs) -> list[tuple[int, int, float]]:
 
 def overlap_by_loops(predicted: list[Polygon], truth: list[Polygon]) -> list[tuple[int, int, float]]:
     found = []
-    for place, ours in enumerate(predicted):
+    for index, ours in enumerate(predicted):
         for other, theirs in enumerate(truth):
             shared = ours.intersection(theirs).area
             if shared > 0:
-                found.append((place, other, shared / ours.union(theirs).area))
+                found.append((index, other, shared / ours.union(theirs).area))
     return found
 
 
 def match_by_loops(predicted: list[Polygon], truth: list[Polygon], least: float) -> list[tuple[int, int]]:
     """The SpaceNet utilities' way: each proposal looks at every true outline that is left."""
     left, matches = list(range(len(truth))), []
-    for place, ours in enumerate(predicted):
+    for index, ours in enumerate(predicted):
         ious = [ours.intersection(truth[other]).area / ours.union(truth[other]).area for other in left]
         if ious and max(ious) >= least:
-            best = max(index for index, iou in enumerate(ious) if iou == max(ious))
-            matches.append((place, left.pop(best)))
+            best = max(number for number, iou in enumerate(ious) if iou == max(ious))
+            matches.append((index, left.pop(best)))
     return matches
 
 
@@ -95,9 +95,9 @@ def test_order_does_not_matter_where_outlines_lie_apart(cells: list[tuple[int, i
     predicted = [affinity.translate(house, number % 3) for number, house in enumerate(truth)]
     order = np.random.default_rng(random.randrange(99)).permutation(len(truth)).tolist()  # type: ignore[attr-defined]
     found = match_pairs(overlap_outlines(predicted, truth))
-    shuffled = match_pairs(overlap_outlines([predicted[place] for place in order], truth))
-    assert sorted((order[place], other, iou) for place, other, iou in list_pairs(shuffled)) == list_pairs(found)
-    assert found.predicted.tolist() == [place for place in range(len(truth)) if place % 3 < 2]
+    shuffled = match_pairs(overlap_outlines([predicted[index] for index in order], truth))
+    assert sorted((order[index], other, iou) for index, other, iou in list_pairs(shuffled)) == list_pairs(found)
+    assert found.predicted.tolist() == [index for index in range(len(truth)) if index % 3 < 2]
 
 
 def test_twenty_thousand_outlines_cost_their_overlaps_alone() -> None:

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage.morphology import erosion
 
+from ensemble.statistics.metrics import IOU_UNIT, METRICS
 from members.common.errors import InputError
-from postproc.scoring import pixels as overlaps_module
+from postproc.scoring import pixels
 from postproc.scoring.boundary import find_distance
-from postproc.scoring.pixels import Overlap, count_overlap, make_mask_scorer, pool_overlaps
+from postproc.scoring.pixels import count_mask, pool_masks, score_mask
 
 TRUTH = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [0, 0, 0, 0]], bool)
 SHIFTED = np.array([[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]], bool)
@@ -35,11 +36,18 @@ def draw_blocks(seed: int, shape: tuple[int, int]) -> np.ndarray:
     return mask
 
 
+def score(truth: np.ndarray, mask: np.ndarray) -> tuple[float, ...]:
+    return tuple(score_mask(truth, mask, metric) for metric in ("pooled_iou", "dice", "precision", "recall"))
+
+
 def test_counts_and_scores_of_one_tile() -> None:
-    tile = count_overlap(TRUTH, SHIFTED)
-    assert (tile.intersection, tile.truth, tile.predicted) == (2, 4, 4)
-    assert (tile.iou, tile.dice, tile.precision, tile.recall) == (2 / 6, 4 / 8, 2 / 4, 2 / 4)
-    assert tile.boundary_iou == 2 / 6  # so small that every pixel is in the band
+    assert count_mask(TRUTH, SHIFTED) == {
+        "intersection": 2, "union": 6, "truth": 4, "predicted": 4,
+        "band_intersection": 2, "band_union": 6,  # so small that every pixel is in the band
+        "iou_sum": 2 / 6 * IOU_UNIT,
+    }  # fmt: skip
+    assert score(TRUTH, SHIFTED) == (2 / 6, 4 / 8, 2 / 4, 2 / 4)
+    assert score_mask(TRUTH, SHIFTED, "boundary_iou") == score_mask(TRUTH, SHIFTED, "mean_iou") == 2 / 6
 
 
 @pytest.mark.parametrize(
@@ -56,8 +64,7 @@ def test_counts_and_scores_of_one_tile() -> None:
 def test_scores_at_the_limits(
     truth: np.ndarray, predicted: np.ndarray, iou: float, dice: float, precision: float, recall: float
 ) -> None:
-    tile = count_overlap(truth, predicted)
-    assert (tile.iou, tile.dice, tile.precision, tile.recall) == (iou, dice, precision, recall)
+    assert score(truth, predicted) == (iou, dice, precision, recall)
 
 
 @given(pairs)
@@ -65,13 +72,13 @@ def test_scores_agree_with_counting_pixel_by_pixel(pair: tuple[np.ndarray, np.nd
     truth, predicted = pair
     pixels = list(zip(truth.ravel().tolist(), predicted.ravel().tolist(), strict=True))
     hit, missed, false = (pixels.count(kind) for kind in ((True, True), (True, False), (False, True)))
-    tile = count_overlap(truth, predicted)
-    assert tile.iou == (hit / (hit + missed + false) if hit + missed + false else 1)
-    assert tile.dice == (2 * hit / (2 * hit + missed + false) if hit + missed + false else 1)
-    assert tile.precision == (hit / (hit + false) if hit + false else 0)
-    assert tile.recall == (hit / (hit + missed) if hit + missed else 0)
-    assert tile.dice == pytest.approx(2 * tile.iou / (1 + tile.iou))
-    assert count_overlap(predicted, truth).iou == tile.iou
+    iou, dice, precision, recall = score(truth, predicted)
+    assert iou == (hit / (hit + missed + false) if hit + missed + false else 1)
+    assert dice == (2 * hit / (2 * hit + missed + false) if hit + missed + false else 1)
+    assert precision == (hit / (hit + false) if hit + false else 0)
+    assert recall == (hit / (hit + missed) if hit + missed else 0)
+    assert dice == pytest.approx(2 * iou / (1 + iou))
+    assert score_mask(predicted, truth) == iou
 
 
 @settings(deadline=None)
@@ -84,44 +91,29 @@ def test_boundary_iou_is_that_of_masks_minus_their_erosions(pair: tuple[np.ndarr
     bands = [mask & ~erosion(np.pad(mask, distance), square)[inner] for mask in pair]
     union = np.count_nonzero(bands[0] | bands[1])
     expected = np.count_nonzero(bands[0] & bands[1]) / union if union else 1
-    assert count_overlap(*pair).boundary_iou == expected
+    assert score_mask(*pair, "boundary_iou") == expected
 
 
 def test_pooled_and_mean_differ_as_they_should() -> None:
-    tiles = [count_overlap(TRUTH, SHIFTED), count_overlap(EMPTY, EMPTY), count_overlap(EMPTY, ONE)]
-    scores = make_mask_scorer(tiles)(np.array([[1.0, 1, 1], [0, 1, 0], [1, 0, 2]]))
-    assert scores["pooled_iou"].tolist() == [2 / 7, 1, 2 / 8] == [pool_overlaps(tiles).iou, 1, 2 / 8]
-    assert scores["mean_iou"] == pytest.approx([(2 / 6 + 1 + 0) / 3, 1, 2 / 6 / 3], abs=1e-15)
-    assert scores["dice"].tolist() == [4 / 9, 1, 4 / 10]
-    assert scores["precision"].tolist() == [2 / 5, 0, 2 / 6]
-    assert scores["recall"].tolist() == [2 / 4, 0, 2 / 4]
-    assert scores["boundary_iou"].tolist() == [2 / 7, 1, 2 / 8]
-
-
-@given(st.lists(st.sampled_from([TRUTH, SHIFTED, EMPTY, ONE]), min_size=1, max_size=5), st.data())
-def test_the_order_of_tiles_does_not_matter(masks: list[np.ndarray], data: st.DataObject) -> None:
-    tiles = [count_overlap(TRUTH, mask) for mask in masks]
-    shuffled = data.draw(st.permutations(tiles))
-    weights = np.ones((1, len(tiles)))
-    expected = {name: values[0] for name, values in make_mask_scorer(tiles)(weights).items()}
-    assert {name: values[0] for name, values in make_mask_scorer(shuffled)(weights).items()} == pytest.approx(expected)
+    pooled = pool_masks([count_mask(TRUTH, SHIFTED), count_mask(EMPTY, EMPTY), count_mask(EMPTY, ONE)])
+    assert pooled["tiles"] == 3
+    scores = {name: METRICS[name].compute(pooled) for name in ("pooled_iou", "dice", "precision", "recall")}
+    assert scores == {"pooled_iou": 2 / 7, "dice": 4 / 9, "precision": 2 / 5, "recall": 2 / 4}
+    assert METRICS["boundary_iou"].compute(pooled) == 2 / 7
+    assert METRICS["mean_iou"].compute(pooled) == pytest.approx((2 / 6 + 1 + 0) / 3, abs=1e-15)
 
 
 def test_truth_empty_over_all_tiles_is_refused() -> None:
     with pytest.raises(InputError, match="no building pixel in the truth of 2 images"):
-        pool_overlaps([count_overlap(EMPTY, ONE), count_overlap(EMPTY, EMPTY)])
+        pool_masks([count_mask(EMPTY, ONE), count_mask(EMPTY, EMPTY)])
     with pytest.raises(InputError, match="truth of 0 images"):
-        pool_overlaps([])
-
-
-def test_pooling_adds_up() -> None:
-    assert pool_overlaps([Overlap(1, 2, 3, 0, 5), Overlap(1, 1, 1, 1, 1)]) == Overlap(2, 3, 4, 1, 6)
+        pool_masks([])
 
 
 def test_sizes_that_differ_are_refused() -> None:
     with pytest.raises(InputError, match="mask of 3x4 px for a truth of 4x3 px; predict each image at its own size"):
-        count_overlap(TRUTH, TRUTH.T)
+        count_mask(TRUTH, TRUTH.T)
 
 
 def test_examples_in_docstrings() -> None:
-    assert doctest.testmod(overlaps_module, extraglobs={"np": np}) == doctest.TestResults(failed=0, attempted=1)
+    assert doctest.testmod(pixels, extraglobs={"np": np}) == doctest.TestResults(failed=0, attempted=2)

@@ -13,7 +13,6 @@ from postproc.scoring.shapes import (
     measure_c_iou,
     measure_hausdorff,
     measure_iou,
-    measure_n_ratio,
     measure_polis,
     measure_right_angles,
 )
@@ -66,11 +65,6 @@ def test_a_missing_courtyard_is_seen() -> None:
 def test_c_iou_weighs_by_vertices() -> None:
     assert measure_c_iou(0.8, 6, 4) == pytest.approx(0.8 * 0.8)
     assert measure_c_iou(np.array([0.5, 1.0]), np.array([4, 0]), np.array([4, 0])).tolist() == [0.5, 1.0]
-
-
-def test_n_ratio_is_the_ratio_of_sums() -> None:
-    assert measure_n_ratio(np.array([4, 8]), np.array([4, 4])) == pytest.approx(1.5)
-    assert measure_n_ratio(np.array([4]), np.array([], int)) == np.inf
 
 
 def test_right_angles_turn_either_way() -> None:

@@ -7,12 +7,13 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from skimage import morphology
 
-from ensemble.statistics.counts import collect_evidence
+from ensemble.statistics.counts import count_maps
 from members.common.errors import InputError
-from postproc.pipeline.recipe import Recipe, draw_kernel
+from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import AREAS, Areas, Morphology, draw_kernel
 from postproc.scoring.boundary import find_band
 from postproc.search.counting import map_threads
-from postproc.search.exact import AREAS, list_kernel_recipes, search_areas, search_kernels
+from postproc.search.exact import list_kernel_recipes, search_areas, search_kernels, search_step
 
 
 def make_tile(rng, height, width):
@@ -73,35 +74,35 @@ def test_the_grid_holds_every_distinct_recipe_once_and_the_neutral_one_first():
 def test_every_recipe_agrees_with_the_binary_operators_one_at_a_time(mask_of, shape):
     tile = make_tile(np.random.default_rng(shape), *shape)
     grid = search_kernels([tile], ["a"])
-    for place, recipe in enumerate(grid.recipes):
-        for threshold in (1, 90 + place % 80, 255):
+    for number, recipe in enumerate(grid.recipes):
+        for threshold in (1, 90 + number % 80, 255):
             intersections, unions = count_masks(mask_of, recipe, threshold, [tile])
-            counts = grid.evidence[place, threshold - 1]
-            assert counts.intersection.tolist() == intersections, recipe
-            assert counts.union.tolist() == unions, recipe
+            counts = grid.counts[number, threshold - 1]
+            assert counts.sums["intersection"].tolist() == intersections, recipe
+            assert counts.sums["union"].tolist() == unions, recipe
 
 
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(0, 224), st.data())
-def test_no_pixel_values_break_the_agreement(blend, place, data):
+def test_no_pixel_values_break_the_agreement(blend, number, data):
     truth = data.draw(arrays(np.bool_, blend.shape))
     truth[0, 0] = True
     grid = search_kernels([(blend, truth)], ["a"])
     for threshold in np.unique(np.clip(blend, 1, 255)):
-        mask = grid.recipes[place].model_copy(update={"threshold": int(threshold)}).apply(blend)
-        counts = grid.evidence[place, threshold - 1]
-        assert counts.intersection == (mask & truth).sum()
-        assert counts.union == (mask | truth).sum()
+        mask = grid.recipes[number].model_copy(update={"threshold": int(threshold)}).apply(blend)
+        counts = grid.counts[number, threshold - 1]
+        assert counts.sums["intersection"] == (mask & truth).sum()
+        assert counts.sums["union"] == (mask | truth).sum()
 
 
 def test_real_maps_agree_at_every_recipe(shared_data):
     tiles = read_tiles(shared_data, 3)
     grid = search_kernels(tiles, ["a", "b", "c"])
-    for place, recipe in enumerate(grid.recipes):
-        threshold = 1 + (37 * place) % 255
+    for number, recipe in enumerate(grid.recipes):
+        threshold = 1 + (37 * number) % 255
         intersections, unions = count_masks(mask_with_opencv, recipe, threshold, tiles)
-        counts = grid.evidence[place, threshold - 1]
-        assert (counts.intersection.tolist(), counts.union.tolist()) == (intersections, unions)
+        counts = grid.counts[number, threshold - 1]
+        assert (counts.sums["intersection"].tolist(), counts.sums["union"].tolist()) == (intersections, unions)
         mean = np.mean([i / u if u else 1 for i, u in zip(intersections, unions, strict=True)])
         assert counts.score("mean_iou") == pytest.approx(mean, abs=2**-32)
 
@@ -109,29 +110,31 @@ def test_real_maps_agree_at_every_recipe(shared_data):
 def test_larger_kernels_than_the_default_agree_too():
     tile = make_tile(np.random.default_rng(9), 45, 38)
     grid = search_kernels([tile], ["a"], largest=31)
-    for place in range(0, len(grid.recipes), 29):
-        intersections, unions = count_masks(mask_with_opencv, grid.recipes[place], 120, [tile])
-        counts = grid.evidence[place, 119]
-        assert (counts.intersection.tolist(), counts.union.tolist()) == (intersections, unions)
+    for number in range(0, len(grid.recipes), 29):
+        intersections, unions = count_masks(mask_with_opencv, grid.recipes[number], 120, [tile])
+        counts = grid.counts[number, 119]
+        assert (counts.sums["intersection"].tolist(), counts.sums["union"].tolist()) == (intersections, unions)
 
 
-def test_the_first_recipe_has_the_evidence_of_the_bare_maps():
+def test_the_first_recipe_counts_as_the_bare_maps_do():
     rng = np.random.default_rng(1)
     tiles = [make_tile(rng, 30, 20), make_tile(rng, 9, 31), make_tile(rng, 12, 12)]
     groups = ["b", "a", "b"]
-    bare = collect_evidence(*zip(*tiles, strict=True), groups)
+    bare = count_maps(*zip(*tiles, strict=True), groups)
     grid = search_kernels(iter(tiles), groups, largest=3)
-    for name in ("tiles", "intersection", "union", "iou_sum"):
-        assert np.array_equal(getattr(grid.evidence[0], name), getattr(bare, name))
-    assert grid.evidence.groups == bare.groups == ("a", "b")
+    assert np.array_equal(grid.counts.tiles, bare.tiles)
+    assert grid.counts[0].sums.keys() == bare.sums.keys()
+    for name, values in bare.sums.items():
+        assert np.array_equal(grid.counts[0].sums[name], values)
+    assert grid.counts.groups == bare.groups == ("a", "b")
 
 
 def test_neither_order_nor_threads_change_a_bit():
     rng = np.random.default_rng(2)
     tiles = [make_tile(rng, 20, 20) for _ in range(12)]
     groups = list("abcabcabcabc")
-    first = search_kernels(tiles, groups, largest=5, workers=1).evidence
-    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=3).evidence
+    first = search_kernels(tiles, groups, largest=5, workers=1).counts
+    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=3).counts
     for objective in ("pooled_iou", "mean_iou", "dice"):
         assert np.array_equal(first.score(objective), second.score(objective))
 
@@ -184,7 +187,7 @@ def test_the_choice_agrees_with_trying_everything():
     score, _, expected = min(tried, key=lambda item: item[:2])
     choice = grid.choose("pooled_iou")
     assert (choice.recipe, choice.score) == (expected, -score)
-    assert choice.evidence.score("pooled_iou") == -score
+    assert choice.counts.score("pooled_iou") == -score
 
 
 def test_taking_and_ranking_recipes():
@@ -192,7 +195,7 @@ def test_taking_and_ranking_recipes():
     grid = search_kernels([make_tile(rng, 40, 40)], ["a"], largest=5)
     order = grid.rank("dice")
     assert sorted(order) == list(range(len(grid.recipes)))
-    scores = [grid.take([place]).choose("dice").score for place in order]
+    scores = [grid.take([index]).choose("dice").score for index in order]
     assert scores == sorted(scores, reverse=True)
     assert grid.take([0]).choose("dice").recipe.normalise().close == 1
 
@@ -216,15 +219,15 @@ def test_areas_agree_with_the_recipes_one_at_a_time(shared_data):
     grid = search_areas(tiles, ["a", "b", "a"], kernels)
     assert len(set(grid.recipes)) == len(grid.recipes) == 2 * len(AREAS) ** 2
     assert grid.recipes[0] == Recipe()
-    for place in range(0, len(grid.recipes), 5):
-        threshold = 1 + (37 * place) % 255
-        recipe = grid.recipes[place].model_copy(update={"threshold": threshold})
+    for number in range(0, len(grid.recipes), 5):
+        threshold = 1 + (37 * number) % 255
+        recipe = grid.recipes[number].model_copy(update={"threshold": threshold})
         masks = [recipe.apply(blend) for blend, _ in tiles]
         intersections = [int((mask & truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
         unions = [int((mask | truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
-        counts = grid.evidence[place, threshold - 1]
-        assert counts.intersection.tolist() == [intersections[0] + intersections[2], intersections[1]]
-        assert counts.union.tolist() == [unions[0] + unions[2], unions[1]]
+        counts = grid.counts[number, threshold - 1]
+        assert counts.sums["intersection"].tolist() == [intersections[0] + intersections[2], intersections[1]]
+        assert counts.sums["union"].tolist() == [unions[0] + unions[2], unions[1]]
 
 
 def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
@@ -239,12 +242,28 @@ def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
         return intersection / union
 
     grid = search_kernels(tiles, ["a", "b"], "boundary_iou")
-    areas = search_areas(tiles, ["a", "b"], [grid.recipes[place] for place in (0, 100)], "boundary_iou")
+    areas = search_areas(tiles, ["a", "b"], [grid.recipes[number] for number in (0, 100)], "boundary_iou")
     for each in (grid, areas):
-        scores = each.evidence.score("boundary_iou")
-        for place in range(0, len(each.recipes), 13):
-            threshold = 60 + (37 * place) % 140
-            recipe = each.recipes[place].model_copy(update={"threshold": threshold})
-            assert scores[place, threshold - 1] == score(recipe)
+        scores = each.counts.score("boundary_iou")
+        for number in range(0, len(each.recipes), 13):
+            threshold = 60 + (37 * number) % 140
+            recipe = each.recipes[number].model_copy(update={"threshold": threshold})
+            assert scores[number, threshold - 1] == score(recipe)
     choice = grid.choose("boundary_iou")
     assert choice.score == score(choice.recipe)
+
+
+def test_a_step_without_code_of_its_own_is_counted_by_its_grey_operator():
+    rng = np.random.default_rng(11)
+    tiles, groups = [make_tile(rng, 30, 25) for _ in range(3)], ["a", "b", "a"]
+    compiled = search_step(Areas, [Recipe(close=3), Recipe()], tiles, groups)
+
+    class Plain(Areas):
+        """The same step, so that the compiled counting does not know it."""
+
+    plain = search_step(Plain, [Recipe(close=3), Recipe()], tiles, groups)
+    assert plain.recipes == compiled.recipes
+    for name, values in compiled.counts.sums.items():
+        assert np.array_equal(plain.counts.sums[name], values)
+    morphology = search_step(Morphology, [Recipe()], tiles, groups)
+    assert morphology.recipes == list_kernel_recipes()

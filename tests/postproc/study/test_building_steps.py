@@ -22,10 +22,10 @@ from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.formats.submission import read_submission
 from postproc.pipeline.outlines import OutlineRecipe
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.study.storage import Address
-from postproc.submit import choose_outlines, choose_recipe
 
 RoofStack = Callable[..., Outcome]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -76,13 +76,13 @@ def make_run(folder: Path, draw: Callable[[np.random.Generator], Pair], tiles: i
     return run
 
 
-def place(run: Run) -> list[object]:
+def list_options(run: Run) -> list[object]:
     return ["--data", run.path.parent / "data", "--run", run.path]
 
 
 def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks)
-    outcome = roofstack(*TUNE, *place(run))
+    outcome = roofstack(*TUNE, *list_options(run))
     assert outcome.code == 0, outcome.err
     assert "building F1 on 12 validation tiles of 6 groups; neutral: 0.0000" in outcome.out
     content = json.loads(run.tuned_file.read_text())
@@ -91,13 +91,13 @@ def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path,
     assert (steps["splits"]["cross_fitted"], steps["splits"]["gain"], steps["areas"]["gain"]) == (1, 1, 0)
     assert content["objective"] == "building_f1"
     assert all(content[key] == steps["splits"][key] for key in ("recipe", "outlines", "members"))
-    outlines = choose_outlines(run, "tuned")
+    outlines = Pipeline.of_run(run, "valid").outlines
     assert outlines is not None
     assert outlines.split_depth > 0
     picture = cv2.imread(str(run.report_folder / "gains.png"))
     assert picture is not None
     assert picture.shape[1] >= 900
-    assert not (run.report_folder / "kernels.png").exists()
+    assert not (run.report_folder / "morphology.png").exists()
 
     files = {"--output": tmp_path / "s.csv", "--vector": tmp_path / "b.gpkg"}
     arguments = [value for pair in files.items() for value in pair]
@@ -121,19 +121,20 @@ def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path,
 
 def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_noise, 24)
-    outcome = roofstack(*TUNE, *place(run))
+    outcome = roofstack(*TUNE, *list_options(run))
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
     assert [step["kept"] for step in content["steps"]] == [False] * 3
     assert max(step["in_sample_gain"] for step in content["steps"]) > 0  # which tempts
-    assert choose_recipe(run, "valid", "tuned")[0] == Recipe()
-    assert choose_outlines(run, "tuned") == OutlineRecipe()  # what is neutral was scored with these
+    pipeline = Pipeline.of_run(run, "valid")
+    assert pipeline.recipe == Recipe()
+    assert pipeline.outlines == OutlineRecipe()  # what is neutral was scored with these
     assert outcome.out.count("refused") == 3
 
 
 def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks, 6)
-    arguments = [str(each) for each in (*TUNE[1:], *place(run))]
+    arguments = [str(each) for each in (*TUNE[1:], *list_options(run))]
     victim = subprocess.Popen([sys.executable, "-m", "postproc.tune", *arguments], stderr=subprocess.PIPE)
     end = time.monotonic() + 120
     while time.monotonic() < end and not (run.study_file.exists() and b"without-fold1" in run.study_file.read_bytes()):
@@ -143,13 +144,13 @@ def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack)
     assert not run.tuned_file.exists()
     before = count_trials(run)
     assert sum(before.values()) > 5
-    assert roofstack(*TUNE, *place(run)).code == 0
+    assert roofstack(*TUNE, *list_options(run)).code == 0
     after = count_trials(run)
     kinds = ["", *(f"-without-fold{fold}" for fold in range(5))]
     assert set(after) == {f"building_f1-{step}{kind}" for step in ("areas", "splits") for kind in kinds}
     assert set(after.values()) == {5}
     tuned = run.tuned_file.read_bytes()
-    assert roofstack(*TUNE, *place(run)).code == 0
+    assert roofstack(*TUNE, *list_options(run)).code == 0
     assert (count_trials(run), run.tuned_file.read_bytes()) == (after, tuned)
 
 
@@ -165,7 +166,7 @@ def count_trials(run: Run) -> dict[str, int]:
 
 def test_without_folds_scores_are_in_sample(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks, 6)
-    outcome = roofstack(*TUNE, *place(run), "--no-cross-fit")
+    outcome = roofstack(*TUNE, *list_options(run), "--no-cross-fit")
     assert "in-sample scores, higher than what new tiles will show" in outcome.out
     assert json.loads(run.tuned_file.read_text())["steps"][2]["cross_fitted"] is None
     assert set(count_trials(run)) == {"building_f1-areas", "building_f1-splits"}
@@ -176,7 +177,7 @@ def test_without_folds_scores_are_in_sample(tmp_path: Path, roofstack: RoofStack
 
 def refuse(roofstack: RoofStack, run: Run, message: str, *arguments: object) -> None:
     before = hash_folder(run.path.parent)
-    outcome = roofstack(*TUNE, *place(run), *arguments)
+    outcome = roofstack(*TUNE, *list_options(run), *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     (line,) = outcome.err.splitlines()
     assert re.fullmatch(f"error: .*{message}.*", line), line

@@ -1,38 +1,27 @@
 """Steps that pay are kept, steps that do not are refused."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 import pytest
 
-from ensemble.selection.blend import blend_maps
+from ensemble.mapfolder.samples import ArraySamples
+from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import index_groups
+from ensemble.statistics.crossfit import CrossFit
 from members.common.errors import InputError
 from postproc.pipeline.recipe import Recipe
-from postproc.search.exact import Choice, Grid, search_kernels
-from postproc.study.steps import Fit, find_weights, fit_areas, fit_blends, fit_grid, list_keeps, make_fit
-from postproc.study.storage import Address
-from postproc.study.trials import Studies
-from postproc.study.verdict import Verdict, deal_folds, judge_steps
-from postproc.study.weights import Stack
+from postproc.study.fits import Fit, Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.study.studies import MemoryStudies
+from postproc.study.tuning import deal_crossfit
+from postproc.study.verdict import Verdict, judge_steps
+from postproc.study.weights import find_blends
 
 Tile = tuple[np.ndarray, np.ndarray]
 GROUPS = [f"group {i // 3}" for i in range(36)]
-ALONE = {"one": 1}
-
-
-class Tiles:
-    """Tiles in memory, with what the steps ask of a Source."""
-
-    def __init__(self, maps: Sequence[Sequence[np.ndarray]], truths: Sequence[np.ndarray], groups: Sequence[str]):
-        self.maps, self.truths, self.groups = maps, truths, groups
-        self.members = tuple(f"member{n}" for n in range(len(maps[0])))
-
-    def read(self, weights: Mapping[str, int], purpose: str) -> Iterator[Tile]:
-        for maps, truth in zip(self.maps, self.truths, strict=True):
-            yield blend_maps(maps, list(weights.values())), truth
+ALONE = Blend({"one": 1})
+KERNELS = 60  # of the 225 settings, the simplest
 
 
 def draw_truth(rng: np.random.Generator) -> np.ndarray:
@@ -44,24 +33,20 @@ def draw_truth(rng: np.random.Generator) -> np.ndarray:
     return truth > 0
 
 
-def search(make_tile: Callable[[np.random.Generator], Tile], largest: int = 5, groups: list[str] = GROUPS) -> Grid:
+def make_task(tiles: Sequence[Tile], groups: Sequence[str] = GROUPS, cross_fit: bool = True) -> Task:
+    maps, truths = zip(*tiles, strict=True)
+    crossfit = deal_crossfit(groups, cross_fit)
+    return Task(ArraySamples({"one": maps}, truths, groups), tuple(groups), "pooled_iou", crossfit)
+
+
+def draw(make_tile: Callable[[np.random.Generator], Tile], groups: Sequence[str] = GROUPS) -> list[Tile]:
     rng = np.random.default_rng(7)
-    return search_kernels([make_tile(rng) for _ in groups], groups, largest=largest)
+    return [make_tile(rng) for _ in groups]
 
 
-def take_neutral(grid: Grid, choices: int) -> Fit:
-    evidence = grid.evidence[0, 127]
-    return make_fit([Choice(Recipe(), float(evidence.score("pooled_iou")), evidence)] * choices, [ALONE] * choices)
-
-
-def judge(grid: Grid, fit_across: bool = True, **more: Fit) -> Verdict:
-    folds = deal_folds(grid.evidence.groups) if fit_across else None
-    keeps = list_keeps(len(grid.evidence.groups), folds)
-    fits = {
-        "threshold": fit_grid(grid.take([0]), ALONE, "pooled_iou", keeps),
-        "morphology": fit_grid(grid, ALONE, "pooled_iou", keeps),
-    }
-    return judge_steps(take_neutral(grid, len(keeps)), fits | more, folds, "pooled_iou")
+def judge(task: Task) -> Verdict:
+    fits, grid = fit_flat_steps(task, ALONE, KERNELS)
+    return judge_steps(take_neutral(grid, ALONE, task), fits, task.crossfit, task.objective)
 
 
 def shift_down(rng: np.random.Generator) -> Tile:
@@ -90,58 +75,55 @@ def scatter_doubt(rng: np.random.Generator) -> Tile:
 
 
 def test_threshold_of_a_modest_network_is_kept() -> None:
-    verdict = judge(search(shift_down))
-    threshold, morphology = verdict.steps
+    verdict = judge(make_task(draw(shift_down)))
+    threshold, morphology, areas = verdict.steps
     assert threshold.kept
-    assert 50 <= threshold.fit.whole.recipe.threshold <= 60
-    assert threshold.interval is not None
-    assert 0 < threshold.interval[0] <= threshold.gain <= threshold.interval[1]
+    assert 50 <= threshold.fit.pipelines[0].recipe.threshold <= 60
+    assert threshold.gain.interval is not None
+    assert 0 < threshold.gain.interval[0] <= threshold.gain.value <= threshold.gain.interval[1]
+    assert threshold.gain.chance == 1
     assert not morphology.kept  # the score is 1 already
+    assert not areas.kept
     assert threshold.cross_fitted == threshold.in_sample == 1
     assert verdict.kept is threshold.fit
 
 
 def test_closing_that_must_pay_is_kept() -> None:
-    verdict = judge(search(prick_holes))
-    threshold, morphology = verdict.steps
+    verdict = judge(make_task(draw(prick_holes)))
+    threshold, morphology, _ = verdict.steps
     assert not threshold.kept
     assert morphology.kept
-    assert verdict.kept.whole.recipe.close > 1
+    assert morphology.fit.pipelines[0].recipe.close > 1
     assert morphology.cross_fitted is not None
     assert verdict.neutral < 0.95 < morphology.cross_fitted <= morphology.in_sample
 
 
 def test_noise_about_a_fitted_optimum_is_refused() -> None:
-    verdict = judge(search(scatter_doubt))
+    verdict = judge(make_task(draw(scatter_doubt)))
     assert not any(step.kept for step in verdict.steps)
     assert all(step.in_sample > verdict.neutral for step in verdict.steps)  # what an in-sample report would boast of
-    assert verdict.kept.whole.recipe == Recipe()
+    assert verdict.pipeline.recipe == Recipe()
 
 
-def test_single_group_has_no_honest_estimate() -> None:
+def test_single_group_has_no_cross_fitted_score() -> None:
     with pytest.raises(InputError, match=r"all validation tiles are of one group \(only\).*--no-cross-fit"):
-        deal_folds(["only"])
-    verdict = judge(search(shift_down, 3, ["only"] * 4), fit_across=False)
-    threshold, morphology = verdict.steps
+        deal_crossfit(["only"], True)
+    verdict = judge(make_task(draw(shift_down, ["only"] * 4), ["only"] * 4, cross_fit=False))
+    threshold, morphology, _ = verdict.steps
     assert (threshold.kept, morphology.kept) == (True, False)
-    assert threshold.cross_fitted is threshold.interval is threshold.gain is None
-    assert threshold.in_sample_gain == threshold.in_sample - verdict.neutral > 0
+    assert threshold.cross_fitted is threshold.gain.interval is threshold.gain.chance is None
+    assert threshold.gain.value == threshold.in_sample_gain == threshold.in_sample - verdict.neutral > 0
 
 
 def describe(verdict: Verdict) -> list[tuple[object, ...]]:
-    return [
-        (s.name, s.fit.whole.recipe, s.in_sample, s.cross_fitted, s.gain, s.interval, s.kept) for s in verdict.steps
-    ]
+    return [(s.name, str(s.fit.pipelines[0]), s.in_sample, s.cross_fitted, s.gain) for s in verdict.steps]
 
 
-def test_verdict_depends_on_groups_not_on_the_order_of_tiles_nor_on_threads() -> None:
-    rng = np.random.default_rng(1)
-    tiles = [prick_holes(rng) for _ in GROUPS]
-    order = rng.permutation(len(tiles))
-    first = judge(search_kernels(tiles, GROUPS, largest=3, workers=1))
-    shuffled = [tiles[i] for i in order], [GROUPS[i] for i in order]
-    second = judge(search_kernels(*shuffled, largest=3, workers=3))
-    assert describe(first) == describe(second)
+def test_verdict_depends_on_groups_not_on_the_order_of_tiles() -> None:
+    tiles = draw(prick_holes)
+    order = np.random.default_rng(1).permutation(len(tiles))
+    shuffled = make_task([tiles[i] for i in order], [GROUPS[i] for i in order])
+    assert describe(judge(make_task(tiles))) == describe(judge(shuffled))
 
 
 # Areas
@@ -158,50 +140,27 @@ def scatter_specks(rng: np.random.Generator) -> Tile:
     return np.where(truth | (specks & apart), 220, 20).astype(np.uint8), truth
 
 
-def fit_areas_of(source: Tiles, grid: Grid, fit_across: bool = True) -> Fit:
-    folds = deal_folds(grid.evidence.groups) if fit_across else None
-    keeps = list_keeps(len(grid.evidence.groups), folds)
-    return make_fit(fit_areas(source, ALONE, grid, "pooled_iou", keeps), [ALONE] * len(keeps))
-
-
 def test_areas_that_must_pay_are_kept() -> None:
-    rng = np.random.default_rng(7)
     groups = GROUPS[:18]
-    maps, truths = zip(*(scatter_specks(rng) for _ in groups), strict=True)
-    grid = search_kernels(zip(maps, truths, strict=True), groups, largest=5)
-    areas = fit_areas_of(Tiles([[each] for each in maps], truths, groups), grid)
-    verdict = judge(grid, areas=areas)
+    verdict = judge(make_task(draw(scatter_specks, groups), groups))
     assert [step.kept for step in verdict.steps] == [False, False, True]
-    assert verdict.kept is areas
-    assert areas.whole.recipe.min_object > 6
-    assert areas.whole.score > 0.999 > verdict.neutral
-
-
-def test_areas_are_refused_where_they_fit_noise() -> None:
-    grid = search(scatter_doubt)
-    rng = np.random.default_rng(7)
-    maps, truths = zip(*(scatter_doubt(rng) for _ in GROUPS), strict=True)
-    areas = fit_areas_of(Tiles([[each] for each in maps], truths, GROUPS), grid)
-    verdict = judge(grid, areas=areas)
-    assert not any(step.kept for step in verdict.steps)
-    assert verdict.steps[2].in_sample > verdict.neutral
+    assert verdict.pipeline.recipe.min_object > 6
+    assert verdict.kept.score > 0.999 > verdict.neutral
 
 
 def test_each_fold_chooses_its_areas_without_its_own_tiles() -> None:
-    rng = np.random.default_rng(3)
     groups = GROUPS[:12]
-    tiles = [scatter_specks(rng) for _ in groups]
-    source = Tiles([[each] for each, _ in tiles], [truth for _, truth in tiles], groups)
-    grid = search_kernels(tiles, groups, largest=3)
-    fit = fit_areas_of(source, grid)
-    folds = deal_folds(grid.evidence.groups)
+    tiles = draw(scatter_specks, groups)
+    task = make_task(tiles, groups)
+    areas = fit_flat_steps(task, ALONE, KERNELS)[0]["areas"]
+    folds = CrossFit.deal(groups).folds
+    assert folds is not None
     _, index = index_groups(groups)
-    for fold, choice in enumerate(fit.others):
+    for fold, choice in enumerate(areas.choices[1:]):
         rest = [number for number in range(len(groups)) if folds[index[number]] != fold]
-        few = [groups[n] for n in rest]
-        part = Tiles([source.maps[n] for n in rest], [source.truths[n] for n in rest], few)
-        alone = fit_areas_of(part, search_kernels([tiles[n] for n in rest], few, largest=3), fit_across=False)
-        assert (alone.whole.recipe, alone.whole.score) == (choice.recipe, choice.score)
+        part = make_task([tiles[n] for n in rest], [groups[n] for n in rest], cross_fit=False)
+        alone = fit_flat_steps(part, ALONE, KERNELS)[0]["areas"]
+        assert (alone.choices[0].recipe, alone.score) == (choice.recipe, choice.score)
 
 
 # Weights
@@ -214,25 +173,29 @@ def add_noise_member(rng: np.random.Generator) -> tuple[list[np.ndarray], np.nda
     return [fair, rng.integers(0, 256, truth.shape).astype(np.uint8)], truth
 
 
-def fit_weights(source: Tiles, journal: Path, grid: Grid, trials: int) -> Fit:
-    stack = Stack([np.stack(maps) for maps in source.maps], source.truths, source.groups, "pooled_iou")
-    keeps = list_keeps(len(grid.evidence.groups), deal_folds(grid.evidence.groups))
-    studies = Studies(Address(journal), "x", "data", "maps")
-    given = dict.fromkeys(source.members, 1)
-    found = find_weights(given, stack, studies, grid, keeps, trials, lambda kind, count: None)
-    return fit_blends(source, found, "pooled_iou", keeps)
-
-
-def test_member_of_pure_noise_gets_weight_0_and_that_is_kept(tmp_path: Path) -> None:
+def test_member_of_pure_noise_gets_weight_0_and_that_is_kept() -> None:
     rng = np.random.default_rng(11)
     groups = GROUPS[:12]
     maps, truths = zip(*(add_noise_member(rng) for _ in groups), strict=True)
-    source = Tiles(maps, truths, groups)
-    grid = search_kernels(source.read({"a": 1, "b": 1}, ""), groups, largest=5)
-    fit = fit_weights(source, tmp_path / "study.journal", grid, 20)
-    verdict = judge(grid, weights=fit)
-    assert fit.weights == {"member0": 1, "member1": 0}
+    fair, noise = zip(*maps, strict=True)
+    samples = ArraySamples({"fair": fair, "noise": noise}, truths, groups)
+    task = Task(samples, tuple(groups), "pooled_iou", CrossFit.deal(groups))
+    both = Blend({"fair": 1, "noise": 1})
+    fits, grid = fit_flat_steps(task, both, KERNELS)
+
+    studies = MemoryStudies()
+
+    def fit_weights() -> Fit:
+        blends, _ = find_blends(task, both, grid, lambda: studies, 20)
+        return fit_blends(task, blends)
+
+    def judge_weights(fit: Fit) -> Verdict:
+        return judge_steps(take_neutral(grid, both, task), fits | {"weights": fit}, task.crossfit, "pooled_iou")
+
+    fit = fit_weights()
+    verdict = judge_weights(fit)
+    assert fit.blends[0].weights == {"fair": 1, "noise": 0}
     assert verdict.kept is fit
     assert verdict.steps[-1].kept
-    again = fit_weights(source, tmp_path / "study.journal", grid, 20)  # from the same set of trials
-    assert describe(judge(grid, weights=again)) == describe(verdict)
+    again = fit_weights()  # from the same set of trials
+    assert describe(judge_weights(again)) == describe(verdict)

@@ -1,0 +1,126 @@
+"""Read the buildings of images, each as a mask and as outlines, from files that hold either, and their truth."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from members.common.errors import InputError
+from members.data.raster import read_mask
+from postproc.formats.submission import check_ids, read_ids, read_submission
+from postproc.geo.frames import Frame, read_frame
+from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
+from postproc.scoring.layouts import find_images, find_truth
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What is scored, and what it is scored against.
+
+    Attributes:
+        source: the file that is scored.
+        ids: of the images that are scored, sorted.
+        images: how many images there are; those that the source does not name are not scored.
+        predicted: ids and buildings, one image at a time in memory. Can be gone through once.
+        read_truth: gives the true buildings of an id.
+    """
+
+    source: Path
+    ids: list[str]
+    images: int
+    predicted: Iterable[tuple[str, ImageBuildings]]
+    read_truth: Callable[[str], ImageBuildings]
+
+    def compare(self, predicted: Iterable[tuple[str, ImageBuildings]]) -> list[Comparison]:
+        """Compare each image's buildings with the true ones, and list them in the order of the ids.
+
+        Args:
+            predicted: those of the inputs, perhaps behind a progress bar.
+
+        Raises:
+            InputError: a size differs from the truth's.
+        """
+        compared = {}
+        for image_id, buildings in predicted:
+            try:
+                compared[image_id] = compare_buildings(buildings, self.read_truth(image_id))
+            except InputError as error:
+                raise InputError(f"{self.source}, image {image_id}: {error}") from None
+        return [compared[image_id] for image_id in self.ids]
+
+
+def open_inputs(truth: Path, submission: Path | None, vector: Path | None, images: Path | None) -> Inputs:
+    """Find and check the files of a submission CSV or a vector file, and of its truth.
+
+    Args:
+        truth: a folder of masks, a data set that holds one, or a vector file.
+        submission, vector: what is scored, one of the two.
+        images: one image, a folder of images, or a data set; needed where `truth` is a vector file, or the masks'
+            georeferencing does not do for `vector`.
+
+    Raises:
+        InputError: both or neither of `submission` and `vector`, or a file is missing, bad, or does not go with the
+            others.
+    """
+    source = submission or vector
+    if source is None or (submission and vector):
+        raise InputError("score takes one of --submission FILE and --vector FILE; give either")
+    masks = {} if truth.is_file() else find_truth(truth)
+    if not masks and images is None:
+        raise InputError(f"{truth}: a vector file does not tell the images' places and sizes; give them as --images")
+    wanted = read_ids(submission) if submission else list(masks) or None
+    files = find_images(images, wanted) if images else masks
+    expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
+    if submission:
+        check_ids(submission, wanted or (), expected)
+    frames = read_frames(files, expected) if vector or not masks else {}
+    predicted = read_masks(source) if submission else read_vector(source, frames)
+    return Inputs(source, sorted(expected), len(masks or files), predicted, read_truth(truth, masks, frames))
+
+
+def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
+    """Read the frames of the images whose ids are expected.
+
+    Raises:
+        InputError: an image is missing, or is no raster.
+    """
+    for image_id, mask in expected.items():
+        if image_id not in files:
+            raise InputError(f"{mask}: mask without an image; --images has to hold {image_id} too")
+    return {image_id: read_frame(files[image_id]) for image_id in expected}
+
+
+def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame]) -> Callable[[str], ImageBuildings]:
+    """Return the function that gives an image's true buildings by its id.
+
+    Args:
+        path: the folder of masks, or the vector file.
+        masks: image id -> mask file; none where `path` is a vector file.
+        frames: image id -> frame, for a vector file.
+
+    Raises:
+        InputError: the vector file is bad, or has no building in any of the images.
+    """
+    if masks:
+        return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
+    from postproc.formats.vector import read_outlines
+
+    outlines = read_outlines(path, frames)
+    if not any(outlines.values()):
+        raise InputError(
+            f"{path}: none of its outlines lies in the {len(frames)} images; check the place and the CRS of both"
+        )
+    return lambda image_id: ImageBuildings.from_outlines(outlines[image_id], frames[image_id].size)
+
+
+def read_masks(submission: Path) -> Iterator[tuple[str, ImageBuildings]]:
+    """Yield each image's id and buildings out of a submission CSV, one at a time in memory."""
+    for image_id, mask in read_submission(submission):
+        yield image_id, ImageBuildings.from_mask(mask)
+
+
+def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, ImageBuildings]]:
+    """Yield each image's id and buildings out of a vector file, with the confidences that it holds."""
+    from postproc.formats.vector import read_detections
+
+    for image_id, (outlines, confidences) in read_detections(path, frames).items():
+        yield image_id, ImageBuildings.from_outlines(outlines, frames[image_id].size, confidences)

@@ -1,0 +1,71 @@
+"""A pipeline is saved and read whole, and its mask is its outlines' where these are part of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ensemble.selection.blend import Blend
+from members.common.errors import InputError
+from postproc.pipeline.outlines import OutlineRecipe
+from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import Recipe
+from postproc.polygons.buildings import rasterize_outlines
+
+TABLE = np.minimum(np.arange(256) * 2, 255).astype(np.uint8)
+
+
+def draw_house() -> np.ndarray:
+    """A house of 20x20 px with a bay of 2x2 px, which outlines leave out."""
+    values = np.zeros((32, 32), np.uint8)
+    values[6:26, 6:26] = 200
+    values[26:28, 10:12] = 200
+    return values
+
+
+def test_the_mask_is_cut_or_drawn_from_the_outlines() -> None:
+    values = draw_house()
+    cut, drawn = Pipeline(Blend({"a": 1})), Pipeline(Blend({"a": 1}), outlines=OutlineRecipe())
+    assert np.array_equal(cut.mask(values), values > 0)
+    assert drawn.mask(values).sum() == 400
+    assert np.array_equal(cut.cut(values), drawn.cut(values))
+    (building,) = cut.outline(values)
+    assert np.array_equal(rasterize_outlines([building.outline], values.shape), drawn.mask(values))
+
+
+@pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0)])
+def test_what_is_saved_is_read(tmp_path: Path, outlines: OutlineRecipe | None) -> None:
+    pipeline = Pipeline(Blend({"a": 2, "b": 0}, {"a": TABLE}), Recipe(threshold=90, close=3), outlines)
+    pipeline.save(tmp_path / "tuned.json", scores={"default": 0.5})
+    assert Pipeline.load(tmp_path / "tuned.json").describe() == pipeline.describe()
+    assert json.loads((tmp_path / "tuned.json").read_text())["scores"] == {"default": 0.5}
+
+
+def test_a_recipe_alone_goes_with_all_members_alike(tmp_path: Path) -> None:
+    (tmp_path / "recipe.json").write_text('{"threshold": 77}')
+    loaded = Pipeline.load(tmp_path / "recipe.json", ["a", "b"])
+    assert loaded.describe() == Pipeline(Blend({"a": 1, "b": 1}), Recipe(threshold=77)).describe()
+
+
+def test_words() -> None:
+    blend = Blend({"a": 2, "b": 0, "c": 1})
+    assert str(Pipeline(blend, Recipe(threshold=90))) == "2 x a, 1 x c, threshold 90"
+    assert str(Pipeline(blend, outlines=OutlineRecipe())) == "2 x a, 1 x c, threshold 128, outlines as by default"
+    split = OutlineRecipe(tolerance=3.0, split_level=192)
+    assert Pipeline(blend, outlines=split).describe_masks() == "threshold 128, outlines split_level 192, tolerance 3"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "not a readable JSON file"),
+        ('{"recipe": {"threshold": 0}}', r"recipe.threshold: got 0"),
+        ('{"recipe": {}, "members": {"a": -1}}', "non-negative integer weights by member"),
+        ('{"recipe": {}, "outlines": {"tolerance": -1}}', r"outlines.tolerance: .* got -1; run roofstack tune again"),
+    ],
+)
+def test_damaged_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
+    (tmp_path / "tuned.json").write_text(content)
+    with pytest.raises(InputError, match=message):
+        Pipeline.load(tmp_path / "tuned.json", ["a"])
