@@ -7,7 +7,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from ensemble.mapfolder.maps import map_path, read_maps
+from ensemble.mapfolder.manifest import read_manifests
+from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout, track
 from members.common.errors import InputError
@@ -63,7 +64,7 @@ def submit(
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, recipe)
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
-    _, sizes = read_maps(folders)
+    _, sizes = read_manifests(folders)
     if data is not None and part == "test":
         check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])
     if sample is not None:

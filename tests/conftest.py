@@ -12,7 +12,9 @@ import pytest
 import rasterio
 from hypothesis import settings
 
+from ensemble.inference.networks import Network
 from ensemble.mapfolder.samples import ArraySamples
+from members.training.catalog import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -83,6 +85,20 @@ def data_set(tmp_path: Path) -> Path:
     return write_tiles(tmp_path / "data")
 
 
+def draw_pairs(count: int, seed: int) -> dict[str, Any]:
+    """Draw training tiles by image id: image and mask, a bright rectangle on dark ground; each fourth is empty."""
+    rng = np.random.default_rng(seed)
+    pairs = {}
+    for index in range(count):
+        mask = np.zeros((48, 48), bool)
+        if index % 4:
+            top, left = rng.integers(4, 24, 2)
+            mask[top : top + 16, left : left + 20] = True
+        image = np.where(mask[..., None], 180, 60) + rng.integers(-40, 40, (48, 48, 3))
+        pairs[f"tile{index}"] = image.astype(np.uint8), mask
+    return pairs
+
+
 def hash_folder(folder: Path) -> dict[str, str]:
     """Every path below a folder with the hash of its bytes; to see whether anything on disk has changed."""
     return {
@@ -91,16 +107,59 @@ def hash_folder(folder: Path) -> dict[str, str]:
     }
 
 
+# The eight symmetries of an image and how to get back, in NumPy's words alone.
+SYMMETRIES: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
+    (
+        lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns),
+        lambda image, turns=turns, flip=flip: np.rot90(image, -turns)[:, :: -1 if flip else 1],
+    )
+    for turns in range(4)
+    for flip in (False, True)
+]
+
+
+def draw_stack(*shape: int) -> np.ndarray:
+    """Draw random images, uint8 (*shape, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+
+class Standin:
+    """Takes a network's place: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+
+    def __init__(self, slope: float = 1.0, tilt: float = 0.0, member: str = "lite0_unet") -> None:
+        self.slope, self.tilt, self.spec = np.float32(slope), tilt, find_spec(member)
+        self.batches: list[np.ndarray] = []
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(batch)
+        assert batch.dtype == np.float32
+        assert not any(side % self.spec.size_multiple for side in batch.shape[1:3])
+        ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
+        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
+
+    @property
+    def network(self) -> Network:
+        return Network(self.spec, self.predict)
+
+
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.catalog import find_spec
     from members.training.networks.backend import choose_backend
 
     choose_backend()
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))
+
+
+class Lopsided:
+    """Knows the truth (red above 127) well on the left and badly on the right, so that mirrored views help it."""
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        truth = batch[..., :1] / np.float32(255)
+        noise = np.random.default_rng(0).normal(0, 0.5, truth.shape).astype(np.float32)
+        return np.clip(truth + noise * np.linspace(0, 1, batch.shape[2], dtype=np.float32)[:, None], 0, 1)
 
 
 class Outcome(NamedTuple):

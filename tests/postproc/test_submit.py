@@ -17,7 +17,7 @@ from conftest import ROOT, Outcome, hash_folder, write_raster
 from pycocotools.coco import COCO
 from rasterio import Affine
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from members.data.raster import read_mask

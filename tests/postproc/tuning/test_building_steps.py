@@ -16,7 +16,7 @@ import numpy as np
 from conftest import Outcome, hash_folder, write_raster
 from optuna.trial import TrialState
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
