@@ -36,7 +36,9 @@ API = {
     "Recipe": "postproc.pipeline.recipe",
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
+    "Scores": "postproc.scoring.scores",
     "Tuning": "postproc.study.tuning",
+    "score_masks": "postproc.scoring.scores",
     "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
 }
