@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from ensemble.mapfolder.samples import RunSamples as RunSamples
     from ensemble.mapfolder.samples import Samples as Samples
     from ensemble.selection.blend import Blend as Blend
+    from ensemble.selection.report import BlendReport as BlendReport
+    from ensemble.selection.report import select_blend as select_blend
     from members.common.errors import InputError as InputError
     from postproc.formats.submission import write_submission as write_submission
     from postproc.pipeline.outlines import OutlineRecipe as OutlineRecipe
     from postproc.pipeline.pipeline import Pipeline as Pipeline
     from postproc.pipeline.recipe import Recipe as Recipe
+    from postproc.scoring.scores import Scores as Scores
+    from postproc.scoring.scores import score_masks as score_masks
     from postproc.study.tuning import Tuning as Tuning
     from postproc.study.tuning import tune_pipeline as tune_pipeline
 
@@ -30,6 +34,7 @@ __version__ = "0.2.0"
 API = {
     "ArraySamples": "ensemble.mapfolder.samples",
     "Blend": "ensemble.selection.blend",
+    "BlendReport": "ensemble.selection.report",
     "InputError": "members.common.errors",
     "OutlineRecipe": "postproc.pipeline.outlines",
     "Pipeline": "postproc.pipeline.pipeline",
@@ -39,6 +44,7 @@ API = {
     "Scores": "postproc.scoring.scores",
     "Tuning": "postproc.study.tuning",
     "score_masks": "postproc.scoring.scores",
+    "select_blend": "ensemble.selection.report",
     "tune_pipeline": "postproc.study.tuning",
     "write_submission": "postproc.formats.submission",
 }

@@ -76,13 +76,13 @@ def make_run(folder: Path, draw: Callable[[np.random.Generator], Pair], tiles: i
     return run
 
 
-def place(run: Run) -> list[object]:
+def list_options(run: Run) -> list[object]:
     return ["--data", run.path.parent / "data", "--run", run.path]
 
 
 def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks)
-    outcome = roofstack(*TUNE, *place(run))
+    outcome = roofstack(*TUNE, *list_options(run))
     assert outcome.code == 0, outcome.err
     assert "building F1 on 12 validation tiles of 6 groups; neutral: 0.0000" in outcome.out
     content = json.loads(run.tuned_file.read_text())
@@ -121,7 +121,7 @@ def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path,
 
 def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_noise, 24)
-    outcome = roofstack(*TUNE, *place(run))
+    outcome = roofstack(*TUNE, *list_options(run))
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
     assert [step["kept"] for step in content["steps"]] == [False] * 3
@@ -133,7 +133,7 @@ def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: Roo
 
 def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks, 6)
-    arguments = [str(each) for each in (*TUNE[1:], *place(run))]
+    arguments = [str(each) for each in (*TUNE[1:], *list_options(run))]
     victim = subprocess.Popen([sys.executable, "-m", "postproc.tune", *arguments], stderr=subprocess.PIPE)
     end = time.monotonic() + 120
     while time.monotonic() < end and not (run.study_file.exists() and b"without-fold1" in run.study_file.read_bytes()):
@@ -143,13 +143,13 @@ def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack)
     assert not run.tuned_file.exists()
     before = count_trials(run)
     assert sum(before.values()) > 5
-    assert roofstack(*TUNE, *place(run)).code == 0
+    assert roofstack(*TUNE, *list_options(run)).code == 0
     after = count_trials(run)
     kinds = ["", *(f"-without-fold{fold}" for fold in range(5))]
     assert set(after) == {f"building_f1-{step}{kind}" for step in ("areas", "splits") for kind in kinds}
     assert set(after.values()) == {5}
     tuned = run.tuned_file.read_bytes()
-    assert roofstack(*TUNE, *place(run)).code == 0
+    assert roofstack(*TUNE, *list_options(run)).code == 0
     assert (count_trials(run), run.tuned_file.read_bytes()) == (after, tuned)
 
 
@@ -165,7 +165,7 @@ def count_trials(run: Run) -> dict[str, int]:
 
 def test_without_folds_scores_are_in_sample(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks, 6)
-    outcome = roofstack(*TUNE, *place(run), "--no-cross-fit")
+    outcome = roofstack(*TUNE, *list_options(run), "--no-cross-fit")
     assert "in-sample scores, higher than what new tiles will show" in outcome.out
     assert json.loads(run.tuned_file.read_text())["steps"][2]["cross_fitted"] is None
     assert set(count_trials(run)) == {"building_f1-areas", "building_f1-splits"}
@@ -176,7 +176,7 @@ def test_without_folds_scores_are_in_sample(tmp_path: Path, roofstack: RoofStack
 
 def refuse(roofstack: RoofStack, run: Run, message: str, *arguments: object) -> None:
     before = hash_folder(run.path.parent)
-    outcome = roofstack(*TUNE, *place(run), *arguments)
+    outcome = roofstack(*TUNE, *list_options(run), *arguments)
     assert (outcome.code, outcome.out) == (2, "")
     (line,) = outcome.err.splitlines()
     assert re.fullmatch(f"error: .*{message}.*", line), line

@@ -4,13 +4,13 @@ import multiprocessing
 import os
 import pwd
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -113,7 +113,7 @@ def server() -> Iterator[str]:
             owner = pwd.getpwnam("postgres")
             os.chown(folder, owner.pw_uid, owner.pw_gid)
             as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
-        quiet = {"check": True, "cwd": folder, "stdout": subprocess.DEVNULL}
+        quiet: dict[str, Any] = {"check": True, "cwd": folder, "stdout": subprocess.DEVNULL}
         cluster = f"{folder}/cluster"
         subprocess.run([*as_owner, initdb, "-D", cluster, "-U", "tuner", "-A", "trust", "--no-sync"], **quiet)
         options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
@@ -170,7 +170,7 @@ def test_processes_share_a_study_without_loss_and_go_on_after_a_kill(
     for process in (*workers, victim):
         process.start()
     workers[0].join()
-    os.kill(victim.pid, signal.SIGKILL)
+    victim.kill()
     for process in (*workers, victim):
         process.join()
     assert [process.exitcode for process in workers] == [0, 0]

@@ -1,7 +1,6 @@
 """Steps that pay are kept, steps that do not are refused."""
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,8 +13,7 @@ from ensemble.statistics.crossfit import CrossFit
 from members.common.errors import InputError
 from postproc.pipeline.recipe import Recipe
 from postproc.study.fits import Fit, Task, fit_blends, fit_flat_steps, take_neutral
-from postproc.study.storage import Address
-from postproc.study.trials import Studies
+from postproc.study.studies import MemoryStudies
 from postproc.study.tuning import deal_crossfit
 from postproc.study.verdict import Verdict, judge_steps
 from postproc.study.weights import find_blends
@@ -175,7 +173,7 @@ def add_noise_member(rng: np.random.Generator) -> tuple[list[np.ndarray], np.nda
     return [fair, rng.integers(0, 256, truth.shape).astype(np.uint8)], truth
 
 
-def test_member_of_pure_noise_gets_weight_0_and_that_is_kept(tmp_path: Path) -> None:
+def test_member_of_pure_noise_gets_weight_0_and_that_is_kept() -> None:
     rng = np.random.default_rng(11)
     groups = GROUPS[:12]
     maps, truths = zip(*(add_noise_member(rng) for _ in groups), strict=True)
@@ -185,10 +183,10 @@ def test_member_of_pure_noise_gets_weight_0_and_that_is_kept(tmp_path: Path) -> 
     both = Blend({"fair": 1, "noise": 1})
     fits, grid = fit_flat_steps(task, both, KERNELS)
 
+    studies = MemoryStudies()
+
     def fit_weights() -> Fit:
-        blends, _ = find_blends(
-            task, both, grid, lambda: Studies(Address(tmp_path / "s.journal"), "x", "data", "m"), 20
-        )
+        blends, _ = find_blends(task, both, grid, lambda: studies, 20)
         return fit_blends(task, blends)
 
     def judge_weights(fit: Fit) -> Verdict:
