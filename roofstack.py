@@ -13,6 +13,9 @@ from members.common.console import run_app
 from members.common.lazy_commands import Row, build_app
 
 if TYPE_CHECKING:
+    from ensemble.inference.arrays import predict_maps as predict_maps
+    from ensemble.inference.networks import Network as Network
+    from ensemble.inference.networks import load_network as load_network
     from ensemble.mapfolder.samples import ArraySamples as ArraySamples
     from ensemble.mapfolder.samples import RunSamples as RunSamples
     from ensemble.mapfolder.samples import Samples as Samples
@@ -36,6 +39,7 @@ API = {
     "Blend": "ensemble.selection.blend",
     "BlendReport": "ensemble.selection.report",
     "InputError": "members.common.errors",
+    "Network": "ensemble.inference.networks",
     "OutlineRecipe": "postproc.pipeline.outlines",
     "Pipeline": "postproc.pipeline.pipeline",
     "Recipe": "postproc.pipeline.recipe",
@@ -43,6 +47,8 @@ API = {
     "Samples": "ensemble.mapfolder.samples",
     "Scores": "postproc.scoring.scores",
     "Tuning": "postproc.study.tuning",
+    "load_network": "ensemble.inference.networks",
+    "predict_maps": "ensemble.inference.arrays",
     "score_masks": "postproc.scoring.scores",
     "select_blend": "ensemble.selection.report",
     "tune_pipeline": "postproc.study.tuning",

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ensemble.inference.jobs import BATCH, Job, make_maps
 from ensemble.inference.locks import Claims
 from ensemble.inference.views import VIEW_SETS, Predict
-from ensemble.mapfolder.maps import map_path
+from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec

@@ -84,7 +84,7 @@ def measure_csv(masks: list[np.ndarray]) -> dict[str, float]:
     ids = [f"tile_{i:05d}" for i in range(CSV_TILES)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "submission.csv"
-        write = time_once(write_submission, path, zip(ids, itertools.cycle(masks), strict=False), ids)
+        write = time_once(write_submission, path, dict(zip(ids, itertools.cycle(masks), strict=False)))
         read = time_once(lambda: all(mask is not None for _, mask in read_submission(path)))
         return {"csv_seconds": write, "csv_read_seconds": read, "csv_megabytes": path.stat().st_size / 1e6}
 

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from ensemble.inference.jobs import Job, write_scene
 from ensemble.inference.scenes import open_scene
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.maps import map_path
+from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
 from members.data.tiles import Tile
 

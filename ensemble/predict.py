@@ -1,37 +1,29 @@
 """Probability maps of a part by every member of a run, with test-time augmentation."""
 
-import functools
-import shutil
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from ensemble.inference.cluster import spread_work
-from ensemble.inference.inputs import choose_members, list_part, read_size
-from ensemble.inference.jobs import Job, make_maps
-from ensemble.inference.locks import Claims
-from ensemble.inference.networks import Load, load_network, load_networks
-from ensemble.inference.std import combine_spread
-from ensemble.inference.tasks import Plan, cut_chunks, plan_member
-from ensemble.inference.views import parse_views
-from ensemble.mapfolder.maps import claim_folder
-from members.common.console import make_progress, run_command, stderr, stdout
+from ensemble.inference.inputs import choose_members, list_part
+from ensemble.inference.merging import MergeName
+from ensemble.inference.sharing import check_networks, predict_member
+from ensemble.inference.std import combine_std
+from ensemble.inference.tasks import Request, Task, plan_member
+from ensemble.inference.views import View, parse_views
+from members.common.console import run_command, stderr, stdout, track, warn
+from members.common.errors import InputError
+from members.data.raster import read_size
 from members.data.run import Run
-from members.data.tiles import Tile
 from members.training.networks.backend import choose_backend
-
-WAIT = 0.2
-"""Seconds between looks at images that another process has claimed."""
-MergeName = Literal["mean", "gmean", "power", "max", "min"]
 
 
 def predict(
     run: Annotated[Path, typer.Option(help="The run whose members predict.")],
-    part: Annotated[str, typer.Option(help="valid, test, or with --images a name for new places.")],
+    part: Annotated[str, typer.Option(help="valid, test, or with --images a name for images of your own.")],
     data: Annotated[Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")] = None,
     images: Annotated[Path | None, typer.Option(help="An image or a folder of images, for any other part.")] = None,
     tta: Annotated[
@@ -59,92 +51,61 @@ def predict(
     """
     if scheduler is None:
         choose_backend()
-    views = tta, parse_views(tta)
-    place = Run(run)
-    record = place.read_record()
-    tiles = list_part(place, record, part, data, images)
-    chosen = choose_members(place, record, members)
+    views = read_views(tta)
+    folder = Run(run)
+    record = folder.read_record()
+    tiles, remarks = list_part(folder, record, part, data, images)
+    warn_all(remarks)
+    chosen, remarks = choose_members(folder, record, members)
+    warn_all(remarks)
     sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
-    plans = [plan_member(place, record, each, part, tiles, sizes, views, merge, uncertainty) for each in chosen]
+    request = Request(folder, record, part, tuple(tiles), sizes, views, merge, uncertainty)
+    tasks = [plan_member(request, member) for member in chosen]
+    for task in tasks:
+        warn_all(describe_left_out(task, views))
     if scheduler is None:
-        check_networks(plans[1:])
+        check_networks(tasks[1:])
     table = Table("member", "maps", "views", "seconds", "folder")
-    for plan in plans:
+    for task in tasks:
+        if task.replaces_maps():
+            stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
         began = time.monotonic()
-        count = predict_member(plan, scheduler)
+        count = predict_member(task, scheduler, track)
         seconds = time.monotonic() - began
-        table.add_row(plan.manifest.member, f"{count} new of {len(tiles)}", tta, f"{seconds:.1f}", str(plan.folder))
+        table.add_row(task.manifest.member, f"{count} new of {len(tiles)}", tta, f"{seconds:.1f}", str(task.folder))
     if uncertainty:
-        combine_spread(place, part, chosen, tiles)
-    place.log_command()
+        combine_std(folder, part, chosen, tiles)
+    folder.log_command()
     stdout.print(table)
 
 
-def check_networks(plans: Sequence[Plan]) -> None:
-    """Load what will be needed, one network at a time: damaged weights are said before another member's hours of work.
+def read_views(tta: str) -> tuple[View, ...]:
+    """Parse the option --tta.
 
     Raises:
-        InputError: weights are damaged.
+        InputError: it names no views.
     """
-    for plan in plans:
-        if plan.list_left():
-            for folder in plan.whole.folders:
-                load_network(folder)
+    try:
+        return parse_views(tta)
+    except InputError as error:
+        raise InputError(f"--tta {tta}: {error}") from None
 
 
-def predict_member(plan: Plan, scheduler: str | None = None) -> int:
-    """Write the missing maps of one member, until none is missing; returns how many were written here.
-
-    Raises:
-        InputError: weights are damaged, an image can't be read, a map can't be written, or another predict is at work
-            on the folder with other views or images.
-    """
-    if not plan.list_left():
-        return 0
-    networks = {}
-    if scheduler is None:  # before old maps go: the weights may be damaged
-        networks = {job: [load_network(folder) for folder in job.folders] for job, _ in plan.jobs}
-
-    def prepare() -> None:
-        if claim_folder(plan.whole.target, plan.manifest):
-            stderr.print(f"{plan.folder}: its maps were of other views or images; predicting them anew")
-            shutil.rmtree(plan.spread, ignore_errors=True)
-
-    written = 0
-    claims = Claims(plan.whole.target, plan.whole.image_ids)
-    with claims.share(plan.owns_folder, prepare), make_progress() as progress:
-        left = plan.list_left()
-        bar = progress.add_task(f"{plan.manifest.member} {plan.folder.parent.name}", total=len(left), note="")
-        while left:
-            for job, tiles in plan.jobs:
-                made = (
-                    make_maps(job, networks[job], tiles, claims)
-                    if scheduler is None
-                    else spread_work(scheduler, predict_chunk, job, cut_chunks(job, tiles), load_network)
-                )
-                for _ in made:
-                    written += 1
-                    progress.advance(bar)
-            left = plan.list_left()
-            if left:  # another process is at them; if it dies they are done here
-                progress.update(bar, note=f"{len(left)} at work elsewhere")
-                time.sleep(WAIT)
-    return written
+def warn_all(remarks: Sequence[str]) -> None:
+    """Print remarks as warnings."""
+    for remark in remarks:
+        warn(remark)
 
 
-def predict_chunk(job: Job, tiles: Sequence[Tile], load: Load) -> list[str]:
-    """Make the maps of a few images in a worker process, which sees the same files; returns their ids.
-
-    Raises:
-        InputError: the weights there are not those that the manifest was written for.
-    """
-    networks = load_networks(job.folders, job.weights, load)
-    return list(make_maps(job, networks, tiles, open_claims(job.target, job.image_ids)))
-
-
-@functools.lru_cache(maxsize=1)
-def open_claims(folder: Path, image_ids: Sequence[str]) -> Claims:
-    return Claims(folder, image_ids)
+def describe_left_out(task: Task, views: Sequence[View]) -> list[str]:
+    """Say which views a member does not support, in one remark or none."""
+    left_out = [view.name for view in views if view not in task.full.views]
+    if not left_out:
+        return []
+    shown = ", ".join(left_out[:3]) + (", ..." if len(left_out) > 3 else "")
+    return [
+        f"{task.manifest.member}: not trained to support {shown}; {len(left_out)} of {len(views)} views are left out"
+    ]
 
 
 if __name__ == "__main__":

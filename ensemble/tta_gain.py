@@ -1,7 +1,7 @@
 """The command that measures what each view is worth, and what it costs."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +11,21 @@ import typer
 from rich.table import Table
 
 from ensemble.inference.inputs import choose_members
-from ensemble.inference.jobs import BATCH
-from ensemble.inference.networks import load_network
-from ensemble.inference.views import PHOTOMETRIC, SCALES, VIEW_SETS, Predict, View, bears_view, see_views
-from ensemble.mapfolder.maps import quantise
-from ensemble.mapfolder.valid import list_valid
+from ensemble.inference.merging import see_views
+from ensemble.inference.networks import Network, load_network
+from ensemble.inference.scenes import BATCH
+from ensemble.inference.views import SINGLE_VIEWS, VIEW_SETS, View
+from ensemble.mapfolder.raster import quantise
+from ensemble.mapfolder.samples import list_valid_tiles
 from ensemble.statistics.counts import Counts, count_thresholds
 from ensemble.statistics.estimates import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
-from members.common.console import run_command, stdout, track
+from members.common.console import run_command, stdout, track, warn
 from members.data.raster import read_pair
 from members.data.run import Run, RunRecord
 from members.data.tiles import Tile
 from members.training.networks.backend import choose_backend
-from members.training.spec import read_spec
+from members.training.spec import MemberSpec, read_spec
 
 Choices = dict[str, tuple[View, ...]]
 
@@ -64,8 +65,10 @@ def tta_gain(
     """
     choose_backend()
     place = Run(run)
-    record, tiles = list_valid(place, data)
-    chosen = choose_members(place, record, members)
+    record, tiles = place.read_record(), list_valid_tiles(place, data)
+    chosen, remarks = choose_members(place, record, members)
+    for remark in remarks:
+        warn(remark)
     place.log_command()
     for member in chosen:
         gains = measure_member(place, record, member, tiles)
@@ -76,9 +79,9 @@ def tta_gain(
 def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Tile]) -> list[Choice]:
     """Measure one member, each fold on the tiles that it did not see."""
     spec = read_spec(run.fold(member, 0).spec_file)
-    choices = list_choices(lambda view: bears_view(spec, view))
+    choices = list_choices(spec)
 
-    def read_batches() -> Iterator[tuple[Predict, list[Tile]]]:
+    def read_batches() -> Iterator[tuple[Network, list[Tile]]]:
         for fold in range(record.split.folds):
             network = load_network(run.fold(member, fold).path)
             own = [tile for tile in tiles if record.split.validates(tile.group, fold)]
@@ -86,20 +89,17 @@ def measure_member(run: Run, record: RunRecord, member: str, tiles: Sequence[Til
                 yield network, own[start : start + BATCH]
 
     total = sum(-(-sum(record.split.validates(t.group, k) for t in tiles) // BATCH) for k in range(record.split.folds))
-    return measure_choices(choices, track(read_batches(), member, total), tiles, spec.size_multiple)
+    return measure_choices(choices, track(read_batches(), member, total), tiles)
 
 
-def list_choices(bears: Callable[[View], bool]) -> Choices:
-    """What is measured: the image as it is, with each single view beside it, and the sets; as far as they are borne."""
-    choices: Choices = {"none": VIEW_SETS["none"]}
-    for view in (*VIEW_SETS["d4"][1:], *(View(scale=scale) for scale in SCALES), *PHOTOMETRIC):
-        choices[f"e,{view.name}"] = (View(), view)
-    choices |= VIEW_SETS
-    return {name: views for name, views in choices.items() if all(map(bears, views))}
+def list_choices(spec: MemberSpec) -> Choices:
+    """List what is measured: the image as it is, with each single view beside it, and the sets, as far as supported."""
+    choices = {"none": VIEW_SETS["none"]} | {f"e,{view.name}": (View(), view) for view in SINGLE_VIEWS} | VIEW_SETS
+    return {name: views for name, views in choices.items() if all(view.is_supported(spec) for view in views)}
 
 
 def measure_choices(
-    choices: Choices, batches: Iterable[tuple[Predict, list[Tile]]], tiles: Sequence[Tile], multiple: int
+    choices: Choices, batches: Iterable[tuple[Network, list[Tile]]], tiles: Sequence[Tile]
 ) -> list[Choice]:
     """Look at every tile once in each view, and count what each choice of views makes of it.
 
@@ -107,7 +107,6 @@ def measure_choices(
         choices: name -> views; the first is what the others are compared with.
         batches: networks with the tiles to show to them.
         tiles: all of them.
-        multiple: the networks' size multiple, px.
     """
     seconds = dict.fromkeys((view for views in choices.values() for view in views), 0.0)
     groups: list[str] = []
@@ -120,7 +119,7 @@ def measure_choices(
                 seen = {}
                 for view in seconds:
                     began = time.perf_counter()
-                    seen[view] = see_views([network], image[None], view, multiple)[0][0]
+                    seen[view] = see_views([network], image[None], view)[0][0]
                     seconds[view] += time.perf_counter() - began
                 maps = [quantise(sum(seen[view] for view in views) / len(views)) for views in choices.values()]
                 columns = [count_thresholds(values, truth) for values in maps]

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from ensemble.mapfolder.maps import read_maps
+from ensemble.mapfolder.manifest import read_manifests
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
+from members.common.files import check_target
 from members.data.raster import read_image, read_mask
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.formats.targets import check_target
 from postproc.pipeline.pipeline import Pipeline
 
 SUGGESTIONS = 3
@@ -38,7 +38,7 @@ def show(
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, "tuned" if source.tuned_file.is_file() else "default")
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
-    _, sizes = read_maps(folders)
+    _, sizes = read_manifests(folders)
     check_known(image_id, sizes, folders[0].parent)
     tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
     check_known(image_id, tiles, data)

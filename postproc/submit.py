@@ -1,29 +1,25 @@
 """The command that turns a run's maps into a submission file, and into files for a GIS."""
 
-import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import typer
-from pydantic import ValidationError
 
-from ensemble.mapfolder.maps import map_path, read_maps
-from ensemble.selection.blend import Blend, read_blend
+from ensemble.mapfolder.manifest import read_manifests
+from ensemble.mapfolder.raster import map_path
+from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout, track
 from members.common.errors import InputError
-from members.common.files import read_json
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from postproc.formats.exports import Exports, remember
-from postproc.formats.submission import check_ids, read_ids, write_submission
-from postproc.formats.targets import check_target, guard_target
+from postproc.formats.exports import Export, Source, plan_exports, write_exports
+from postproc.formats.registry import BuildingFormat, MaskFormat
+from postproc.formats.submission import check_ids, read_ids
+from postproc.geo.footprints import check_areas
 from postproc.geo.frames import read_frame
-from postproc.geo.mosaic import Reader
-from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
-from postproc.pipeline.recipe import Recipe
-from postproc.polygons.buildings import rasterize_outlines
+from postproc.pipeline.pipeline import Pipeline
 
 
 def submit(
@@ -65,116 +61,48 @@ def submit(
 
     Where tune kept the outlines, the CSV and the masks are drawn from them too; where not, from the masks.
     """
-    place = Run(run)
-    chosen, blend = choose_recipe(place, part, recipe)
-    kept = choose_outlines(place, recipe)
-    folders = [place.map_folder(part, member) for member in blend.used]
-    _, sizes = read_maps(folders)
-    path = output or place.submission_file(part)
-    expected = list(sizes)
+    source = Run(run)
+    pipeline = Pipeline.of_run(source, part, recipe)
+    folders = [source.map_folder(part, member) for member in pipeline.blend.used]
+    _, sizes = read_manifests(folders)
     if data is not None and part == "test":
-        expected = [tile.image_id for tile in list_tiles(data, "test")]
-        check_ids(folders[0], list(sizes), expected)
+        check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])
     if sample is not None:
-        expected = read_ids(sample)
-        check_ids(folders[0], list(sizes), expected)
-        sizes = {image_id: sizes[image_id] for image_id in expected}
-    check_target(path, (".csv",))
+        ids = read_ids(sample)
+        check_ids(folders[0], sizes, ids)
+        sizes = {image_id: sizes[image_id] for image_id in ids}
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
-    exports = Exports(vector, coco, masks, min_area_m2)
-    exports.check(frames)
-    place.log_command()
-    read = remember(functools.partial(read_mask, folders[0].parent, sizes, blend, chosen), frames)
-    rows = track(make_masks(sizes, read, kept), "submission", len(sizes))
-    with guard_target(path):
-        write_submission(path, exports.write_masks(rows, frames), expected)
-    outline = functools.partial(outline_buildings, recipe=kept or OutlineRecipe())
-    count = exports.write_buildings(frames, read, outline)
-    stdout.print(f"{len(sizes)} images of {blend}, {describe_recipe(chosen)}")
+    if min_area_m2 > 0 and vector is None and coco is None:
+        raise InputError("--min-area-m2 drops buildings from --vector and --coco; give one of them")
+    check_areas(frames.values(), min_area_m2)
+    path = output or source.submission_file(part)
+    exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
+    source.log_command()
+
+    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
+        values = read_blend(source.part_folder(part), pipeline.blend, image_id, sizes[image_id])
+        return pipeline.cut(values), values
+
+    kept = pipeline.outlines is not None
+    count = write_exports(exports, Source(frames, read, pipeline.outline_mask, kept), min_area_m2, track)
+    stdout.print(f"{len(sizes)} images of {pipeline}")
     stdout.print(f"written, decoded and compared: {path}")
-    report_exports(path, exports, kept is not None, count, [frame.crs for frame in frames.values()])
+    report_exports(exports, kept, count)
+    if vector and not any(frame.crs for frame in frames.values()):
+        stdout.print(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
 
 
-def report_exports(
-    path: Path, exports: Exports, from_outlines: bool, count: int | None, systems: list[str | None]
-) -> None:
-    """Say what else was written, what of, and in which coordinates."""
-    pixels = [path, *([exports.masks] if exports.masks else [])]
-    outlines = [each for each in (exports.vector, exports.coco) if each]
-    for file in (*pixels[1:], *outlines):
-        stdout.print(f"written and read back: {file}")
+def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:
+    """Say what else was written, and what of."""
+    names: dict[type, list[str]] = {MaskFormat: [], BuildingFormat: []}
+    for export in exports:
+        names[type(export.format)].append(export.path.name)
+        if export.format.option != "output":
+            stdout.print(f"written and read back: {export.path}")
     if count is not None:
-        names = [", ".join(str(each.name) for each in group) for group in (pixels, outlines)]
         source = "outlines, as tuned" if from_outlines else "masks, as tuning has not kept outlines"
-        stdout.print(f"{count} buildings; {names[0]} from {source}; {names[1]} from outlines")
-    if exports.vector and None in systems:
-        stdout.print(f"{exports.vector.name} is in pixels of the image that image_id names: no image is georeferenced")
-
-
-def choose_recipe(run: Run, part: str, recipe: str) -> tuple[Recipe, Blend]:
-    """The recipe, and the blend: each member's weight and calibration.
-
-    A tuned.json, or a file of its form, holds both; a recipe alone goes with all members at equal weight.
-
-    Raises:
-        InputError: the file is missing or is no recipe, or there are no maps of the part.
-    """
-    every = Blend.mean(run.list_mapped_members(part))
-    if not every.members:
-        raise InputError(f"{run.part_folder(part)}: no maps of {part}; run roofstack predict --part {part}")
-    if recipe == "default":
-        return Recipe(), every
-    path = run.tuned_file if recipe == "tuned" else Path(recipe)
-    if recipe == "tuned" and not path.is_file():
-        raise InputError(f"{path}: not tuned yet; run roofstack tune, or give --recipe default")
-    content = read_json(path)
-    if not isinstance(content, dict) or "recipe" not in content:
-        return Recipe.parse(content, str(path)), every
-    blend = Blend.parse(content, path, "run roofstack tune again") if "members" in content else every
-    return Recipe.parse(content["recipe"], str(path)), blend
-
-
-def choose_outlines(run: Run, recipe: str) -> OutlineRecipe | None:
-    """How outlines are made, where the file of the recipe says that they pay; else None.
-
-    Raises:
-        InputError: the file's outlines are no outline recipe.
-    """
-    if recipe == "default":
-        return None
-    path = run.tuned_file if recipe == "tuned" else Path(recipe)
-    value = read_json(path).get("outlines")
-    try:
-        return None if value is None else OutlineRecipe.model_validate(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, ("outlines", *first["loc"])))
-        raise InputError(f"{path}: {key}: {first['msg']}, got {first['input']!r}; run roofstack tune again") from None
-
-
-def read_mask(
-    part: Path, sizes: Mapping[str, tuple[int, int]], blend: Blend, recipe: Recipe, image_id: str
-) -> tuple[np.ndarray, np.ndarray]:
-    """An image's mask, bool (h, w), and the blend that it was cut from, uint8 (h, w)."""
-    values = read_blend(part, blend, image_id, sizes[image_id])
-    return recipe.apply(values), values
-
-
-def make_masks(
-    sizes: Mapping[str, tuple[int, int]], read: Reader, outlines: OutlineRecipe | None
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each image's id and mask, bool (h, w), in the order of `sizes`; of outlines where they are given."""
-    for image_id in sizes:
-        mask, blend = read(image_id)
-        if outlines is not None:
-            drawn = (building.outline for building in outline_buildings(mask, blend, outlines))
-            mask = rasterize_outlines(drawn, mask.shape)
-        yield image_id, mask
-
-
-def describe_recipe(recipe: Recipe) -> str:
-    """A recipe's steps in words, those that are off left out."""
-    return str(recipe)
+        pixels, outlines = (", ".join(each) for each in names.values())
+        stdout.print(f"{count} buildings; {pixels} from {source}; {outlines} from outlines")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensemble.mapfolder.maps import Manifest
+from ensemble.mapfolder.manifest import Manifest
 from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.metrics import Objective

@@ -12,7 +12,9 @@ import pytest
 import rasterio
 from hypothesis import settings
 
+from ensemble.inference.networks import Network
 from ensemble.mapfolder.samples import ArraySamples
+from members.training.catalog import find_spec
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -91,10 +93,44 @@ def hash_folder(folder: Path) -> dict[str, str]:
     }
 
 
+# The eight symmetries of an image and how to get back, in NumPy's words alone.
+SYMMETRIES: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
+    (
+        lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns),
+        lambda image, turns=turns, flip=flip: np.rot90(image, -turns)[:, :: -1 if flip else 1],
+    )
+    for turns in range(4)
+    for flip in (False, True)
+]
+
+
+def draw_stack(*shape: int) -> np.ndarray:
+    """Draw random images, uint8 (*shape, 3)."""
+    return np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+
+
+class Standin:
+    """Takes a network's place: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+
+    def __init__(self, slope: float = 1.0, tilt: float = 0.0, member: str = "lite0_unet") -> None:
+        self.slope, self.tilt, self.spec = np.float32(slope), tilt, find_spec(member)
+        self.batches: list[np.ndarray] = []
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        self.batches.append(batch)
+        assert batch.dtype == np.float32
+        assert not any(side % self.spec.size_multiple for side in batch.shape[1:3])
+        ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
+        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
+
+    @property
+    def network(self) -> Network:
+        return Network(self.spec, self.predict)
+
+
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.catalog import find_spec
     from members.training.networks.backend import choose_backend
 
     choose_backend()

@@ -1,4 +1,4 @@
-"""What is done of a scene, kept beside its map while that is made: a stopped prediction goes on from there."""
+"""What is done of a large image, kept beside its map while that is made: a stopped prediction goes on from there."""
 
 import shutil
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.inference.scenes import Block
-from ensemble.mapfolder.maps import refuse_disk
+from ensemble.mapfolder.raster import refuse_disk
 from members.common.files import write_whole
 
 
@@ -21,15 +21,16 @@ class Blocks:
         self.folder = folder
 
     def find(self, block: Block) -> Path:
-        """Where a block is, or would be."""
+        """Return the path of a block, there or not."""
         rows, columns = block
         return self.folder / f"{rows.start}-{rows.stop}-{columns.start}-{columns.stop}.npy"
 
     def has(self, block: Block) -> bool:
+        """Tell whether a block is there."""
         return self.find(block).is_file()
 
     def write(self, block: Block, values: np.ndarray) -> None:
-        """Keep a block's values, uint8 (channels, h, w).
+        """Write a block's values, uint8 (channels, h, w).
 
         Raises:
             InputError: the disk is full, or refuses for another reason.
@@ -41,7 +42,7 @@ class Blocks:
             raise refuse_disk(self.find(block), error) from None
 
     def read(self, block: Block) -> np.ndarray:
-        """The values of a block that is there."""
+        """Read the values of a block that is there, uint8 (channels, h, w)."""
         return np.load(self.find(block), allow_pickle=False)
 
     def remove(self) -> None:

@@ -1,4 +1,4 @@
-"""Work on the workers of a Dask cluster."""
+"""Calls on the workers of a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -9,12 +9,12 @@ PATIENCE = 10
 """Seconds to wait for the scheduler to answer."""
 
 
-def spread_work(
+def run_on_cluster(
     scheduler: str, work: Callable[..., list[str]], job: Any, chunks: Sequence[Any], *rest: Any
 ) -> Iterator[str]:
     """Yield what `work(job, chunk, *rest)` returns for every chunk, as the workers get done.
 
-    Dask gives the chunk of a worker that died to another; `work` must bear being done twice.
+    Dask gives the chunk of a worker that died to another; doing `work` twice must do no harm.
 
     Args:
         scheduler: its address, such as tcp://127.0.0.1:8786.

@@ -6,32 +6,35 @@ from pathlib import Path
 
 from rasterio.windows import Window
 
-from members.common.console import warn
 from members.common.errors import InputError
 from members.data.raster import check_tiles, open_raster, read_bands
 from members.data.run import Run, RunRecord
 from members.data.tiles import Tile, list_files, list_tiles
 
 
-def list_part(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
-    """The images of a part: the validation tiles of the run, the data set's test tiles, or any images.
+def list_part(
+    run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None
+) -> tuple[list[Tile], list[str]]:
+    """List the images of a part: the validation tiles of the run, the data set's test tiles, or any images.
+
+    Returns:
+        The images, and remarks on them for the user.
 
     Raises:
         InputError: the options don't name one part, there are no such images, one can't be read to its end, or the
             data are not the run's.
     """
     tiles = find_tiles(record, part, data, images)
-    for remark in check_tiles(tiles):
-        warn(remark)
+    remarks = check_tiles(tiles)
     check_ends(tiles)
     if part != "valid":
-        return tiles
+        return tiles, remarks
     run.check_tiles(tiles)
-    return [tile for tile in tiles if tile.group in record.split.valid_groups]
+    return [tile for tile in tiles if tile.group in record.split.valid_groups], remarks
 
 
 def find_tiles(record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
-    """The tiles that a part is among: the training tiles for valid, the test folder, or any images.
+    """Find the tiles that a part is among: the training tiles for valid, the test folder, or any images.
 
     Raises:
         InputError: the options don't name one part, or there are no such images.
@@ -58,19 +61,16 @@ def check_ends(tiles: Sequence[Tile]) -> None:
             read_bands(raster, indexes=1, window=Window(raster.width - 1, raster.height - 1, 1, 1))
 
 
-def read_size(path: Path) -> tuple[int, int]:
-    """Height and width of an image, px."""
-    with open_raster(path) as raster:
-        return raster.height, raster.width
-
-
-def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> list[str]:
-    """The members to predict with: those named, or all that are trained.
+def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """Choose the members to predict with: those named, or all that are trained.
 
     Args:
         run: the run.
         record: its record.
         texts: names, several in one text parted by commas.
+
+    Returns:
+        Their names, and remarks on them for the user.
 
     Raises:
         InputError: one is not in the run, or not all of its folds are trained.
@@ -80,14 +80,14 @@ def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> 
     for name in names:
         if name not in trained:
             raise InputError(f"{run.path}: no trained member {name}; there are {', '.join(trained) or 'none'}")
-    chosen = list(dict.fromkeys(names or trained))
+    chosen, remarks = list(dict.fromkeys(names or trained)), []
     for name in chosen:
         for fold in range(record.split.folds):
             folder = run.fold(name, fold)
             if not folder.weights_file.is_file():
                 raise InputError(f"{folder.path}: not trained yet; run roofstack train {name} first")
             if folder.state_folder.is_dir():
-                warn(f"{folder.path}: training is not finished; predicting with the best weights so far")
+                remarks.append(f"{folder.path}: training is not finished; predicting with the best weights so far")
     if not chosen:
         raise InputError(f"{run.path}: no trained members; run roofstack train first")
-    return chosen
+    return chosen, remarks

@@ -2,7 +2,7 @@
 
 One hidden file beside the folder is locked byte by byte (POSIX record locks): the first byte stands for the folder's
 manifest, each further one for an image. The operating system lets go of the locks of a process that has died, so
-what it had claimed is free again at once.
+what it had locked is free again at once.
 """
 
 import contextlib
@@ -19,11 +19,11 @@ PATIENCE = 3.0
 """Seconds to wait for others to leave a folder that has to be replaced."""
 
 
-class Claims:
-    """The claims of this process on the images of a folder of maps.
+class Locks:
+    """The locks of this process on the images of a folder of maps.
 
     Args:
-        folder: the folder; the file of claims is beside it, so that the folder can be replaced.
+        folder: the folder; the file of locks is beside it, so that the folder can be replaced.
         image_ids: all its images, in the same order in every process.
     """
 
@@ -31,15 +31,15 @@ class Claims:
         self.folder = folder
         folder.parent.mkdir(parents=True, exist_ok=True)
         # never closed but at the end of the process: closing any handle of a file drops all its record locks
-        self.file = (folder.parent / f".{folder.name}.claims").open("a+b")
-        self.byte_of = {image_id: 1 + place for place, image_id in enumerate(sorted(image_ids))}
+        self.file = (folder.parent / f".{folder.name}.locks").open("a+b")
+        self.byte_of = {image_id: 1 + index for index, image_id in enumerate(sorted(image_ids))}
 
     def take(self, image_id: str) -> bool:
-        """Claim an image; False if another process has it."""
+        """Lock an image; False if another process has it."""
         return self._lock(fcntl.LOCK_EX, self.byte_of[image_id])
 
     def release(self, image_id: str) -> None:
-        """Give an image up, after its map is written."""
+        """Unlock an image, after its map is written."""
         fcntl.lockf(self.file, fcntl.LOCK_UN, 1, self.byte_of[image_id])
 
     @contextlib.contextmanager

@@ -1,31 +1,61 @@
-"""Trained networks, loaded from a run: in this process, or in a worker that holds one member at a time."""
+"""Trained networks, loaded from their folders: in this process, or in a worker that holds one member at a time."""
 
 import functools
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ensemble.inference.views import Predict
-from ensemble.mapfolder.maps import hash_file
+import numpy as np
+
+from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
 from members.data.run import FoldFolder
 from members.training.networks.backend import choose_backend
-from members.training.spec import read_spec
-
-Load = Callable[[Path], Predict]
+from members.training.spec import MemberSpec, read_spec
 
 
-def load_network(folder: Path) -> Predict:
-    """The network of a trained fold with its best weights, as `see_views` takes it.
+@dataclass(frozen=True)
+class Network:
+    """A trained network, as `load_network` gives it.
+
+    Attributes:
+        spec: what it was built and trained by; says its size multiple and which views it supports.
+        predict: from RGB 0..255, float32 (n, h, w, 3), h and w multiples of `spec.size_multiple`, to probabilities,
+            float32 (n, h, w, 1) in 0..1.
+    """
+
+    spec: MemberSpec
+    predict: Callable[[np.ndarray], np.ndarray]
+
+
+TRACES = 16
+"""Sizes of images whose traces are kept."""
+Load = Callable[[Path], Network]
+
+
+def load_network(folder: str | Path) -> Network:
+    """Load a trained network with its best weights; the first time this starts Keras.
+
+    Args:
+        folder: of one fold of a member, RUN/members/MEMBER/foldK; holds spec.json and best.weights.h5.
+
+    Returns:
+        The network and its spec, as `predict_maps` takes it.
 
     Raises:
-        InputError: the weights are damaged or do not fit the spec beside them.
+        InputError: no backend of Keras is installed, the folder has no spec or no weights, or the weights are damaged
+            or do not fit the spec.
     """
     choose_backend()
     from members.training.networks.network import build_network  # brings Keras
 
-    weights = FoldFolder(folder).weights_file
-    network = build_network(read_spec(FoldFolder(folder).spec_file))
+    files = FoldFolder(Path(folder))
+    spec, weights = read_spec(files.spec_file), files.weights_file
+    if not weights.is_file():
+        raise InputError(f"{weights}: no such file, so no trained network here; train it, or name another folder")
+    network = build_network(spec)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)  # Keras only warns that layers keep random weights
@@ -33,12 +63,30 @@ def load_network(folder: Path) -> Predict:
     except (ValueError, OSError, KeyError, UserWarning) as error:
         reason = " ".join(str(error).split())[:160]
         raise InputError(f"{weights}: damaged or of another network ({reason}); retrain") from None
-    return network.predict_on_batch
+    return Network(spec, trace_sizes(network))
+
+
+def trace_sizes(network: Any) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a Keras network's forward pass, traced anew for each size of images.
+
+    Keras itself relaxes a trace to sizes that are known only when it runs, which its bilinear upsampling refuses on
+    TensorFlow (3.15).
+    """
+
+    @functools.lru_cache(maxsize=TRACES)
+    def trace(size: tuple[int, ...]) -> Any:
+        return network.make_predict_function(force=True)
+
+    def predict(batch: np.ndarray) -> np.ndarray:
+        network.predict_function = trace(batch.shape[1:])
+        return network.predict_on_batch(batch)
+
+    return predict
 
 
 @functools.lru_cache(maxsize=1)
-def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -> list[Predict]:
-    """The networks of several folds, in a worker; they stay loaded until others are asked for.
+def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -> list[Network]:
+    """Load the networks of several folds, in a worker; they stay loaded until others are asked for.
 
     Args:
         folders: of the folds.
@@ -52,7 +100,7 @@ def load_networks(folders: Sequence[Path], weights: Sequence[str], load: Load) -
         path = FoldFolder(folder).weights_file
         if (found := hash_file(path)) != expected:
             raise InputError(
-                f"{path}: hash {found}, but the manifest of the maps says {expected}; "
-                "the member was trained on meanwhile, so predict again"
+                f"{path}: hash {found}, but the manifest of the maps says {expected}; the member was trained on "
+                "meanwhile, so predict again"
             )
     return [load(folder) for folder in folders]

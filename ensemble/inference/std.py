@@ -5,13 +5,13 @@ from contextlib import ExitStack
 
 import numpy as np
 
-from ensemble.mapfolder.maps import map_path, open_map, quantise
+from ensemble.mapfolder.raster import map_path, open_map, quantise
 from members.data.raster import open_raster, read_bands
 from members.data.run import Run
 from members.data.tiles import Tile
 
 
-def combine_spread(run: Run, part: str, members: Sequence[str], tiles: Sequence[Tile]) -> None:
+def combine_std(run: Run, part: str, members: Sequence[str], tiles: Sequence[Tile]) -> None:
     """Write RUN/uncertainty/PART/IMAGE_ID.tif, the standard deviation over views and members, value / 255.
 
     Each member counts alike: the variance is the mean of the members' variances and the variance of their maps.
@@ -25,11 +25,11 @@ def combine_spread(run: Run, part: str, members: Sequence[str], tiles: Sequence[
             combined = files.enter_context(open_map(path, tile.image, rasters[0].shape))
             for _, block in rasters[0].block_windows():
                 values = np.stack([read_bands(raster, window=block)[0] for raster in rasters]) / 255
-                combined.write(quantise(join_spread(*np.split(values, 2))), 1, window=block)
+                combined.write(quantise(join_std(*np.split(values, 2))), 1, window=block)
 
 
-def join_spread(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
-    """Standard deviation of all values of several equally large sets, from each set's mean and deviation.
+def join_std(means: np.ndarray, deviations: np.ndarray) -> np.ndarray:
+    """Return the standard deviation of all values of several equally large sets, from each set's mean and deviation.
 
     Args:
         means: (sets, h, w).

@@ -1,204 +1,270 @@
-"""Test-time augmentation: views of an image, each a forward transform and its inverse, and how to merge them.
+"""Test-time augmentation: views of an image, each with its way back.
 
-The transforms are albumentations' own functions, the same that members are trained under.
+`FAMILIES` is the table that all else follows from: a family of views is one class, which says how an image is changed,
+how what was seen is brought back, how it is written, which members support it, and which settings are worth a try.
+A view is a combination of them, such as a quarter turn of a smaller image.
 """
 
 import itertools
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
-from albumentations.augmentations.geometric import functional as geometric
-from albumentations.augmentations.pixel import functional as pixel
 
 from members.common.errors import InputError
-from members.training.augment import pad_tile
-from members.training.spec import STRIDE, MemberSpec
+from members.training.spec import MemberSpec
 
-INVERSE_OF = {"r90": "r270", "r270": "r90"}  # every other symmetry of the square undoes itself
-D4 = ("e", "h", "v", "r180", "r90", "r270", "t", "hvt")
-SCALES = (0.75, 1.25)
+SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "e": lambda image: image,
+    "h": lambda image: image[:, ::-1],
+    "v": lambda image: image[::-1],
+    "r180": lambda image: image[::-1, ::-1],
+    "r90": lambda image: np.rot90(image, 1),  # anticlockwise
+    "r270": lambda image: np.rot90(image, 3),
+    "t": lambda image: image.swapaxes(0, 1),
+    "hvt": lambda image: image[::-1, ::-1].swapaxes(0, 1),
+}
+"""The eight symmetries of the square; members are trained under the same, by the same names."""
+INVERSES = {"r90": "r270", "r270": "r90"}  # every other symmetry undoes itself
+SYMMETRY_SETS = {"none": ("e",), "flips": ("e", "h", "v", "r180"), "d4": tuple(SYMMETRIES)}
+
+
+@dataclass(frozen=True)
+class Transform(ABC):
+    """One change of an image, which is what a family makes of a setting.
+
+    Attributes:
+        setting: what is different.
+    """
+
+    setting: Any
+    NEUTRAL: ClassVar[Any]
+    """The setting that changes nothing."""
+    TRIED: ClassVar[tuple[Any, ...]]
+    """Settings whose gain is measured one by one."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """As it is written in a view's name."""
+
+    @classmethod
+    @abstractmethod
+    def parse(cls, text: str) -> "Transform | None":
+        """Read a part of a view's name; None where it is not of this family."""
+
+    @abstractmethod
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        """Change an image, uint8 (h, w) or (h, w, c)."""
+
+    def undo(self, seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """Bring probabilities, (h, w), back to where they are in the image, whose size before `apply` was `size`."""
+        return seen
+
+    @abstractmethod
+    def is_supported(self, spec: MemberSpec) -> bool:
+        """Tell whether a member was trained on images that are changed alike."""
+
+
+class Symmetry(Transform):
+    """One of the eight symmetries of the square; quarter turns and transposes swap height and width."""
+
+    setting: str
+    NEUTRAL = "e"
+    TRIED = tuple(SYMMETRIES)[1:]
+
+    @property
+    def name(self) -> str:
+        return self.setting
+
+    @classmethod
+    def parse(cls, text: str) -> Transform | None:
+        return cls(text) if text in SYMMETRIES else None
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        return SYMMETRIES[self.setting](image)
+
+    def undo(self, seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return SYMMETRIES[INVERSES.get(self.setting, self.setting)](seen)
+
+    def is_supported(self, spec: MemberSpec) -> bool:
+        return self.setting in SYMMETRY_SETS[spec.views]
+
+
+class Factor(Transform):
+    """A family whose setting is a number from 0.25 to 4, written behind the family's word."""
+
+    setting: float
+    WORD: ClassVar[str]
+    NEUTRAL = 1.0
+    LOWEST, HIGHEST = 0.25, 4.0
+
+    @property
+    def name(self) -> str:
+        return f"{self.WORD}{self.setting:g}"
+
+    @classmethod
+    def parse(cls, text: str) -> Transform | None:
+        number = re.fullmatch(rf"{cls.WORD}(\d+(?:\.\d+)?)", text)
+        if number is None or not cls.LOWEST <= float(number[1]) <= cls.HIGHEST:
+            return None
+        return cls(float(number[1]))
+
+
+class Scale(Factor):
+    """The image with its sides multiplied by a factor."""
+
+    WORD = "scale"
+    TRIED = (0.75, 1.25)
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        height, width = (max(1, round(side * self.setting)) for side in image.shape[:2])
+        return cv2.resize(
+            image, (width, height), interpolation=cv2.INTER_AREA if self.setting < 1 else cv2.INTER_LINEAR
+        )
+
+    def undo(self, seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        return cv2.resize(np.ascontiguousarray(seen), size[::-1], interpolation=cv2.INTER_LINEAR)
+
+    def is_supported(self, spec: MemberSpec) -> bool:
+        return spec.augment == "strong"
+
+
+class Light(Factor):
+    """A change of colour values alone: what is where stays as it is."""
+
+    @abstractmethod
+    def change(self, values: np.ndarray) -> np.ndarray:
+        """Change colour values, float64 0..255; what leaves that range is cut off."""
+
+    def apply(self, image: np.ndarray) -> np.ndarray:
+        return cv2.LUT(image, np.clip(self.change(np.arange(256.0)), 0, 255).astype(np.uint8))
+
+    def is_supported(self, spec: MemberSpec) -> bool:
+        return spec.augment in ("d4_photo", "strong")
+
+
+class Brightness(Light):
+    """Colour values times a factor."""
+
+    WORD = "bright"
+    TRIED = (0.85, 1.15)
+
+    def change(self, values: np.ndarray) -> np.ndarray:
+        return values.astype(np.float32) * np.float32(self.setting)
+
+
+class Gamma(Light):
+    """Colour values, as 0..1, to a power: below 1 is lighter."""
+
+    WORD = "gamma"
+    TRIED = (0.8, 1.25)
+
+    def change(self, values: np.ndarray) -> np.ndarray:
+        return (values * (1 / 255)) ** self.setting * 255
+
+
+FAMILIES: tuple[type[Transform], ...] = (Symmetry, Scale, Brightness, Gamma)
+"""In the order in which they are written; the last is the first to be applied, as in a chain of functions."""
 
 
 @dataclass(frozen=True)
 class View:
-    """A way to look at an image.
+    """A way to look at an image: at most one transform of each family, in the order of `FAMILIES`."""
 
-    Attributes:
-        element: one of the eight symmetries of the square, named as albumentations names them.
-        scale: the image's sides are multiplied by it, above 0.
-        gamma: exponent on pixel values as 0..1; below 1 is lighter.
-        bright: factor on pixel values, cut off at 255.
-    """
+    transforms: tuple[Transform, ...] = ()
 
-    element: str = "e"
-    scale: float = 1.0
-    gamma: float = 1.0
-    bright: float = 1.0
+    @classmethod
+    def of(cls, *transforms: Transform) -> "View":
+        """Combine transforms, in whatever order; those that change nothing are left out."""
+        changing = [each for each in transforms if each.setting != each.NEUTRAL]
+        return cls(tuple(sorted(changing, key=lambda each: FAMILIES.index(type(each)))))
 
     @property
     def name(self) -> str:
-        """As it is typed: what differs from the image as it is, joined by "-", such as `r90-scale0.75`."""
-        parts = [self.element] if self.element != "e" else []
-        parts += [f"{kind}{getattr(self, kind):g}" for kind in ("scale", "gamma", "bright") if getattr(self, kind) != 1]
-        return "-".join(parts) or "e"
+        """As it is written: what differs from the image as it is, joined by "-", such as `r90-scale0.75`."""
+        return "-".join(each.name for each in self.transforms) or Symmetry.NEUTRAL
 
     def apply(self, image: np.ndarray) -> np.ndarray:
-        """The view of an image (h, w) or (h, w, c); quarter turns and transposes swap h and w."""
-        if self.gamma != 1:
-            image = pixel.gamma_transform(image, self.gamma)
-        if self.bright != 1:
-            image = pixel.adjust_brightness_torchvision(image, self.bright)
-        if self.scale != 1:
-            height, width = (max(1, round(side * self.scale)) for side in image.shape[:2])
-            how = cv2.INTER_AREA if self.scale < 1 else cv2.INTER_LINEAR
-            image = geometric.resize(image, (height, width), how)
-        return np.ascontiguousarray(geometric.d4(image, self.element))
+        """Return the view of an image, uint8 (h, w) or (h, w, c)."""
+        for each in reversed(self.transforms):
+            image = each.apply(image)
+        return np.ascontiguousarray(image)
 
     def undo(self, seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """Bring what was seen of an image of `size` (h, w) back to its place, exactly where the scale is 1.
 
         Values stay as they are: it is meant for probabilities, which colours do not change.
         """
-        back = np.ascontiguousarray(geometric.d4(seen, INVERSE_OF.get(self.element, self.element)))
-        return geometric.resize(back, size, cv2.INTER_LINEAR) if self.scale != 1 else back
+        for each in self.transforms:
+            seen = each.undo(seen, size)
+        return np.ascontiguousarray(seen)
+
+    def is_supported(self, spec: MemberSpec) -> bool:
+        """Tell whether a member was trained on the like of this view."""
+        return all(each.is_supported(spec) for each in self.transforms)
 
 
+SINGLE_VIEWS = tuple(View.of(family(setting)) for family in FAMILIES for setting in family.TRIED)
+"""Every setting that is worth a try, by itself."""
 VIEW_SETS: dict[str, tuple[View, ...]] = {
-    "none": (View(),),
-    "flips": tuple(map(View, D4[:4])),
-    "d4": tuple(map(View, D4)),
-    "d4_scale": tuple(View(element, scale) for scale, element in itertools.product((1.0, *SCALES), D4)),
+    **{name: tuple(View.of(Symmetry(each)) for each in names) for name, names in SYMMETRY_SETS.items()},
+    "d4_scale": tuple(
+        View.of(Symmetry(symmetry), Scale(scale))
+        for scale, symmetry in itertools.product((1.0, *Scale.TRIED), SYMMETRIES)
+    ),
 }
-PHOTOMETRIC = (View(gamma=0.8), View(gamma=1.25), View(bright=0.85), View(bright=1.15))
 
 
 def parse_views(text: str) -> tuple[View, ...]:
-    """The views of a set's name, or of a list such as `e,h,scale0.75,r90-gamma0.8`.
+    """Return the views of a set's name, or of a list such as `e,h,scale0.75,r90-gamma0.8`.
 
     Raises:
-        InputError: an unknown name, or a view named twice.
+        InputError: a name is unknown, or a view is named twice.
     """
     if text in VIEW_SETS:
         return VIEW_SETS[text]
-    views = [parse_view(name.strip(), text) for name in text.split(",")]
+    views = tuple(parse_view(name.strip()) for name in text.split(","))
     if len(set(views)) < len(views):
-        raise InputError(f"--tta {text}: a view is named twice; each counts once")
-    return tuple(views)
+        raise InputError("a view is named twice; each counts once, so name it once")
+    return views
 
 
-def parse_view(name: str, text: str) -> View:
-    settings: dict[str, float] = {}
-    element = "e"
-    for part in name.split("-"):
-        number = re.fullmatch(r"(scale|gamma|bright)(\d+(?:\.\d+)?)", part)
-        if part in D4:
-            element = part
-        elif number and 0.25 <= float(number[2]) <= 4:
-            settings[number[1]] = float(number[2])
-        else:
-            raise InputError(
-                f"--tta {text}: no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of "
-                f"{', '.join(D4)}, and scale, gamma or bright with a number from 0.25 to 4, as in e,h,r90-scale0.75"
-            )
-    return View(element, **settings)
+def parse_view(name: str) -> View:
+    """Return the view of a name such as `r90-scale0.75`.
 
-
-def bears_view(spec: MemberSpec, view: View) -> bool:
-    """Whether a member was trained on the like of a view: its symmetries, its scales, its light."""
-    if view.element not in {known.element for known in VIEW_SETS[spec.views]}:
-        return False
-    if view.scale != 1 and spec.augment != "strong":
-        return False
-    return (view.gamma == 1 and view.bright == 1) or spec.augment in ("d4_photo", "strong")
-
-
-@dataclass(frozen=True)
-class Merge:
-    """A mean in some sense: `finish(combine over views of prepare(probability), number of views)`, from `start` on."""
-
-    start: float
-    prepare: Callable[[np.ndarray], np.ndarray]
-    combine: np.ufunc
-    finish: Callable[[np.ndarray, int], np.ndarray]
-
-
-def take_log(probability: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):  # the log of 0 is -inf, and makes the mean 0, as it should
-        return np.log(probability)
-
-
-MERGES: dict[str, Merge] = {
-    "mean": Merge(0, lambda p: p, np.add, lambda total, count: total / count),
-    # of logs, since a product of many small probabilities underflows
-    "gmean": Merge(0, take_log, np.add, lambda total, count: np.exp(total / count)),
-    "power": Merge(0, np.square, np.add, lambda total, count: np.sqrt(total / count)),
-    "max": Merge(-np.inf, lambda p: p, np.maximum, lambda total, count: total),
-    "min": Merge(np.inf, lambda p: p, np.minimum, lambda total, count: total),
-}
-"""mean; gmean, the geometric mean; power, the mean of squares, rooted; max; min."""
-
-Predict = Callable[[np.ndarray], np.ndarray]
-
-
-def see_views(networks: Sequence[Predict], stack: np.ndarray, view: View, multiple: int = STRIDE) -> list[np.ndarray]:
-    """What each network sees in one view, brought back to its place.
-
-    Args:
-        networks: from RGB 0..255, float32 (n, h, w, 3), h and w multiples of `multiple`, to (n, h, w, 1) in 0..1.
-        stack: uint8 (n, h, w, 3) of any h and w; padded by reflection, cropped again.
-        view: which.
-        multiple: the spec's `size_multiple`, px.
-
-    Returns:
-        float32 (n, h, w) a network.
+    Raises:
+        InputError: a part of it is of no family, or two are of one.
     """
-    height, width = stack.shape[1:3]
-    padded = [pad_tile(image, 0, multiple) for image in stack]
-    size = padded[0].shape[:2]
-    views = [view.apply(image) for image in padded]
-    inner = views[0].shape[:2]  # a scaled view need not be of a multiple, and is padded once more
-    batch = np.stack([pad_tile(image, 0, multiple) for image in views]).astype(np.float32)
-    return [
-        np.stack([view.undo(seen[: inner[0], : inner[1], 0], size)[:height, :width] for seen in network(batch)])
-        for network in networks
-    ]
+    found = [transform for part in name.split("-") for family in FAMILIES if (transform := family.parse(part))]
+    if len(found) != name.count("-") + 1 or len({type(each) for each in found}) < len(found):
+        words = [family.WORD for family in FAMILIES if issubclass(family, Factor)]
+        raise InputError(
+            f"no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of {', '.join(SYMMETRIES)}, and "
+            f"{', '.join(words[:-1])} or {words[-1]} with a number from {Factor.LOWEST:g} to {Factor.HIGHEST:g}, "
+            "as in e,h,r90-scale0.75"
+        )
+    return View.of(*found)
 
 
-def merge_views(
-    networks: Sequence[Predict],
-    stack: np.ndarray,
-    views: Sequence[View],
-    multiple: int = STRIDE,
-    merge: str = "mean",
-    spread: bool = False,
-) -> np.ndarray:
-    """One probability out of all networks and views, and on request how far they are apart.
+def name_views(views: tuple[View, ...]) -> str:
+    """Return what `parse_views` takes for views: a set's name where they are one, or a list."""
+    names = [name for name, those in VIEW_SETS.items() if those == views]
+    return names[0] if names else ",".join(view.name for view in views)
 
-    Args:
-        networks: as for `see_views`.
-        stack: uint8 (n, h, w, 3).
-        views: what to look at.
-        multiple: the spec's `size_multiple`, px.
-        merge: one of `MERGES`.
-        spread: whether to give the standard deviation over networks and views too.
 
-    Returns:
-        float32 (1, n, h, w), or (2, n, h, w) with the standard deviation; the first in 0..1, the second in 0..0.5.
+def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
+    """Return the views that a member was trained to support.
+
+    Raises:
+        InputError: there is none.
     """
-    rule = MERGES[merge]
-    total = np.full(stack.shape[:3], rule.start, np.float32)
-    sums = np.zeros((2, *stack.shape[:3])) if spread else None
-    for view in views:
-        for seen in see_views(networks, stack, view, multiple):
-            rule.combine(total, rule.prepare(seen), out=total)
-            if sums is not None:
-                sums += seen, np.square(seen, dtype=np.float64)
-    count = len(views) * len(networks)
-    merged = np.asarray(rule.finish(total, count), np.float32)[None]
-    if sums is None:
-        return merged
-    variance = np.maximum(sums[1] / count - (sums[0] / count) ** 2, 0)  # rounding may take it below
-    return np.concatenate([merged, np.sqrt(variance)[None].astype(np.float32)])
+    supported = tuple(view for view in views if view.is_supported(spec))
+    if not supported:
+        names = ", ".join(view.name for view in views)
+        raise InputError(f"{spec.name}: not trained to support any of the views {names}; give others")
+    return supported

@@ -6,7 +6,8 @@ from typing import Protocol
 
 import numpy as np
 
-from ensemble.mapfolder.maps import Manifest, map_path, read_map, read_maps
+from ensemble.mapfolder.manifest import Manifest, read_manifests
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.data.raster import read_mask
 from members.data.run import Run
@@ -117,10 +118,9 @@ class RunSamples:
     def __init__(self, run: Run, data: Path, part: str = "valid", members: Sequence[str] | None = None) -> None:
         record = run.read_record()
         tiles = list_valid_tiles(run, data) if part == "valid" else list_tiles(data, group_by=record.split.group_by)
-        folder = run.part_folder(part)
-        names = sorted(each.name for each in folder.glob("*/")) if members is None else members
+        folder, names = run.part_folder(part), run.list_mapped_members(part) if members is None else members
         self.manifests: dict[str, Manifest]
-        self.manifests, self.sizes = read_maps(folder / name for name in names)
+        self.manifests, self.sizes = read_manifests(folder / name for name in names)
         self.folder, self.tiles = folder, tuple(tiles)
         self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)
         for member, manifest in self.manifests.items():

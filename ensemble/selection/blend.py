@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run

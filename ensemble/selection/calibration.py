@@ -11,7 +11,7 @@ from typing import Literal
 
 import numpy as np
 
-from ensemble.mapfolder.maps import quantise
+from ensemble.mapfolder.raster import quantise
 from ensemble.selection.judgement import Judgement, choose_weights, judge_choice
 from ensemble.selection.library import IDENTITY, Library
 from ensemble.statistics.crossfit import CrossFit

@@ -1,6 +1,7 @@
 """Reading and checking the pixels of tiles and masks; nothing is written."""
 
 import contextlib
+import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from members.common.errors import InputError
 from members.data.tiles import Tile
 
 MIN_SIDE = 32
+CACHE = 256 * 2**20
+"""Bytes of pixels that GDAL keeps in memory while a raster is open, at most."""
 Pair = tuple[np.ndarray, np.ndarray]
 """A tile's image, uint8 (h, w, 3), and its mask, bool (h, w)."""
 
@@ -38,7 +41,7 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     if path.stat().st_size == 0:
         raise InputError(f"{path}: zero bytes; restore the file or remove it")
     # GDAL's quick way through a PNG fills what a truncated file lacks with whatever was in memory, and says nothing
-    with rasterio.Env(GDAL_PNG_WHOLE_IMAGE_OPTIM="NO"):
+    with rasterio.Env(GDAL_PNG_WHOLE_IMAGE_OPTIM="NO", **limit_cache()):
         try:
             with allow_ungeoreferenced():
                 raster = rasterio.open(path)
@@ -46,6 +49,21 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
             raise InputError(f"{path}: not a readable raster ({error}); restore the file or remove it") from None
         with raster:
             yield raster
+
+
+def limit_cache() -> dict[str, int]:
+    """Return the option that bounds GDAL's cache, unless the user set it: a twentieth of all memory is its default."""
+    return {} if "GDAL_CACHEMAX" in os.environ else {"GDAL_CACHEMAX": CACHE}
+
+
+def read_size(path: Path) -> tuple[int, int]:
+    """Read the height and width of a raster, px.
+
+    Raises:
+        InputError: the file is missing, has zero bytes, or is no raster.
+    """
+    with open_raster(path) as raster:
+        return raster.height, raster.width
 
 
 def read_bands(raster: rasterio.DatasetReader, **options: object) -> np.ndarray:

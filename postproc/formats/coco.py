@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pycocotools import mask as coco_mask
 from shapely.affinity import translate
 
-from postproc.formats.targets import write_target
+from members.common.files import write_target
+from postproc.geo.frames import Frame
+from postproc.geo.outlining import OutlinedMosaic, collect_pieces
 from postproc.polygons.buildings import Building, rasterize_outlines
 
 CATEGORY = {"id": 1, "name": "building", "supercategory": "building"}
@@ -32,6 +33,8 @@ def make_coco(sizes: Mapping[str, tuple[int, int]], buildings: Mapping[str, Sequ
         from 1 in the images' order: bbox [x, y, width, height] and area in px, score = confidence, and
         segmentation as compressed RLE, its counts a str.
     """
+    from pycocotools import mask as coco_mask
+
     annotations: list[dict[str, Any]] = []
     for number, (image_id, size) in enumerate(sizes.items(), 1):
         for building in buildings.get(image_id, ()):
@@ -62,11 +65,15 @@ def encode_building(building: Building, size: tuple[int, int]) -> dict[str, Any]
 
     Equal to `pycocotools.mask.encode` of the rasterised outline, in time and memory of the building's bounds alone.
     """
+    from pycocotools import mask as coco_mask
+
     height, width = size
     x_min, y_min, x_max, y_max = building.outline.bounds
-    left, top = max(int(np.floor(x_min)), 0), max(int(np.floor(y_min)), 0)
-    inner = max(min(int(np.ceil(y_max)), height) - top, 1), max(min(int(np.ceil(x_max)), width) - left, 1)
-    part = rasterize_outlines([translate(building.outline, -left, -top)], inner)
+    left, right = np.clip([np.floor(x_min), np.ceil(x_max)], 0, width).astype(int).tolist()
+    top, bottom = np.clip([np.floor(y_min), np.ceil(y_max)], 0, height).astype(int).tolist()
+    part = np.zeros((0, 0), bool)
+    if left < right and top < bottom:
+        part = rasterize_outlines([translate(building.outline, -left, -top)], (bottom - top, right - left))
     columns, rows = np.nonzero(part.T)  # COCO counts down the columns
     pixels = (left + columns) * height + top + rows
     starts = pixels[np.diff(pixels, prepend=-2) > 1]
@@ -79,7 +86,17 @@ def encode_building(building: Building, size: tuple[int, int]) -> dict[str, Any]
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
 
 
-def write_coco(path: Path, coco: Mapping[str, Any]) -> None:
+def write_coco(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic]) -> None:
+    """Write the buildings of images as a COCO dataset.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    sizes = {image_id: frame.size for image_id, frame in frames.items()}
+    save_coco(path, make_coco(sizes, collect_pieces(outlined)))
+
+
+def save_coco(path: Path, coco: Mapping[str, Any]) -> None:
     """Write a COCO dataset as JSON, read it back and compare, and only then move it into place.
 
     Raises:

@@ -1,134 +1,105 @@
-"""What a submission's masks are written as beside the CSV: buildings in vector files and COCO, and mask pictures."""
+"""Writing what a run has found: masks and buildings, in one pass, to every file that is asked for."""
 
-import functools
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import rasterio
 
-from members.common.console import track
-from members.common.errors import InputError
-from members.data.raster import allow_ungeoreferenced, read_mask
-from postproc.formats.coco import make_coco, write_coco
-from postproc.formats.targets import check_folder, check_target, write_target
-from postproc.formats.vector import check_vector, write_buildings
-from postproc.geo.blocks import BLOCK
-from postproc.geo.footprints import Footprint, place_buildings
-from postproc.geo.frames import Frame
-from postproc.geo.mosaic import Outliner, Reader, join_frames, share_buildings, trace_mosaic
-from postproc.polygons.buildings import Building
+from members.common.progress import Progress, silent
+from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, find_format
+from postproc.geo.footprints import drop_small
+from postproc.geo.mosaic import Reader
+from postproc.geo.outlining import OutlinedMosaic, Outliner, draw_masks, outline_images, remember
 
 
 @dataclass(frozen=True)
-class Exports:
-    """The files that are asked for; None where one is not.
+class Export:
+    """A file, or a folder of files, that is to be written."""
 
-    Attributes:
-        vector: .geojson, .gpkg or .parquet.
-        coco: .json.
-        masks: folder of a mask picture an image.
-        min_area_m2: smaller buildings are left out of the vector file and of COCO.
-    """
-
-    vector: Path | None = None
-    coco: Path | None = None
-    masks: Path | None = None
-    min_area_m2: float = 0.0
-
-    def check(self, frames: Mapping[str, Frame]) -> None:
-        """Check all that can be before the work starts.
-
-        Raises:
-            InputError: a file cannot be written, or cannot hold the buildings of these images.
-        """
-        if self.coco is not None:
-            check_target(self.coco, (".json",))
-        if self.vector is not None:
-            check_vector(self.vector, frames.values())
-        if self.masks is not None:
-            check_folder(self.masks if self.masks.exists() else self.masks.parent)
-        if self.min_area_m2 > 0:
-            if self.vector is None and self.coco is None:
-                raise InputError("--min-area-m2 drops buildings from --vector and --coco; give one of them")
-            if bare := [image_id for image_id, frame in frames.items() if frame.crs is None]:
-                raise InputError(
-                    f"--min-area-m2 {self.min_area_m2:g}: image {bare[0]} has no georeferencing, so no square metres; "
-                    "the recipe's min_object drops objects by pixels"
-                )
-
-    def write_buildings(self, frames: Mapping[str, Frame], read: Reader, outline: Outliner) -> int | None:
-        """Trace the buildings of joined images and write the vector file and COCO.
-
-        Args:
-            frames: image id -> its frame.
-            read: reads an image's mask and blend.
-            outline: traces a mask.
-
-        Returns:
-            How many buildings there are; None where neither file is asked for.
-
-        Raises:
-            InputError: a file cannot be written.
-        """
-        if self.vector is None and self.coco is None:
-            return None
-        crs = None if self.vector is None else check_vector(self.vector, frames.values())
-        footprints: list[Footprint] = []
-        pieces: dict[str, list[Building]] = {image_id: [] for image_id in frames}
-        mosaics = join_frames(frames.values())
-        for mosaic in track(mosaics, "outlines", len(mosaics)):
-            buildings = list(trace_mosaic(mosaic, read, outline))
-            shares = share_buildings(mosaic, buildings)
-            places = place_buildings(mosaic, buildings, [share[0][0] for share in shares], crs)
-            for footprint, share in zip(places, shares, strict=True):
-                if footprint.area_m2 is None or footprint.area_m2 >= self.min_area_m2:
-                    footprints.append(footprint)
-                    for image_id, piece in share:
-                        pieces[image_id].append(piece)
-        if self.vector is not None:
-            write_buildings(self.vector, footprints, crs)
-        if self.coco is not None:
-            write_coco(self.coco, make_coco({image_id: frame.size for image_id, frame in frames.items()}, pieces))
-        return len(footprints)
-
-    def write_masks(
-        self, rows: Iterable[tuple[str, np.ndarray]], frames: Mapping[str, Frame]
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield image ids and masks, bool (h, w), as they come, each written on its way where that is asked for."""
-        for image_id, mask in rows:
-            if self.masks is not None:
-                write_mask(self.masks, mask, frames[image_id])
-            yield image_id, mask
+    path: Path
+    format: MaskFormat | BuildingFormat
 
 
-def write_mask(folder: Path, mask: np.ndarray, frame: Frame) -> Path:
-    """Write a mask, bool (h, w), as 0 and 255: GeoTIFF with the image's place on earth, or PNG where it has none.
+def plan_exports(paths: Mapping[str, Path | None], frames: Frames) -> list[Export]:
+    """Find the format of each file, and check all that can be before the work starts.
 
-    Returns:
-        IMAGE_ID.tif or IMAGE_ID.png in the folder.
+    Args:
+        paths: the formats' option -> the file that is asked for, or None.
+        frames: the images.
 
     Raises:
-        InputError: it cannot be written.
+        InputError: a file has another ending, cannot be written, or cannot hold these images.
     """
-    height, width = mask.shape
-    profile = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
-    if frame.crs is None:
-        path = folder / f"{frame.image_id}.png"
-        profile |= {"driver": "PNG"}
-    else:
-        path = folder / f"{frame.image_id}.tif"
-        profile |= {"driver": "GTiff", "compress": "deflate", "crs": frame.crs, "transform": frame.transform}
-    with write_target(path) as temporary:
-        with allow_ungeoreferenced(), rasterio.open(temporary, "w", **profile) as raster:
-            raster.write(mask * np.uint8(255), 1)
-        if not np.array_equal(read_mask(temporary), mask):  # GDAL says nothing where the disk fills up as it closes
-            raise OSError("what was written does not read back")
-    return path
+    exports = [Export(path, find_format(option, path)) for option, path in paths.items() if path is not None]
+    for export in exports:
+        export.format.check(export.path, frames)
+    return exports
 
 
-def remember(read: Reader, frames: Mapping[str, Frame]) -> Reader:
-    """Keep the last images read, as many as two blocks have pixels: neighbouring windows share them."""
-    largest = max(frame.size[0] * frame.size[1] for frame in frames.values())
-    return functools.lru_cache(maxsize=max(1, 2 * BLOCK**2 // largest))(read)
+@dataclass(frozen=True)
+class Source:
+    """Where the masks and buildings of images come from.
+
+    Attributes:
+        frames: the images, in the order in which they are written.
+        read: reads an image's mask and blend.
+        outline: outlines a mask.
+        from_outlines: whether masks are what the outlines cover, or what `read` gives.
+    """
+
+    frames: Frames
+    read: Reader
+    outline: Outliner
+    from_outlines: bool
+
+
+def write_exports(
+    exports: Sequence[Export], source: Source, min_area_m2: float = 0.0, progress: Progress = silent
+) -> int | None:
+    """Write masks and buildings; no building is outlined twice, and masks are in memory one at a time.
+
+    Args:
+        exports: the files.
+        source: what is in them.
+        min_area_m2: smaller buildings are left out of files of buildings.
+        progress: is shown mosaics and images.
+
+    Returns:
+        How many buildings were written; None where no file of buildings is asked for.
+
+    Raises:
+        InputError: a file cannot be written; all others are whole or as they were.
+    """
+    frames = source.frames
+    sizes = {image_id: frame.size for image_id, frame in frames.items()}
+    read = remember(source.read, sizes.values())
+    wanted = any(isinstance(export.format, BuildingFormat) for export in exports)
+    outlined: list[OutlinedMosaic] = []
+    if wanted or source.from_outlines:
+        outlined = outline_images(frames.values(), read, source.outline, progress)
+    masks = draw_masks(outlined, sizes) if source.from_outlines else _read_masks(frames, read)
+    _write_masks(exports, frames, progress(masks, "submission", len(frames)))
+    large = [drop_small(each, min_area_m2) for each in outlined] if wanted else []
+    for export in exports:
+        if isinstance(export.format, BuildingFormat):
+            export.format.write(export.path, frames, large)
+    return sum(len(each.buildings) for each in large) if wanted else None
+
+
+def _read_masks(frames: Frames, read: Reader) -> Iterator[tuple[str, np.ndarray]]:
+    for image_id in frames:
+        yield image_id, read(image_id)[0]
+
+
+def _write_masks(exports: Sequence[Export], frames: Frames, masks: Iterable[tuple[str, np.ndarray]]) -> None:
+    with ExitStack() as files:
+        adders = [
+            files.enter_context(export.format.open(export.path, frames))
+            for export in exports
+            if isinstance(export.format, MaskFormat)
+        ]
+        for image_id, mask in masks:
+            for add in adders:
+                add(image_id, mask)

@@ -38,13 +38,15 @@ def encode_rle(mask: np.ndarray) -> str:
         least one pixel lies between two of them. An empty mask gives the empty string.
 
     Raises:
-        InputError: the mask is not two-dimensional, or has no pixel.
+        InputError: the mask is not two-dimensional, has no pixel, or is neither bool nor integer.
 
     >>> encode_rle(np.array([[0, 1, 0], [1, 1, 0], [1, 0, 1]]))
     '2 4 9 1'
     """
     if mask.ndim != 2 or mask.size == 0:
         raise InputError(f"an array of shape {mask.shape}; a mask is (height, width), both at least 1")
+    if mask.dtype.kind not in "bui":
+        raise InputError(f"an array of {mask.dtype}; a mask is bool or integer: threshold the map first")
     height, width = mask.shape
     packed = np.zeros((height, 8 * -(-width // 64)), np.uint8)
     packed[:, : -(-width // 8)] = np.packbits(mask, axis=1, bitorder="little")
@@ -82,13 +84,13 @@ def decode_rle(text: str, height: int, width: int) -> np.ndarray:
 def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
     """Find where, counted from 0 down the columns, runs begin and end; ascending, an even count.
 
-    The changes from pixel to pixel are walked as they lie in memory, twice: to count those of each column,
-    and to put each into its column's place. Columns that padding added are empty, and behind the others: at
-    most the first of them holds a change, the end of a run that reaches the last pixel.
+    The changes from pixel to pixel are gone through twice, in the order of memory: to count those of each column, and
+    to store each among its column's. Columns that padding added are empty and come last: at most the first of them
+    holds a change, the end of a run that reaches the last pixel.
     """
     height, count = words.shape
     changes = np.empty((height, count), np.uint64)
-    places = np.zeros(64 * count, np.int64)
+    positions = np.zeros(64 * count, np.int64)
     for y in range(height):
         for k in range(count):
             if y > 0:
@@ -99,11 +101,11 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
                     before |= words[height - 1, k - 1] >> np.uint64(63)
             bits = changes[y, k] = words[y, k] ^ before
             while bits:
-                places[64 * k + _index_lowest_bit(bits)] += 1
+                positions[64 * k + _index_lowest_bit(bits)] += 1
                 bits &= bits - ONE
     total = 0
     for column in range(64 * count):
-        places[column], total = total, total + places[column]
+        positions[column], total = total, total + positions[column]
     edges = np.empty(total + total % 2, np.int64)
     edges[-1:] = size  # stays where a run reaches the last pixel and no column behind closes it
     for y in range(height):
@@ -111,8 +113,8 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
             bits = changes[y, k]
             while bits:
                 column = 64 * k + _index_lowest_bit(bits)
-                edges[places[column]] = column * height + y
-                places[column] += 1
+                edges[positions[column]] = column * height + y
+                positions[column] += 1
                 bits &= bits - ONE
     return edges
 
@@ -180,7 +182,7 @@ def _fill_runs(text: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
 
 @numba.njit(cache=True)
 def _read_number(text: np.ndarray, at: int) -> tuple[int, int]:
-    """Read the number that begins at `at` or after spaces there; return it and the place behind it."""
+    """Read the number that begins at `at` or after spaces there; return it and the index behind it."""
     while at < text.size and text[at] == ord(" "):
         at += 1
     if at == text.size:

@@ -4,16 +4,17 @@ The header is `ImageId,EncodedPixels,Width,Height`; `postproc.formats.rle` says 
 file is streamed: a submission of any length needs the memory of one mask, and its list of ids.
 """
 
+import contextlib
 import csv
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
 from members.common.errors import InputError
-from members.common.files import write_whole
+from members.common.files import write_target
 from postproc.formats.rle import decode_rle, encode_rle
 
 COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
@@ -21,29 +22,49 @@ MAX_PIXELS = 2**31 - 1  # so that a damaged number is an error, not a computer o
 MAX_FIELD = 2**31 - 1  # the most that the csv module takes on every platform
 
 
-def write_submission(path: Path, rows: Iterable[tuple[str, np.ndarray]], expected_ids: Iterable[str]) -> None:
+def write_submission(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
     """Write masks as a submission, decode the file and compare, and only then move it into place.
 
     Args:
         path: the CSV; what was there before stays as it was unless all goes well.
-        rows: image id and mask, (height, width) bool or integer with 0 = background; drawn one at a time.
+        masks: image id -> mask, bool (height, width), True = building; integers are read as 0 = background.
+
+    Raises:
+        InputError: a mask is none, or the file cannot be written, or does not decode to the masks.
+    """
+    with open_submission(Path(path), masks) as add:
+        for image_id, mask in masks.items():
+            add(image_id, mask)
+
+
+@contextlib.contextmanager
+def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callable[[str, np.ndarray], None]]:
+    """Yield a function that adds an image's row, of its id and mask, to a submission; check the file at the end.
+
+    As `write_submission`, with one mask in memory at a time.
+
+    Args:
+        path: the CSV; what was there before stays as it was unless all goes well.
         expected_ids: the ids that the rows must have, each once, in any order.
 
     Raises:
-        InputError: an expected id is missing, or there is a surplus id or one that came twice.
-        OSError: the file does not decode to the masks, as when a disk fails.
+        InputError: an expected id is missing, there is a surplus id or one that came twice, or the file cannot be
+            written, or does not decode to the masks.
     """
     written: list[tuple[str, bytes]] = []
-    with write_whole(path) as temporary:
+    with write_target(path) as temporary:
         with temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
-            for image_id, mask in rows:
+
+            def add(image_id: str, mask: np.ndarray) -> None:
                 writer.writerow((image_id, encode_rle(mask), mask.shape[1], mask.shape[0]))
                 written.append((image_id, _hash_mask(mask)))
+
+            yield add
         check_ids(path, [image_id for image_id, _ in written], expected_ids)
         if [(image_id, _hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
-            raise OSError(f"{path}: what was written does not decode to the masks; check the disk, write again")
+            raise OSError("what was written does not decode to the masks; check the disk")
 
 
 def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -81,7 +102,7 @@ def check_ids(path: Path, ids: Iterable[str], expected_ids: Iterable[str]) -> No
     Raises:
         InputError: it does not; the first few ids of each kind are named, with the file at `path`.
     """
-    counts, expected = Counter(ids), dict.fromkeys(expected_ids)
+    counts, expected = Counter(list(ids)), dict.fromkeys(expected_ids)  # of a mapping, a Counter takes the values
     kinds = {
         "missing": [image_id for image_id in expected if image_id not in counts],
         "surplus": [image_id for image_id in counts if image_id not in expected],

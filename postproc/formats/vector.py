@@ -6,26 +6,24 @@ GeoJSON (RFC 7946), GeoPackage, GeoParquet, and for reading all else that GDAL k
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import geopandas
 import numpy as np
-import pandas as pd
-import pyogrio
 import shapely
-from pandas.api.types import is_numeric_dtype
-from pyogrio.errors import DataLayerError, DataSourceError
-from pyproj import CRS
 from shapely import Polygon
 
 from members.common.errors import InputError
-from postproc.formats.targets import check_target, write_target
-from postproc.geo.footprints import WGS84, Footprint
+from members.common.files import write_target
+from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.frames import Frame, clip_outlines, draw_border, move_outlines
+from postproc.geo.outlining import OutlinedMosaic
+
+if TYPE_CHECKING:
+    import geopandas
 
 ID, CONFIDENCE = "image_id", "confidence"
 LAYER = "buildings"
 GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
-SUFFIXES = (".gpkg", ".geojson", ".parquet")
 DIGITS = 8
 """Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
@@ -58,6 +56,8 @@ def read_detections(path: Path, frames: Mapping[str, Frame]) -> dict[str, tuple[
         InputError: the file is missing or damaged, has several layers or no polygons, it or an image has no
             georeferencing and the file has no column image_id, or confidences are missing or no numbers.
     """
+    from pandas.api.types import is_numeric_dtype
+
     table = _read_table(path)
     found = _read_images(path, table, frames)
     if CONFIDENCE not in table:
@@ -74,9 +74,9 @@ def read_detections(path: Path, frames: Mapping[str, Frame]) -> dict[str, tuple[
 
 
 def _read_images(
-    path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]
+    path: Path, table: "geopandas.GeoDataFrame", frames: Mapping[str, Frame]
 ) -> dict[str, tuple[list[Polygon], np.ndarray]]:
-    """Each image's outlines in its pixels, and the row of the table that each is of, int (n,)."""
+    """Find each image's outlines, in its pixels, and the row of the table that each is of, int (n,)."""
     if table.crs is None or not any(frame.crs for frame in frames.values()):
         found = _take_by_id(path, table, frames)
     else:
@@ -85,12 +85,12 @@ def _read_images(
         found = {}
         for crs in {frame.crs for frame in frames.values()}:
             inside = {image_id: frame for image_id, frame in frames.items() if frame.crs == crs}
-            found |= _take_by_place(table.to_crs(crs).geometry.to_numpy(), inside)
+            found |= _take_by_position(table.to_crs(crs).geometry.to_numpy(), inside)
     nothing = np.array([], object), np.array([], np.intp)
     clipped = {}
     for image_id, frame in frames.items():
         outlines, rows = found.get(image_id, nothing)
-        pieces = [clip_outlines(outlines[place : place + 1], frame.size) for place in range(len(outlines))]
+        pieces = [clip_outlines(outlines[index : index + 1], frame.size) for index in range(len(outlines))]
         clipped[image_id] = (
             [piece for each in pieces for piece in each],
             np.repeat(rows, [len(each) for each in pieces]),
@@ -98,8 +98,11 @@ def _read_images(
     return clipped
 
 
-def _read_table(path: Path) -> geopandas.GeoDataFrame:
+def _read_table(path: Path) -> "geopandas.GeoDataFrame":
     """Read a vector file as valid polygons, one a row, with what CRS it says that it has."""
+    import geopandas
+    from pyogrio.errors import DataLayerError, DataSourceError
+
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     try:
@@ -117,8 +120,11 @@ def _read_table(path: Path) -> geopandas.GeoDataFrame:
     return polygons[~polygons.is_empty]
 
 
-def _load_table(path: Path) -> geopandas.GeoDataFrame:
-    """Read the one layer of a vector file, or that of several which is called as ours is."""
+def _load_table(path: Path) -> "geopandas.GeoDataFrame":
+    """Read the one layer of a vector file, or that of several which is named `LAYER`."""
+    import geopandas
+    import pyogrio
+
     if path.suffix.lower() in PARQUET:
         return geopandas.read_parquet(path)
     layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
@@ -128,9 +134,9 @@ def _load_table(path: Path) -> geopandas.GeoDataFrame:
 
 
 def _take_by_id(
-    path: Path, table: geopandas.GeoDataFrame, frames: Mapping[str, Frame]
+    path: Path, table: "geopandas.GeoDataFrame", frames: Mapping[str, Frame]
 ) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Each image's outlines, by the column image_id, and their rows; coordinates are pixels."""
+    """Find each image's outlines by the column image_id, and their rows; coordinates are pixels."""
     if table.crs is not None and path.suffix.lower() not in GEOJSON:  # which cannot say that it has none
         raise InputError(f"{path}: outlines in {table.crs.name}, but the images have no georeferencing; add it to them")
     if ID not in table:
@@ -144,8 +150,8 @@ def _take_by_id(
     return {image_id: (outlines[mine], mine) for image_id, mine in rows.items()}
 
 
-def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Each image's outlines in its pixels, those whose bounds meet its own, and their rows; all in one CRS."""
+def _take_by_position(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Find the outlines whose bounds meet an image's, in its pixels, and their rows; all are in one CRS."""
     tree = shapely.STRtree(outlines)
     found = {}
     for image_id, frame in frames.items():
@@ -155,31 +161,41 @@ def _take_by_place(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict[st
     return found
 
 
-def check_vector(path: Path, frames: Iterable[Frame]) -> str | None:
+def check_vector(path: Path, frames: Mapping[str, Frame]) -> str | None:
     """Check that the buildings of images can be written to a vector file.
 
     Returns:
         The CRS that it will have: that of the images, WGS84 for GeoJSON; None for pixels, where no image has one.
 
     Raises:
-        InputError: another ending than `SUFFIXES`, a folder that cannot be written to, some images without
-            georeferencing among others, or several CRS in one file that can hold only one.
+        InputError: some images without georeferencing among others, or several CRS in one file that can hold only one.
     """
-    check_target(path, SUFFIXES)
-    examples = {frame.crs: frame.image_id for frame in frames}
+    examples = {frame.crs: image_id for image_id, frame in frames.items()}
     if None in examples and len(examples) > 1:
         raise InputError(
             f"{path}: image {examples.pop(None)} has no georeferencing, {examples.popitem()[1]} has; "
             "one file holds map coordinates or pixels, so predict them as two parts"
         )
     if len(examples) > 1 and path.suffix.lower() not in GEOJSON:
+        from pyproj import CRS
+
         named = " and ".join(f"{CRS.from_user_input(crs).name} ({example})" for crs, example in examples.items())
         raise InputError(f"{path}: images in {named}; one layer has one CRS, so write .geojson, which is in WGS84")
     crs = next(iter(examples), None)
     return WGS84 if crs is not None and path.suffix.lower() in GEOJSON else crs
 
 
-def write_buildings(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
+def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic]) -> None:
+    """Write the buildings of images to a vector file, in the images' CRS, or in WGS84 for GeoJSON.
+
+    Raises:
+        InputError: it cannot be written, or cannot hold these images.
+    """
+    crs = check_vector(path, frames)
+    write_footprints(path, [each for mosaic in outlined for each in make_footprints(mosaic, crs)], crs)
+
+
+def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
     """Write buildings with their attributes, read the file back and compare, and only then move it into place.
 
     Args:
@@ -190,8 +206,10 @@ def write_buildings(path: Path, footprints: Sequence[Footprint], crs: str | None
     Raises:
         InputError: it cannot be written.
     """
+    from pyogrio.errors import DataLayerError, DataSourceError
+
     table = tabulate_footprints(footprints, crs)
-    with write_target(path) as temporary:
+    with write_target(path, DataSourceError, DataLayerError) as temporary:
         temporary.unlink()  # GDAL would take the empty file for a damaged one
         if path.suffix.lower() in PARQUET:
             table.to_parquet(temporary, index=False)
@@ -205,8 +223,11 @@ def write_buildings(path: Path, footprints: Sequence[Footprint], crs: str | None
             raise OSError(f"{len(written)} of {len(table)} buildings read back; check the disk")
 
 
-def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> geopandas.GeoDataFrame:
+def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "geopandas.GeoDataFrame":
     """Return buildings as a table with columns of known types, also where there are none."""
+    import geopandas
+    import pandas as pd
+
     columns = {
         ID: pd.array([each.image_id for each in footprints], dtype="str"),
         "status": pd.array([each.status for each in footprints], dtype="str"),
@@ -217,7 +238,9 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> geo
     return geopandas.GeoDataFrame(columns, geometry=outlines)
 
 
-def _write_layer(path: Path, table: geopandas.GeoDataFrame) -> None:
+def _write_layer(path: Path, table: "geopandas.GeoDataFrame") -> None:
+    import pyogrio
+
     options = {}
     if path.suffix.lower() in GEOJSON and table.crs is not None:
         options = {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}

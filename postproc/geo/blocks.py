@@ -60,7 +60,7 @@ def plan_windows(
 def _gather_windows(
     owners: np.ndarray, bounds: np.ndarray, seeds: np.ndarray, groups: np.ndarray
 ) -> Iterator[tuple[Window, np.ndarray]]:
-    """Yield each block's window and a pixel of each object; an object is the parts of one group."""
+    """Yield each block's window and a pixel of each of its objects; the parts of one group are an object."""
     _, first = np.unique(groups, return_index=True)  # parts come block by block
     whole = bounds[first]
     np.minimum.at(whole[:, :2], groups, bounds[:, :2])
@@ -82,6 +82,6 @@ def _label_objects(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 
 
 def find_groups(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Numbers 0 to count - 1 that pairs connect are one group: int (count,), the group of each."""
+    """Group the numbers 0 to count - 1 that pairs connect; return the group of each, int (count,)."""
     one, other = np.array(pairs, int).reshape(-1, 2).T
     return connected_components(coo_array((np.ones(len(one)), (one, other)), (count, count)), directed=False)[1]

@@ -1,19 +1,18 @@
 """Buildings on the map: outlines in a coordinate reference system, areas in square metres."""
 
 import functools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import shapely
-from pyproj import CRS, Transformer
-from pyproj.exceptions import CRSError
 from shapely import GeometryType, Polygon
 
 from members.common.errors import InputError
-from postproc.geo.frames import move_outlines
-from postproc.geo.mosaic import Mosaic
-from postproc.polygons.buildings import Building, Status
+from postproc.geo.frames import Frame, move_outlines
+from postproc.geo.outlining import OutlinedMosaic
+from postproc.polygons.buildings import Status
 
 WGS84 = "OGC:CRS84"
 """Longitude and latitude in degrees, in this order, as GeoJSON has them."""
@@ -39,28 +38,61 @@ class Footprint:
     area_m2: float | None
 
 
-def place_buildings(
-    mosaic: Mosaic, buildings: Sequence[Building], image_ids: Sequence[str], crs: str | None
-) -> list[Footprint]:
-    """Place a mosaic's buildings on the map.
+def make_footprints(outlined: OutlinedMosaic, crs: str | None) -> list[Footprint]:
+    """Put a mosaic's buildings on the map.
 
     Args:
-        mosaic: the joined images.
-        buildings: outlines in its pixels.
-        image_ids: which image each is in.
-        crs: what to place them in; None for pixels, where the mosaic has no georeferencing.
+        outlined: the mosaic and its buildings.
+        crs: what their outlines are to be in; None for pixels, where the mosaic has no georeferencing.
 
     Raises:
         InputError: the mosaic's CRS is not on earth, or has no way to `crs`.
     """
-    pixels = np.array([building.outline for building in buildings], object)
-    here = move_outlines(pixels, mosaic.transform)
-    there = _mend_outlines(here if mosaic.crs is None or crs is None else transform_outlines(here, mosaic.crs, crs))
-    areas = [None] * len(here) if mosaic.crs is None else measure_areas(here, mosaic.crs).tolist()
+    source = outlined.mosaic.crs
+    here = _move_to_map(outlined)
+    there = _mend_outlines(here if source is None or crs is None else transform_outlines(here, source, crs))
+    areas = [None] * len(here) if source is None else measure_areas(here, source).tolist()
     return [
-        Footprint(outline, image_id, building.status, building.confidence, area)
-        for outline, image_id, building, area in zip(there, image_ids, buildings, areas, strict=True)
+        Footprint(outline, pieces[0][0], building.status, building.confidence, area)
+        for outline, building, pieces, area in zip(there, outlined.buildings, outlined.pieces, areas, strict=True)
     ]
+
+
+def drop_small(outlined: OutlinedMosaic, min_area_m2: float) -> OutlinedMosaic:
+    """Leave out the buildings of a mosaic that are smaller than `min_area_m2` on the ground.
+
+    Raises:
+        InputError: the mosaic has no georeferencing, or its CRS is not on earth.
+    """
+    if min_area_m2 <= 0:
+        return outlined
+    check_areas(outlined.mosaic.frames, min_area_m2)
+    kept = measure_areas(_move_to_map(outlined), str(outlined.mosaic.crs)) >= min_area_m2
+    return replace(
+        outlined,
+        buildings=[building for building, large in zip(outlined.buildings, kept, strict=True) if large],
+        pieces=[pieces for pieces, large in zip(outlined.pieces, kept, strict=True) if large],
+    )
+
+
+def check_areas(frames: Iterable[Frame], min_area_m2: float) -> None:
+    """Check that buildings can be left out by their area.
+
+    Raises:
+        InputError: there is a minimum, and an image without georeferencing.
+    """
+    bare = [frame.image_id for frame in frames if frame.crs is None]
+    if min_area_m2 > 0 and bare:
+        raise InputError(
+            f"min_area_m2 {min_area_m2:g}: image {bare[0]} has no georeferencing, so no square metres; "
+            "the recipe's min_object drops objects by pixels"
+        )
+
+
+def _move_to_map(outlined: OutlinedMosaic) -> np.ndarray:
+    """Return the outlines of a mosaic's buildings, object (n,), in its CRS."""
+    pixels = np.array([building.outline for building in outlined.buildings], object)
+    return move_outlines(pixels, outlined.mosaic.transform)
 
 
 def measure_areas(outlines: np.ndarray, crs: str) -> np.ndarray:
@@ -76,6 +108,8 @@ def measure_areas(outlines: np.ndarray, crs: str) -> np.ndarray:
     Raises:
         InputError: the CRS is not on earth.
     """
+    from pyproj import CRS
+
     system = CRS.from_user_input(crs)
     geod, globe = system.get_geod(), system.geodetic_crs
     if geod is None or globe is None:
@@ -93,13 +127,18 @@ def transform_outlines(outlines: np.ndarray, source: str, target: str) -> np.nda
     transformer = _find_transformer(source, target)
     moved = shapely.transform(outlines, transformer.transform, interleaved=False)
     if not np.isfinite(shapely.get_coordinates(moved)).all():
+        from pyproj import CRS
+
         name = CRS.from_user_input(source).name
         raise InputError(f"CRS {name}: coordinates out of its range; correct the images' georeferencing")
     return moved
 
 
-@functools.lru_cache(maxsize=16)  # a mosaic each asks for the same ones
-def _find_transformer(source: str, target: str) -> Transformer:
+@functools.lru_cache(maxsize=16)  # every mosaic asks for the same ones
+def _find_transformer(source: str, target: str) -> Any:
+    from pyproj import CRS, Transformer
+    from pyproj.exceptions import CRSError
+
     try:
         return Transformer.from_crs(source, target, always_xy=True)
     except CRSError as error:

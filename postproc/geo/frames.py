@@ -1,4 +1,4 @@
-"""Where an image lies on earth: its size, and how pixels become map coordinates."""
+"""Frames: an image's size, and how its pixels become map coordinates."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +30,9 @@ class Frame:
 
 
 def read_frame(path: Path) -> Frame:
-    """Read the frame of an image, or of a map or mask of it; a file with a transform alone counts as having neither.
+    """Read the frame of a raster: an image, or a map or mask of one.
+
+    A file that has a CRS without a transform, or a transform without a CRS, is taken as not georeferenced.
 
     Raises:
         InputError: the file is missing, empty, or no raster.
@@ -52,12 +54,12 @@ def move_outlines(outlines: np.ndarray, transform: Affine) -> np.ndarray:
 
 
 def draw_border(size: tuple[int, int]) -> Polygon:
-    """The rectangle of an image of a height and width, in its pixels."""
+    """Return the rectangle of an image of a height and width, in its pixels."""
     return shapely.box(0, 0, size[1], size[0])
 
 
 def clip_outlines(outlines: np.ndarray, size: tuple[int, int]) -> list[Polygon]:
-    """Cut polygons, object (n,), off at the border of an image; what only touches it is left out."""
+    """Cut polygons, object (n,), off at an image's border; those that only touch it are left out."""
     border = draw_border(size)
     over = ~shapely.contains_properly(border, outlines)
     outlines = outlines.copy()

@@ -1,31 +1,21 @@
-"""Images that lie side by side on one pixel grid, joined before buildings are traced: no outline ends at a tile border.
-
-Memory is bounded by a block and by what reaches over its sides, however many images there are: each object of
-the mask is traced whole, with the block that it begins in.
-"""
+"""Mosaics: images that lie side by side on one pixel grid, joined so that no building ends at a tile's border."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 
-import cv2
 import numpy as np
 import shapely
 from rasterio import Affine
-from shapely.affinity import translate
 
-from postproc.geo.blocks import BLOCK, Window, find_groups, plan_windows
-from postproc.geo.frames import Frame, clip_outlines, draw_border, move_outlines
-from postproc.polygons.buildings import Building
+from postproc.geo.blocks import Window, find_groups
+from postproc.geo.frames import Frame, draw_border, move_outlines
 
 ALIGNED = 0.01
 """How far two images' pixel grids may differ and still be one, px."""
 
 Reader = Callable[[str], tuple[np.ndarray, np.ndarray]]
 """From an image id to its mask, bool (h, w), and blend, uint8 (h, w)."""
-
-Outliner = Callable[[np.ndarray, np.ndarray], list[Building]]
-"""From a mask, bool (h, w), and blend, uint8 (h, w), to the buildings in it."""
 
 
 @dataclass(frozen=True)
@@ -48,18 +38,19 @@ class Mosaic:
 
     def read(self, window: Window, read: Reader) -> tuple[np.ndarray, np.ndarray]:
         """Return a window's mask, bool (h, w), and blend, uint8 (h, w); where images overlap the greater value."""
-        shape = [side.stop - side.start for side in window]
+        rows, columns = window
+        shape = rows.stop - rows.start, columns.stop - columns.start
         mask, blend = np.zeros(shape, bool), np.zeros(shape, np.uint8)
-        for frame, corner in zip(self.frames, self.corners, strict=True):
-            start = [max(side.start, first) for side, first in zip(window, corner, strict=True)]
-            stop = [min(side.stop, f + n) for side, f, n in zip(window, corner, frame.size, strict=True)]
-            if start[0] >= stop[0] or start[1] >= stop[1]:
+        for frame, (row, column) in zip(self.frames, self.corners, strict=True):
+            top, bottom = max(rows.start, row), min(rows.stop, row + frame.size[0])
+            left, right = max(columns.start, column), min(columns.stop, column + frame.size[1])
+            if top >= bottom or left >= right:
                 continue
-            own_mask, own_blend = read(frame.image_id)
-            here = tuple(slice(a - first, b - first) for a, b, first in zip(start, stop, corner, strict=True))
-            there = tuple(slice(a - side.start, b - side.start) for a, b, side in zip(start, stop, window, strict=True))
-            mask[there] |= own_mask[here]
-            np.maximum(blend[there], own_blend[here], out=blend[there])
+            image_mask, image_blend = read(frame.image_id)
+            in_image = slice(top - row, bottom - row), slice(left - column, right - column)
+            in_window = slice(top - rows.start, bottom - rows.start), slice(left - columns.start, right - columns.start)
+            mask[in_window] |= image_mask[in_image]
+            np.maximum(blend[in_window], image_blend[in_image], out=blend[in_window])
         return mask, blend
 
 
@@ -69,19 +60,19 @@ def join_frames(frames: Iterable[Frame]) -> list[Mosaic]:
     Returns:
         Mosaics in the order of their first images.
     """
-    every = list(frames)
+    images = list(frames)
     pairs = []
-    for crs in {frame.crs for frame in every if frame.crs is not None}:
-        numbers = [number for number, frame in enumerate(every) if frame.crs == crs]
-        pairs += [pair for pair in _find_neighbours(every, numbers) if _is_aligned(every[pair[0]], every[pair[1]])]
+    for crs in {frame.crs for frame in images if frame.crs is not None}:
+        numbers = [number for number, frame in enumerate(images) if frame.crs == crs]
+        pairs += [pair for pair in _find_neighbours(images, numbers) if _is_aligned(images[pair[0]], images[pair[1]])]
     groups = defaultdict(list)
-    for frame, group in zip(every, find_groups(len(every), pairs), strict=True):
+    for frame, group in zip(images, find_groups(len(images), pairs), strict=True):
         groups[group].append(frame)
-    return [_place_frames(group) for group in groups.values()]
+    return [_lay_out(group) for group in groups.values()]
 
 
 def _find_neighbours(frames: Sequence[Frame], numbers: Sequence[int]) -> list[tuple[int, int]]:
-    """Pairs of images, by number, whose borders touch or overlap in map coordinates."""
+    """Find the pairs of images, by number, whose borders touch or overlap in map coordinates."""
     borders = np.concatenate(
         [move_outlines(np.array([draw_border(frames[n].size)]), frames[n].transform) for n in numbers]
     )
@@ -91,71 +82,20 @@ def _find_neighbours(frames: Sequence[Frame], numbers: Sequence[int]) -> list[tu
 
 
 def _is_aligned(one: Frame, other: Frame) -> bool:
-    """Whether two images' pixels are on one grid: same size and direction, and whole pixels apart."""
+    """Tell whether two images' pixels are on one grid: same size and direction, and whole pixels apart."""
     steps = ~one.transform * other.transform
     offset = np.array([steps.c, steps.f])
     drift = np.array([[steps.a - 1, steps.b], [steps.d, steps.e - 1]]) @ other.size[::-1]
     return bool((np.abs(offset - np.rint(offset)) < ALIGNED).all() and (np.abs(drift) < ALIGNED).all())
 
 
-def _place_frames(frames: Sequence[Frame]) -> Mosaic:
-    """Lay aligned images out, the first pixel of the uppermost and that of the leftmost at row and column 0."""
+def _lay_out(frames: Sequence[Frame]) -> Mosaic:
+    """Lay aligned images out: the uppermost begins at row 0, the leftmost at column 0."""
     first = frames[0].transform
-    places = [~first * (frame.transform.c, frame.transform.f) for frame in frames]  # (column, row) each
-    corners = np.rint(places).astype(int)[:, ::-1]
+    offsets = [~first * (frame.transform.c, frame.transform.f) for frame in frames]  # (column, row) each
+    corners = np.rint(offsets).astype(int)[:, ::-1]
     origin = corners.min(0)
     size = (corners + [frame.size for frame in frames] - origin).max(0)
     transform = first * Affine.translation(*origin[::-1])
-    placed = tuple((int(row), int(column)) for row, column in corners - origin)
-    return Mosaic(tuple(frames), placed, (int(size[0]), int(size[1])), frames[0].crs, transform)
-
-
-def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = BLOCK) -> Iterator[Building]:
-    """Yield the mosaic's buildings, outlines in its pixels.
-
-    Args:
-        mosaic: the joined images.
-        read: reads one of them.
-        outline: traces a mask; it is given whole objects (4-connected) and only sees those of one block at once.
-        block: side of the blocks, px; memory grows with its square, and with the largest object's bounds.
-    """
-    for window, seeds in plan_windows(mosaic.size, lambda window: mosaic.read(window, read)[0], block):
-        mask, blend = mosaic.read(window, read)
-        if seeds is not None:
-            _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-            mine = np.zeros(labels.max() + 1, bool)
-            mine[labels[tuple(seeds.T)]] = True
-            mask = mine[labels]
-        corner = window[1].start, window[0].start
-        for building in outline(mask, blend):
-            yield move_building(building, corner)
-
-
-def move_building(building: Building, corner: tuple[float, float]) -> Building:
-    """Move a building by (x, y) px."""
-    return replace(building, outline=translate(building.outline, *corner))
-
-
-def share_buildings(mosaic: Mosaic, buildings: Sequence[Building]) -> list[list[tuple[str, Building]]]:
-    """Cut buildings along the images' borders.
-
-    Args:
-        mosaic: the joined images.
-        buildings: outlines in its pixels.
-
-    Returns:
-        For each building its pieces, the greatest first: the image that a piece is in, and the piece in that image's
-        pixels. Where images overlap each has its own.
-    """
-    borders = np.array([draw_border(frame.size) for frame in mosaic.frames])
-    tree = shapely.STRtree([translate(b, x, y) for b, (y, x) in zip(borders, mosaic.corners, strict=True)])
-    shares = []
-    for building in buildings:
-        pieces = []
-        for number in np.sort(tree.query(building.outline, predicate="intersects")):
-            row, column = mosaic.corners[number]
-            moved = move_building(building, (-column, -row))
-            for outline in clip_outlines(np.array([moved.outline]), mosaic.frames[number].size):
-                pieces.append((mosaic.frames[number].image_id, replace(moved, outline=outline)))
-        shares.append(sorted(pieces, key=lambda piece: -piece[1].outline.area))
-    return shares
+    moved = tuple((int(row), int(column)) for row, column in corners - origin)
+    return Mosaic(tuple(frames), moved, (int(size[0]), int(size[1])), frames[0].crs, transform)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from rasterio.features import rasterize
 from shapely import Polygon
 
 Status = Literal["regularised", "simplified", "traced"]
@@ -41,6 +40,8 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
     """
+    from rasterio.features import rasterize
+
     shapes = [outline for outline in outlines if not outline.is_empty]
     if not shapes:
         return np.zeros(size, bool)

@@ -5,6 +5,7 @@ corners averages it out, so that the outline has fewer vertices and lies nearer 
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
@@ -14,45 +15,53 @@ FAR = 2.0  # tolerances: an intersection farther from where the pieces meet join
 TINY = 1e-6
 
 
+class Segments(NamedTuple):
+    """Rings as even samples, and the corners that cut them into walls.
+
+    Attributes:
+        samples: float (s, 2), the rings' samples, not closed; each the mean of the stretch of ring around it, px.
+        sample_starts: int64 (r + 1,), where each ring's samples begin.
+        corners: int64 (c,), the first sample of each wall, counted from its ring's first one.
+        corner_starts: int64 (r + 1,), where each ring's corners begin.
+    """
+
+    samples: np.ndarray
+    sample_starts: np.ndarray
+    corners: np.ndarray
+    corner_starts: np.ndarray
+
+
 @njit(nogil=True, cache=True)
-def segment_rings(
-    points: np.ndarray, rings: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def segment_rings(points: np.ndarray, starts: np.ndarray, tolerance: float) -> Segments:
     """Sample each ring evenly, and find the corners that cut it into its walls.
 
     The corners minimise, exactly, the sum of the squared distances between the samples and the lines fitted to the
     pieces, times the spacing, plus `tolerance` cubed for each corner. Perez and Vidal 1994, Optimum polygonal
-    approximation of digitized curves, https://doi.org/10.1016/0167-8655(94)90002-7; the penalty in the place of a
+    approximation of digitized curves, https://doi.org/10.1016/0167-8655(94)90002-7; a penalty instead of a
     number of corners is optimal partitioning, Jackson et al. 2005, https://doi.org/10.1109/LSP.2001.838216,
     pruned as by Killick et al. 2012, https://doi.org/10.1080/01621459.2012.737745.
 
     Args:
         points: float (m, 2), rings one after the other, each closed by its first point, px.
-        rings: int (r + 1,), where each begins, as `shapely.to_ragged_array` gives it.
+        starts: int (r + 1,), where each ring begins, as `shapely.to_ragged_array` gives it.
         tolerance: px, more than 0.
-
-    Returns:
-        samples: float (s, 2), the rings' samples, not closed; each the mean of the stretch of ring around it.
-        offsets: int64 (r + 1,), where each ring's samples begin.
-        corners: int64 (c,), the first sample of each wall, counted from its ring's first one.
-        places: int64 (r + 1,), where each ring's corners begin.
     """
-    count = len(rings) - 1
-    offsets, places = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    count = len(starts) - 1
+    sample_starts, corner_starts = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
     for k in range(count):
-        offsets[k + 1] = offsets[k] + _count_samples(points[rings[k] : rings[k + 1]])
-    samples, corners = np.empty((offsets[-1], 2)), np.empty(offsets[-1], np.int64)
+        sample_starts[k + 1] = sample_starts[k] + _count_samples(points[starts[k] : starts[k + 1]])
+    samples, corners = np.empty((sample_starts[-1], 2)), np.empty(sample_starts[-1], np.int64)
     for k in range(count):
-        ring = _sample_ring(points[rings[k] : rings[k + 1]])
+        ring = _sample_ring(points[starts[k] : starts[k + 1]])
         found = _find_corners(ring, tolerance**3)
         if len(found) > 2:  # the first sample need not be a corner: once more, from one that was found
             middle = found[len(found) // 2]
             ring = np.concatenate((ring[middle:], ring[:middle]))
             found = _find_corners(ring, tolerance**3)
-        samples[offsets[k] : offsets[k + 1]] = ring
-        places[k + 1] = places[k] + len(found)
-        corners[places[k] : places[k + 1]] = found
-    return samples, offsets, corners[: places[-1]].copy(), places
+        samples[sample_starts[k] : sample_starts[k + 1]] = ring
+        corner_starts[k + 1] = corner_starts[k] + len(found)
+        corners[corner_starts[k] : corner_starts[k + 1]] = found
+    return Segments(samples, sample_starts, corners[: corner_starts[-1]].copy(), corner_starts)
 
 
 @njit(nogil=True, cache=True)
@@ -70,7 +79,7 @@ def _count_samples(ring: np.ndarray) -> int:
 
 @njit(nogil=True, cache=True)
 def _sample_ring(ring: np.ndarray) -> np.ndarray:
-    """The means of equal stretches of a closed ring, float (n, 2)."""
+    """Return the means of equal stretches of a closed ring, float (n, 2)."""
     count = _count_samples(ring)
     stretch = _measure_length(ring) / count
     samples = np.zeros((count, 2))
@@ -91,7 +100,7 @@ def _sample_ring(ring: np.ndarray) -> np.ndarray:
 
 @njit(nogil=True, cache=True)
 def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
-    """The first sample of each piece of the best cut of an open chain, int64 (n,); the first is 0."""
+    """Return the first sample of each piece of the best cut of an open chain, int64 (n,); the first is 0."""
     count = len(samples)
     sums = np.zeros((count + 1, 5))  # of x, y, xx, xy, yy before each sample, so that any piece's are a difference
     for i in range(count):

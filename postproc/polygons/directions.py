@@ -8,52 +8,49 @@ from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from postproc.polygons.walls import TINY, fold, square_ring
+from postproc.polygons.corners import Segments
+from postproc.polygons.squaring import square_ring
+from postproc.polygons.walls import TINY, fold
 
 LEAST_AREA = 4.0  # details of a smaller area are dropped, in units of the tolerance's square
 LEAST_DIAGONAL = 7.0  # shorter walls keep no direction of their own, in units of the tolerance
 REFINEMENTS = 2
 MOST_WALLS = 128  # a ring of more is no building's, and has no one direction
-LOBE = math.radians(15)  # edges that are nearer than this to a direction support it
+LOBE = math.radians(15)  # edges that deviate less than this from a direction support it
 ROW_ANGLE = math.radians(5)  # neighbours in a row share the direction where theirs differ by no more
 
 
 @njit(nogil=True, cache=True)
-def find_directions(
-    samples: np.ndarray,
-    offsets: np.ndarray,
-    corners: np.ndarray,
-    places: np.ndarray,
-    polygons: np.ndarray,
-    tolerance: float,
-) -> tuple[np.ndarray, np.ndarray]:
+def find_directions(segments: Segments, ring_starts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Find each polygon's dominant direction, from its outer ring.
 
     Args:
-        samples, offsets, corners, places: as `segment_rings` gives them.
-        polygons: int (n + 1,), where each polygon's rings begin.
+        segments: the polygons' rings, as `segment_rings` cuts them.
+        ring_starts: int (n + 1,), where each polygon's rings begin; its first one is the outer ring.
         tolerance: as for `segment_rings`.
 
     Returns:
         angles: float (n,), radians, modulo pi/2; NaN where there are too many walls for a building.
-        levers: float (n,), the sum of squares that an angle rests on.
+        weights: float (n,), how firmly the walls hold each angle: the squared distances of the walls' pieces from the
+            middle of their wall, summed and weighted by the pieces' lengths. Long walls count most.
     """
-    angles, levers = np.zeros(len(polygons) - 1), np.full(len(polygons) - 1, 1e-9)
+    angles, weights = np.zeros(len(ring_starts) - 1), np.full(len(ring_starts) - 1, 1e-9)
     for k in range(len(angles)):
-        r = polygons[k]
-        ring, own = samples[offsets[r] : offsets[r + 1]], corners[places[r] : places[r + 1]]
-        if len(own) > MOST_WALLS:
+        r = ring_starts[k]
+        ring = segments.samples[segments.sample_starts[r] : segments.sample_starts[r + 1]]
+        corners = segments.corners[segments.corner_starts[r] : segments.corner_starts[r + 1]]
+        if len(corners) > MOST_WALLS:
             angles[k] = np.nan
             continue
-        angle, _ = find_direction(ring, own)
+        angle, _ = find_direction(ring, corners)
         for _ in range(REFINEMENTS):
-            _, turn, lever = square_ring(ring, own, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
-            if lever <= 0:
+            _, turn, weight = square_ring(ring, corners, angle, LEAST_AREA * tolerance**2, LEAST_DIAGONAL * tolerance)
+            if weight <= 0:
                 break
-            angle = fold(angle + math.atan2(turn, lever))
-            levers[k] = lever
+            angle = fold(angle + math.atan2(turn, weight))
+            weights[k] = weight
         angles[k] = angle
-    return angles, levers
+    return angles, weights
 
 
 @njit(nogil=True, cache=True)
@@ -93,24 +90,27 @@ def find_direction(points: np.ndarray, corners: np.ndarray) -> tuple[float, floa
     return fold(best), support
 
 
-def share_directions(outlines: np.ndarray, angles: np.ndarray, levers: np.ndarray, gap: float) -> np.ndarray:
-    """Give neighbours that stand in a row one direction.
+def share_directions(outlines: np.ndarray, angles: np.ndarray, weights: np.ndarray, gap: float) -> np.ndarray:
+    """Give buildings that stand in a row one direction.
+
+    A row is what neighbours form whose directions differ by at most `ROW_ANGLE`, from neighbour to neighbour.
 
     Args:
         outlines: Polygon (n,).
-        angles: float (n,), radians modulo pi/2.
-        levers: float (n,), how much each angle weighs.
+        angles: float (n,), radians modulo pi/2; NaN is in no row.
+        weights: float (n,), how much each angle counts in its row's mean.
         gap: how far apart neighbours may be, px.
 
     Returns:
-        float (n,): the weighted mean of the row, or the own angle where that is far from it.
+        float (n,), radians modulo pi/2: the weighted mean of the building's row, or its own angle where it differs
+        from that mean by more than `ROW_ANGLE`.
     """
     one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
     apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
     alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
     links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
     _, rows = connected_components(links, directed=False)
-    weighted = levers * np.exp(4j * angles)
+    weighted = weights * np.exp(4j * angles)
     sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)
     shared = np.angle(sums)[rows] / 4
     far = np.abs(np.angle(np.exp(4j * (angles - shared)))) / 4 > ROW_ANGLE

@@ -76,20 +76,19 @@ def trace_components(components: np.ndarray) -> np.ndarray:
     # the first ring that a scan from the top meets is a component's outer one, so a stable sort puts it first
     order = np.argsort(owners, kind="stable")
     lengths = np.diff(ends, prepend=0)
-    starts = ends - lengths
-    offsets = np.concatenate([[0], np.cumsum(lengths[order])])
-    places = np.arange(len(points)) + np.repeat(starts[order] - offsets[:-1], lengths[order])
-    polygons = np.concatenate([[0], np.cumsum(np.bincount(owners - 1))]) if len(owners) else np.zeros(1, np.int64)
-    return shapely.from_ragged_array(GeometryType.POLYGON, points[places], (offsets, polygons))
+    starts = np.concatenate([[0], np.cumsum(lengths[order])])
+    indices = np.arange(len(points)) + np.repeat((ends - lengths)[order] - starts[:-1], lengths[order])
+    rings = np.concatenate([[0], np.cumsum(np.bincount(owners - 1))]) if len(owners) else np.zeros(1, np.int64)
+    return shapely.from_ragged_array(GeometryType.POLYGON, points[indices], (starts, rings))
 
 
 @njit(nogil=True, cache=True)
 def follow_edges(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Follow the pixel edges between labels, around each area once for its outside and once for each hole.
 
-    The area lies to the right of the way. Where two of its own pixels meet at a corner only, the way crosses
-    from one to the other: so a ring never touches itself, and a hole may touch the outer ring at a point. A
-    vertex is set at each turn, and where three labels meet.
+    The area lies on the right. Where two of its own pixels meet at a corner only, the ring crosses from one to the
+    other: so it never touches itself, and a hole may touch the outer ring at a point. A vertex is set at each turn,
+    and where three labels meet.
 
     Args:
         labels: int32 (height + 2, width + 2), with a border of 0; each other number is a 4-connected area.

@@ -5,7 +5,7 @@ from pathlib import Path
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from postproc.formats.targets import write_target
+from members.common.files import write_target
 
 GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
 SKY, YELLOW = "#56b4e9", "#f0e442"  # likewise, all of Okabe and Ito's

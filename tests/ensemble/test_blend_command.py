@@ -9,7 +9,8 @@ import pytest
 from conftest import Outcome, hash_folder, write_raster, write_tiles
 
 from ensemble.blend import parse_weights
-from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
+from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import Blend, blend_maps, read_blend, read_weights
 from members.common.errors import InputError
 from members.data.raster import read_mask

@@ -10,11 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
-from test_views import SYMMETRIES, Standin, draw_stack
+from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder, write_raster, write_tiles
 
 from ensemble import predict
-from ensemble.mapfolder.maps import Manifest, hash_file, read_manifest, read_map
+from ensemble.inference import sharing
+from ensemble.inference.networks import Network
+from ensemble.mapfolder.manifest import Manifest, hash_file, read_manifest
+from ensemble.mapfolder.raster import read_map
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.raster import read_image
@@ -39,7 +41,7 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
         write_json(run.fold("lite0_unet", fold).spec_file, find_spec("lite0_unet").model_dump())
         run.fold("lite0_unet", fold).weights_file.write_bytes(b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
-    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(SLOPES[folder.name]).predict_on_batch)
+    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(SLOPES[folder.name]).network)
     return run
 
 
@@ -137,12 +139,12 @@ def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--members")
     if other == "damaged":
 
-        def load(folder: Path) -> Any:
+        def load(folder: Path) -> Network:
             if folder.parent.name == "two" and folder.name == "fold1":
                 raise InputError("damaged")
-            return Standin().predict_on_batch
+            return Standin().network
 
-        monkeypatch.setattr(predict, "load_network", load)
+        monkeypatch.setattr(sharing, "load_network", load)
     else:
         assert roofstack(*command, "two").code == 0
         run.fold("two", 0).weights_file.write_bytes(b"others")
@@ -166,10 +168,10 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
     )
 
 
-def test_a_member_sees_only_views_that_it_was_trained_to_bear(
+def test_a_member_sees_only_views_that_it_was_trained_to_support(
     roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predict, "load_network", lambda folder: Standin(tilt=0.8).predict_on_batch)
+    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(tilt=0.8).network)
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
         write_json(run.fold("lite0_unet", fold).spec_file, spec.model_dump())
@@ -178,14 +180,14 @@ def test_a_member_sees_only_views_that_it_was_trained_to_bear(
     assert outcome.code == 0
     assert outcome.err.splitlines() == [
         f"warning: {run.fold('lite0_unet', 0).path}: training is not finished; predicting with the best weights so far",
-        "warning: lite0_unet: not trained to bear h, v, r180, ...; 7 of 8 views are left out",
+        "warning: lite0_unet: not trained to support h, v, r180, ...; 7 of 8 views are left out",
     ]
     values = read_map(run.map_folder("valid", "lite0_unet") / "tile0.tif", (64, 64))
     single = read_red(data_set / "images/tile0.tif") * (1 - 0.8 * np.linspace(0, 1, 64))
     assert np.abs(values - single).max() <= 0.51
 
 
-def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
+def test_images_of_ones_own(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
     """A folder of mixed formats and a single file: grey and alpha are said once, and PNGs have no place on earth."""
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/rgb.png", image)
@@ -210,8 +212,11 @@ def test_new_places(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
 # A real network
 
 
-def test_a_real_network_from_its_files(roofstack: RoofStack, tmp_path: Path, lite0_network: Any) -> None:
+def test_a_real_network_from_its_files(
+    roofstack: RoofStack, tmp_path: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The whole command on weights from disk against the same network called by hand, tile by tile."""
+    monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
     data = write_tiles(tmp_path / "data", 4, (64, 40))
     run = Run(tmp_path / "run")
     run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
@@ -237,18 +242,18 @@ def test_uncertainty_over_views_and_members(
     slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
     add_member(run, "two")
     monkeypatch.setattr(
-        predict, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).predict_on_batch
+        sharing, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).network
     )
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/a.tif", image)
     command = ("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town", "--tta", "flips")
     assert roofstack(*command).code == 0
-    outcome = roofstack(*command, "--uncertainty")  # makes anew what has no spread yet
+    outcome = roofstack(*command, "--uncertainty")  # makes anew what has no standard deviation yet
     assert (outcome.code, outcome.err) == (0, "")
     assert outcome.out.count("1 new of 1") == 2
     red = image[..., 0].astype(float)
     values = read_map(run.path / "uncertainty/town/a.tif", (40, 50))
-    assert np.abs(values - red * np.std(list(slopes.values()))).max() <= 1.5  # of maps and spreads in steps of 1 / 255
+    assert np.abs(values - red * np.std(list(slopes.values()))).max() <= 1.5  # of steps of 1 / 255
     values = read_map(run.path / "uncertainty/town/two/a.tif", (40, 50))
     assert np.abs(values - red * 0.2).max() <= 0.51
 
@@ -261,7 +266,7 @@ def test_views_that_nobody_knows(roofstack: RoofStack, run: Run, data_set: Path)
     )
     outcome = roofstack(*command, "scale0.75,scale1.25")
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
-    assert "lite0_unet: not trained to bear any of the views scale0.75, scale1.25" in outcome.err
+    assert "lite0_unet: not trained to support any of the views scale0.75, scale1.25" in outcome.err
     assert hash_folder(run.path) == before
 
 
@@ -275,10 +280,14 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from ensemble import predict
+from ensemble.inference import sharing
+from ensemble.inference.networks import Network
 from members.common.console import run_command
+from members.training.catalog import find_spec
 
 predict.choose_backend = lambda: None
-predict.load_network = lambda folder: lambda batch: batch[..., :1] / np.float32(255)
+network = Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
+sharing.load_network = lambda folder: network
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]

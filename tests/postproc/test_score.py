@@ -66,7 +66,7 @@ def data(tmp_path: Path) -> Path:
         write_raster(root / f"training/masks/img/{image_id}.tif", draw_boxes(truth) * np.uint8(255), **place)
     rows = [f"{image_id},{group},{region}\n" for image_id, (group, region) in REGIONS.items()]
     (root / "tiles.csv").write_text("image_id,group,region\n" + "".join(rows))
-    write_submission(tmp_path / "s.csv", ((image_id, draw_boxes(p)) for image_id, (_, p) in TILES.items()), TILES)
+    write_submission(tmp_path / "s.csv", {image_id: draw_boxes(p) for image_id, (_, p) in TILES.items()})
     write_vector(tmp_path / "p.gpkg", 1)
     write_vector(tmp_path / "t.geojson", 0)
     return root
@@ -161,7 +161,7 @@ def test_truth_with_invalid_rings_in_another_crs(data: Path, tmp_path: Path, roo
 
 
 def test_submission_of_some_images_with_vector_truth(data: Path, tmp_path: Path, roofstack: Call) -> None:
-    write_submission(tmp_path / "one.csv", [("a", draw_boxes(TILES["a"][1]))], ["a"])
+    write_submission(tmp_path / "one.csv", {"a": draw_boxes(TILES["a"][1])})
     arguments = ["--submission", tmp_path / "one.csv", "--images", data, "--json"]
     run = roofstack("score", "--truth", tmp_path / "t.geojson", *arguments)
     assert "has 1 of the 4 images" in run.err
@@ -181,7 +181,7 @@ def spoil(data: Path, tmp_path: Path, how: str) -> list[Any]:
     if how == "surplus":
         (masks / "d.tif").unlink()
     if how == "size":
-        write_submission(tmp_path / "s.csv", ((i, draw_boxes(p).T) for i, (_, p) in TILES.items()), TILES)
+        write_submission(tmp_path / "s.csv", {i: draw_boxes(p).T for i, (_, p) in TILES.items()})
     if how == "empty":
         for image_id in "abd":
             write_raster(masks / f"{image_id}.tif", np.zeros(SIZE, np.uint8))
@@ -243,7 +243,7 @@ def test_real_masks_score_full_marks_and_a_dilation_does_not(
     for image_id, path in some.items():
         (tmp_path / "masks" / f"{image_id}.tif").symlink_to(path)
     masks = {image_id: read_mask(path) for image_id, path in some.items()}
-    write_submission(tmp_path / "exact.csv", masks.items(), masks)
+    write_submission(tmp_path / "exact.csv", masks)
     exact = json.loads(
         roofstack("score", "--truth", tmp_path / "masks", "--submission", tmp_path / "exact.csv", "--json").out
     )
@@ -252,7 +252,7 @@ def test_real_masks_score_full_marks_and_a_dilation_does_not(
     assert {name: exact[name] for name in best} == pytest.approx(best)
 
     grown = {k: cv2.dilate(m.astype(np.uint8), np.ones((5, 5), np.uint8)) for k, m in masks.items()}
-    write_submission(tmp_path / "grown.csv", grown.items(), masks)
+    write_submission(tmp_path / "grown.csv", grown)
     scores = json.loads(
         roofstack("score", "--truth", tmp_path / "masks", "--submission", tmp_path / "grown.csv", "--json").out
     )
@@ -270,7 +270,7 @@ def test_real_outlines_and_the_masks_drawn_from_them(shared_data: Path, tmp_path
     (tmp_path / "images").mkdir()
     for path in some.values():
         (tmp_path / "images" / path.name).symlink_to(path)
-    write_submission(tmp_path / "s.csv", ((image_id, read_mask(path)) for image_id, path in some.items()), some)
+    write_submission(tmp_path / "s.csv", {image_id: read_mask(path) for image_id, path in some.items()})
     arguments = ["--truth", outlines, "--images", tmp_path / "images", "--json"]
     drawn = json.loads(roofstack("score", *arguments, "--submission", tmp_path / "s.csv").out)
     assert drawn["pooled_iou"] > 0.99

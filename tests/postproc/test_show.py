@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from conftest import Outcome, hash_folder, write_raster
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.common.errors import InputError
 from members.data.run import Run
 from postproc.show import check_known

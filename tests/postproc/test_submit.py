@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,19 +13,20 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
-from conftest import Outcome, hash_folder, write_raster
+from conftest import ROOT, Outcome, hash_folder, write_raster
 from pycocotools.coco import COCO
 from rasterio import Affine
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
+from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from members.data.raster import read_mask
 from members.data.run import Run
 from postproc.formats.submission import read_submission
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
-from postproc.submit import choose_outlines, choose_recipe, describe_recipe
 
 RoofStack = Callable[..., Outcome]
 SIZE = (40, 50)
@@ -40,18 +43,18 @@ def run(tmp_path: Path) -> Run:
 
 
 def test_default_is_the_neutral_recipe_on_all_members_alike(run: Run) -> None:
-    assert choose_recipe(run, "test", "default") == (Recipe(), {"first": 1, "second": 1})
+    assert Pipeline.of_run(run, "test", "default") == Pipeline(Blend({"first": 1, "second": 1}))
 
 
 def test_tuned_takes_recipe_and_weights_from_tuned_json(run: Run) -> None:
     run.tuned_file.write_text(json.dumps({"recipe": {"threshold": 99, "close": 3}, "members": {"first": 2}}))
-    assert choose_recipe(run, "test", "tuned") == (Recipe(threshold=99, close=3), {"first": 2})
+    assert Pipeline.of_run(run, "test") == Pipeline(Blend({"first": 2}), Recipe(threshold=99, close=3))
 
 
 def test_file_may_hold_a_recipe_alone(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "mine.json"
     path.write_text('{"threshold": 77}')
-    assert choose_recipe(run, "test", str(path)) == (Recipe(threshold=77), {"first": 1, "second": 1})
+    assert Pipeline.of_run(run, "test", str(path)) == Pipeline(Blend({"first": 1, "second": 1}), Recipe(threshold=77))
 
 
 @pytest.mark.parametrize(
@@ -69,31 +72,33 @@ def test_bad_recipe_file_is_one_line(run: Run, tmp_path: Path, content: str, mes
     path = tmp_path / "mine.json"
     path.write_text(content)
     with pytest.raises(InputError, match=message) as error:
-        choose_recipe(run, "test", str(path))
+        Pipeline.of_run(run, "test", str(path))
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
 
 
 def test_missing_tuned_json_and_missing_maps_name_the_cure(run: Run) -> None:
     with pytest.raises(InputError, match="run roofstack tune, or give --recipe default"):
-        choose_recipe(run, "test", "tuned")
+        Pipeline.of_run(run, "test")
     with pytest.raises(InputError, match="run roofstack predict --part elsewhere"):
-        choose_recipe(run, "elsewhere", "default")
+        Pipeline.of_run(run, "elsewhere", "default")
 
 
-def test_describe_recipe_leaves_out_what_is_off() -> None:
-    assert describe_recipe(Recipe()) == "threshold 128"
+def test_words_leave_out_what_is_off() -> None:
+    assert str(Recipe()) == "threshold 128"
     full = Recipe(threshold=90, order="open-close", kernel="ellipse", close=5, open=3, min_hole=16, min_object=40)
-    assert describe_recipe(full) == (
+    assert str(full) == (
         "threshold 90, open 3x3 ellipse, close 5x5 ellipse, fill holes under 16 px, drop objects under 40 px"
     )
 
 
+TOWN = np.full((40, 100), 20, np.uint8)
+"""Both tiles side by side: a house of 16 x 20 px that they share, and a shed of 10 x 10 px in the left one."""
+TOWN[10:30, 42:58], TOWN[5:15, 4:14] = 204, 230
+
+
 def draw_map(name: str) -> np.ndarray:
-    """A house of 16 x 20 px that both tiles share, and a shed of 10 x 10 px in the left one."""
-    town = np.full((40, 100), 20, np.uint8)
-    town[10:30, 42:58], town[5:15, 4:14] = 204, 230
-    return town[:, :50] if name == "left" else town[:, 50:]
+    return TOWN[:, :50] if name == "left" else TOWN[:, 50:]
 
 
 def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = None) -> Run:
@@ -183,22 +188,22 @@ def test_outlines_that_tuning_kept_make_the_csv(roofstack: RoofStack, tmp_path: 
     run = make_run(tmp_path, recipe=kept)
     outcome = roofstack("submit", "--run", run.path, "--vector", tmp_path / "b.gpkg")
     assert "submission.csv from outlines, as tuned; b.gpkg from outlines" in outcome.out, outcome
-    for name, mask in read_submission(run.submission_file("test")):
-        blend = draw_map(name)
-        buildings = outline_buildings(blend >= 128, blend, OutlineRecipe(tolerance=9.0))
-        np.testing.assert_array_equal(mask, rasterize_outlines([each.outline for each in buildings], SIZE))
+    buildings = outline_buildings(TOWN >= 128, TOWN, OutlineRecipe(tolerance=9.0))
+    drawn = rasterize_outlines([each.outline for each in buildings], TOWN.shape)
+    masks = dict(read_submission(run.submission_file("test")))
+    np.testing.assert_array_equal(np.hstack([masks["left"], masks["right"]]), drawn)
 
 
 def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
     run = make_run(tmp_path, recipe={"recipe": {}, "outlines": {"tolerance": 2.5}})
-    assert choose_outlines(run, "tuned") == OutlineRecipe(tolerance=2.5)
-    assert choose_outlines(run, "default") is None
+    assert Pipeline.of_run(run, "test").outlines == OutlineRecipe(tolerance=2.5)
+    assert Pipeline.of_run(run, "test", "default").outlines is None
     for outlines in ({"outlines": None}, {}):
         run.tuned_file.write_text(json.dumps({"recipe": {}} | outlines))
-        assert choose_outlines(run, "tuned") is None
+        assert Pipeline.of_run(run, "test").outlines is None
     run.tuned_file.write_text(json.dumps({"recipe": {}, "outlines": {"tolerance": -1.0}}))
     with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; run roofstack tune again"):
-        choose_outlines(run, "tuned")
+        Pipeline.of_run(run, "test")
 
 
 @pytest.mark.parametrize(
@@ -244,6 +249,22 @@ def test_full_disk_keeps_the_former_files(
     assert {name: value for name, value in after.items() if name != log} == {
         name: value for name, value in before.items() if name != log
     }
+
+
+def test_a_csv_alone_needs_no_library_of_vector_files(tmp_path: Path) -> None:
+    """Also where it is drawn from outlines."""
+    run = make_run(tmp_path, recipe={"recipe": {}, "members": {"net": 1}, "outlines": {}})
+    hidden = ["geopandas", "pandas", "pyarrow", "pycocotools", "pyogrio", "pyproj"]
+    program = f"""
+import sys
+sys.modules |= dict.fromkeys({hidden})
+from pathlib import Path
+from postproc.submit import submit
+submit(Path({str(run.path)!r}), masks=Path({str(tmp_path / "masks")!r}))
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert [name for name, _ in read_submission(run.submission_file("test"))] == ["left", "right"]
 
 
 def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: Path) -> None:

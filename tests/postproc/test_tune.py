@@ -16,7 +16,7 @@ import optuna
 import pytest
 from conftest import Outcome, hash_folder, write_raster
 
-from ensemble.mapfolder.maps import Manifest, read_manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, read_manifest, write_manifest
 from ensemble.selection.blend import blend_maps
 from members.common.console import run_command
 from members.data.raster import read_mask

@@ -6,13 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import write_raster
-from test_views import Standin
+from conftest import Standin, write_raster
 
 from ensemble.inference.jobs import Job, make_maps
-from ensemble.inference.locks import Claims
+from ensemble.inference.locks import Locks
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.data.tiles import Tile
 
@@ -27,13 +26,13 @@ def tiles(tmp_path: Path) -> list[Tile]:
     return [Tile(path.stem, path, None, path.stem) for path in paths]
 
 
-def plan(folder: Path, tiles: Sequence[Tile], tta: str = "none", spread: Path | None = None) -> Job:
-    return Job((), (), folder, spread, VIEW_SETS[tta], "mean", 32, tuple(tile.image_id for tile in tiles))
+def plan(folder: Path, tiles: Sequence[Tile], tta: str = "none", std: Path | None = None) -> Job:
+    return Job((), (), folder, std, VIEW_SETS[tta], "mean", 32, tuple(tile.image_id for tile in tiles))
 
 
 def make(job: Job, tiles: Sequence[Tile], *networks: Standin) -> list[str]:
-    used = [network.predict_on_batch for network in networks]
-    return list(make_maps(job, used, tiles, Claims(job.target, job.image_ids)))
+    used = [each.network for each in networks]
+    return list(make_maps(job, used, tiles, Locks(job.target, job.image_ids)))
 
 
 def read_red(tile: Tile) -> np.ndarray:
@@ -51,25 +50,25 @@ def test_each_tile_gets_its_own_map(tmp_path: Path, tiles: list[Tile]) -> None:
     assert make(job, tiles, network) == []
 
 
-def test_spread_over_views_and_networks(tmp_path: Path, tiles: list[Tile]) -> None:
+def test_std_over_views_and_networks(tmp_path: Path, tiles: list[Tile]) -> None:
     """Two networks that say 0.2 and 0.6 of the truth are 0.2 of it away from their mean."""
-    job = plan(tmp_path / "maps", tiles, "flips", tmp_path / "spread")
+    job = plan(tmp_path / "maps", tiles, "flips", tmp_path / "std")
     assert len(make(job, tiles, Standin(0.2), Standin(0.6))) == len(tiles)
     for tile, size in zip(tiles, SIZES, strict=True):
-        for folder, slope in ((job.target, 0.4), (tmp_path / "spread", 0.2)):
+        for folder, slope in ((job.target, 0.4), (tmp_path / "std", 0.2)):
             values = read_map(map_path(folder, tile.image_id), size)
             assert np.abs(values - read_red(tile) * slope).max() <= 0.51
-    map_path(tmp_path / "spread", "3").unlink()
+    map_path(tmp_path / "std", "3").unlink()
     assert make(job, tiles, Standin()) == ["3"]
 
 
-def test_what_another_process_has_claimed_is_left_to_it(tmp_path: Path, tiles: list[Tile]) -> None:
-    class Busy(Claims):
+def test_what_another_process_has_locked_is_left_to_it(tmp_path: Path, tiles: list[Tile]) -> None:
+    class Busy(Locks):
         def take(self, image_id: str) -> bool:
             return image_id not in ("0", "11") and super().take(image_id)
 
     job = plan(tmp_path / "maps", tiles)
-    made = list(make_maps(job, [Standin().predict_on_batch], tiles, Busy(job.target, job.image_ids)))
+    made = list(make_maps(job, [Standin().network], tiles, Busy(job.target, job.image_ids)))
     assert {tile.image_id for tile in tiles} - set(made) == {"0", "11"}
 
 

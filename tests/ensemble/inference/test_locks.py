@@ -1,4 +1,4 @@
-"""Claims hold between processes, and die with them."""
+"""Locks hold between processes, and die with them."""
 
 import subprocess
 import sys
@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from conftest import ROOT
 
-from ensemble.inference import locks as claims
-from ensemble.inference.locks import Claims
+from ensemble.inference import locks as module
+from ensemble.inference.locks import Locks
 from members.common.errors import InputError
 
 IDS = ["a", "b", "c"]
@@ -19,8 +19,8 @@ def start(program: str, folder: Path) -> subprocess.Popen[str]:
     head = f"""
 import sys, time
 from pathlib import Path
-from ensemble.inference.locks import Claims
-claims = Claims(Path({str(folder)!r}), {IDS})
+from ensemble.inference.locks import Locks
+locks = Locks(Path({str(folder)!r}), {IDS})
 """
     process = subprocess.Popen([sys.executable, "-c", head + program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -28,9 +28,9 @@ claims = Claims(Path({str(folder)!r}), {IDS})
     return process
 
 
-def test_a_claim_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> None:
-    ours = Claims(tmp_path / "maps", IDS)
-    other = start("claims.take('a'); claims.take('b'); claims.release('b'); print('ready', flush=True); time.sleep(60)",
+def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> None:
+    ours = Locks(tmp_path / "maps", IDS)
+    other = start("locks.take('a'); locks.take('b'); locks.release('b'); print('ready', flush=True); time.sleep(60)",
                   tmp_path / "maps")  # fmt: skip
     try:
         assert [ours.take(image_id) for image_id in IDS] == [False, True, True]
@@ -43,10 +43,10 @@ def test_a_claim_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> N
 
 
 def test_a_folder_that_others_work_on_is_not_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(claims, "PATIENCE", 0.3)
-    sharing = "with claims.share(lambda: True, lambda: None): print('ready', flush=True); time.sleep(60)"
+    monkeypatch.setattr(module, "PATIENCE", 0.3)
+    sharing = "with locks.share(lambda: True, lambda: None): print('ready', flush=True); time.sleep(60)"
     other = start(sharing, tmp_path / "maps")
-    ours = Claims(tmp_path / "maps", IDS)
+    ours = Locks(tmp_path / "maps", IDS)
     done: list[str] = []
     try:
         with ours.share(lambda: True, lambda: done.append("prepared")):  # the same is wanted of it
@@ -67,11 +67,11 @@ def test_a_folder_that_others_work_on_is_not_replaced(tmp_path: Path, monkeypatc
 
 
 def test_who_waits_gets_the_folder_when_it_is_left(tmp_path: Path) -> None:
-    sharing = "with claims.share(lambda: True, lambda: None): print('ready', flush=True); time.sleep(0.5)"
+    sharing = "with locks.share(lambda: True, lambda: None): print('ready', flush=True); time.sleep(0.5)"
     other = start(sharing, tmp_path / "maps")
     done: list[str] = []
     began = time.monotonic()
-    with Claims(tmp_path / "maps", IDS).share(lambda: bool(done), lambda: done.append("prepared")):
+    with Locks(tmp_path / "maps", IDS).share(lambda: bool(done), lambda: done.append("prepared")):
         assert done == ["prepared"]
-    assert time.monotonic() - began < claims.PATIENCE
+    assert time.monotonic() - began < module.PATIENCE
     other.wait()

@@ -1,4 +1,4 @@
-"""Large images: read in windows of any format, without seams, masked where there is no data."""
+"""Large images: windows of any format that cover them, without seams, masked where there is no data."""
 
 from pathlib import Path
 
@@ -8,13 +8,23 @@ import pytest
 import rasterio
 import rasterio.shutil
 from conftest import PLACE, write_raster
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ensemble.inference import scenes
 from ensemble.inference.jobs import Job, write_scene
-from ensemble.inference.scenes import open_scene, predict_scene
+from ensemble.inference.scenes import (
+    MARGIN,
+    ArrayScene,
+    Scene,
+    StackPredictor,
+    open_scene,
+    place_windows,
+    predict_scene,
+    weigh_windows,
+)
 from ensemble.inference.views import VIEW_SETS
-from ensemble.inference.windows import MARGIN
-from ensemble.mapfolder.maps import read_map
+from ensemble.mapfolder.raster import read_map
 from members.data.tiles import Tile
 
 RADIUS = 15  # of the stand-in, three blurs of 11 px
@@ -39,10 +49,14 @@ def draw_image(height: int, width: int) -> np.ndarray:
 
 def predict_whole(path: Path, multiple: int = 32) -> np.ndarray:
     with open_scene(path) as scene:
-        values = np.full((1, *scene.size), np.nan, np.float32)
-        for (rows, columns), block in predict_scene(scene, blur, 4, multiple=multiple):
-            assert np.isnan(values[:, rows, columns]).all()  # no pixel is given twice
-            values[:, rows, columns] = block
+        return join_blocks(scene, multiple)
+
+
+def join_blocks(scene: Scene, multiple: int = 32) -> np.ndarray:
+    values = np.full((1, *scene.size), np.nan, np.float32)
+    for (rows, columns), block in predict_scene(scene, StackPredictor(blur, multiple=multiple, batch_size=4)):
+        assert np.isnan(values[:, rows, columns]).all()  # no pixel is given twice
+        values[:, rows, columns] = block
     return values[0]
 
 
@@ -60,6 +74,12 @@ def test_a_size_multiple_of_48(tmp_path: Path) -> None:
     image = draw_image(600, 1000)
     values = predict_whole(write_raster(tmp_path / "scene.tif", image), multiple=48)
     assert np.abs(values - blur(image[None])[0, 0]).max() < 0.1 / 255
+
+
+def test_an_image_in_memory_is_seen_as_its_file_is(tmp_path: Path) -> None:
+    image = draw_image(600, 700)
+    values = join_blocks(ArrayScene(image))
+    np.testing.assert_array_equal(values, predict_whole(write_raster(tmp_path / "scene.tif", image)))
 
 
 @pytest.mark.parametrize("kind", ["strips", "bigtiff", "cog", "vrt"])
@@ -99,7 +119,7 @@ def test_a_stopped_scene_goes_on(
     path = write_raster(tmp_path / "scene.tif", draw_image(*size))
 
     def predict(folder: str, most: int | None = None) -> int:
-        """Write map and spread; returns how often the network was called, `most` times at most."""
+        """Write map and standard deviation; returns how often the network was called, `most` times at most."""
         calls = 0
 
         def see(stack: np.ndarray) -> np.ndarray:
@@ -111,7 +131,7 @@ def test_a_stopped_scene_goes_on(
             return np.concatenate([red, red / 2])
 
         target = tmp_path / folder
-        job = Job((), (), target, target / "spread", VIEW_SETS["none"], "mean", 32, ("a",))
+        job = Job((), (), target, target / "std", VIEW_SETS["none"], "mean", 32, ("a",))
         with open_scene(path) as scene:
             write_scene(job, Tile("a", path, None, "a"), scene, see)
         return calls
@@ -123,10 +143,10 @@ def test_a_stopped_scene_goes_on(
         with pytest.raises(Stopped):
             predict(folder, most)
         needed.append(predict(folder))
-        for name in ("a.tif", "spread/a.tif"):
+        for name in ("a.tif", "std/a.tif"):
             values = read_map(tmp_path / folder / name, size)
             np.testing.assert_array_equal(values, read_map(tmp_path / "at once" / name, size))
-        assert {each.name for each in (tmp_path / folder).iterdir()} == {"a.tif", "spread"}
+        assert {each.name for each in (tmp_path / folder).iterdir()} == {"a.tif", "std"}
     assert needed == sorted(needed, reverse=True)
     assert (needed[0], needed[-1]) == (whole, least)
 
@@ -139,3 +159,52 @@ def test_real_scenes(shared_data: Path, name: str) -> None:
         image = raster.read([1, 2, 3]).transpose(1, 2, 0)
     assert values.shape == image.shape[:2]
     assert np.abs(values - blur(image[None])[0, 0]).max() < 0.1 / 255
+
+
+# Windows
+
+
+@given(st.integers(1, 3000), st.integers(2, 20), st.sampled_from([1, 8, 32]), st.data())
+def test_windows_cover_the_axis_and_overlap(length: int, units: int, multiple: int, data: st.DataObject) -> None:
+    window = units * multiple
+    overlap = data.draw(st.integers(0, window - multiple))
+    starts = place_windows(length, window, overlap, multiple)
+    assert starts[0] == 0
+    assert length <= starts[-1] + window
+    assert length > starts[-1] + window - multiple or starts == [0]
+    assert all(start % multiple == 0 for start in starts)
+    steps = np.diff(starts)
+    if len(steps):
+        assert 0 < steps.min() <= steps.max() <= window - overlap
+        longest = (window - overlap) // multiple * multiple
+        assert (len(starts) - 2) * longest + window < length  # one less would not do
+
+
+def test_starts_by_hand() -> None:
+    assert place_windows(10, 4, 1, 1) == [0, 3, 6]
+    assert place_windows(11, 4, 1, 1) == [0, 2, 4, 7]
+    assert place_windows(4, 4, 1, 1) == [0]
+    assert place_windows(1000, 512, 128, 32) == [0, 256, 512]
+    assert place_windows(513, 512, 128, 32) == [0, 32]
+
+
+@given(st.integers(1, 2000), st.integers(0, 40), st.integers(1, 60))
+def test_weights_sum_to_one_and_fall_to_the_crop(length: int, margin: int, ramp: int) -> None:
+    window, overlap = 256, 2 * margin + ramp
+    starts = place_windows(length, window, overlap, 16)
+    weights = weigh_windows(length, starts, window, overlap, margin)
+    total = np.zeros(length)
+    for start, weight in zip(starts, weights, strict=True):
+        total[start : start + len(weight)] += weight
+        first, last = start == 0, start + len(weight) == length
+        assert first or (not weight[:margin].any() and weight[margin] > 0)
+        assert last or (not weight[len(weight) - margin :].any() and weight[-margin - 1] > 0)
+    np.testing.assert_allclose(total, 1, rtol=1e-5)
+
+
+def test_weights_by_hand() -> None:
+    first, second = weigh_windows(8, [0, 3], 5, 2, 0)
+    np.testing.assert_allclose(first, [1, 1, 1, 2 / 3, 1 / 3])
+    np.testing.assert_allclose(second, [1 / 3, 2 / 3, 1, 1, 1])
+    [first, second] = weigh_windows(8, [0, 2], 6, 4, 1)
+    np.testing.assert_allclose(first, [1, 1, 1, 2 / 3, 1 / 3, 0])

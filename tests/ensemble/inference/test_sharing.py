@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import ROOT, Outcome, write_tiles
-from test_views import Standin
 
 from ensemble import predict
-from ensemble.inference.networks import load_networks
-from ensemble.mapfolder.maps import map_path, read_map
-from members.common.errors import InputError
+from ensemble.inference import sharing
+from ensemble.inference.networks import Network
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.files import write_json
 from members.data.raster import read_image
 from members.data.run import Run
@@ -30,6 +29,9 @@ import os, sys, time
 from pathlib import Path
 import numpy as np
 from ensemble import predict
+from ensemble.inference import sharing
+from ensemble.inference.networks import Network
+from members.training.catalog import find_spec
 log, run, data, dies = sys.argv[1:]
 
 def see_slowly(batch):
@@ -41,7 +43,7 @@ def see_slowly(batch):
     return batch[..., :1] / np.float32(255)
 
 predict.choose_backend = lambda: None
-predict.load_network = lambda folder: see_slowly
+sharing.load_network = lambda folder: Network(find_spec("lite0_unet"), see_slowly)
 predict.predict(Path(run), "valid", Path(data), tta="none")
 """
 
@@ -84,7 +86,7 @@ def test_two_predicts_share_the_work_and_a_third_crashes(run: Run, tmp_path: Pat
     check_maps(run)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
     distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
     with distributed.LocalCluster(
@@ -96,10 +98,10 @@ def cluster() -> Iterator[Any]:
 def test_workers_of_a_cluster(
     roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(folder: Path) -> Any:  # a local function goes to the workers by value
-        return lambda batch: batch[..., :1] / np.float32(255)
+    def load(folder: Path) -> Network:  # a local function goes to the workers by value
+        return Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
 
-    monkeypatch.setattr(predict, "load_network", load)
+    monkeypatch.setattr(sharing, "load_network", load)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
     outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
@@ -111,19 +113,19 @@ def test_workers_of_a_cluster(
 def test_a_worker_that_dies(
     roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One worker dies in the middle of a chunk, whose images it has claimed; they are redone, and none is missing."""
+    """One worker dies in the middle of a chunk, whose images it has locked; they are redone, and none is missing."""
     flag = run.path / "died"
 
-    def load(folder: Path) -> Any:
+    def load(folder: Path) -> Network:
         def see(batch: np.ndarray) -> np.ndarray:
             if not flag.exists():
                 flag.touch()
                 os._exit(9)
             return batch[..., :1] / np.float32(255)
 
-        return see
+        return Network(find_spec("lite0_unet"), see)
 
-    monkeypatch.setattr(predict, "load_network", load)
+    monkeypatch.setattr(sharing, "load_network", load)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
     outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
     assert outcome.code == 0, outcome.err
@@ -138,10 +140,3 @@ def test_no_scheduler(roofstack: Callable[..., Outcome], run: Run, monkeypatch: 
     outcome = roofstack(*command, "--scheduler", "tcp://127.0.0.1:9")
     assert outcome.code == 2
     assert outcome.err.startswith("error: --scheduler tcp://127.0.0.1:9: no Dask scheduler answers there")
-
-
-def test_weights_that_are_not_the_manifests(run: Run) -> None:
-    with pytest.raises(
-        InputError, match=r"best.weights.h5: hash \w+, but the manifest of the maps says 0f; the member"
-    ):
-        load_networks((run.fold("lite0_unet", 0).path,), ("0f",), lambda folder: Standin().predict_on_batch)

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from conftest import write_raster, write_tiles
 
-from ensemble.mapfolder.maps import Manifest, map_path, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
+from ensemble.mapfolder.raster import map_path
 from ensemble.mapfolder.samples import ArraySamples, RunSamples, Samples
 from members.common.errors import InputError
 from members.data.raster import read_mask

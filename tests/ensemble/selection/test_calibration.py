@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ensemble.mapfolder.maps import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_map
 from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import blend_maps
 from ensemble.selection.calibration import CalibrationName, fit_table, judge_calibration

@@ -11,7 +11,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from shapely import Polygon, box
 
-from postproc.formats.coco import encode_building, make_coco, write_coco
+from postproc.formats.coco import encode_building, make_coco, save_coco
 from postproc.polygons.buildings import Building, rasterize_outlines
 
 
@@ -30,6 +30,7 @@ COURTYARD = Polygon([(0, 0), (5, 0), (5, 4), (0, 4)], [[(1, 1), (3, 1), (3, 3), 
         (box(2, 2, 9, 9), [8, 1]),  # cut off at the image's border
         (box(0.6, 0, 1.4, 3), [9]),  # between two columns' centres: no pixel
         (box(-9, -9, -5, -5), [9]),  # outside
+        (Polygon([(0, 3), (0, 4), (3, 3)]), [9]),  # just below
     ],
 )
 def test_runs_go_down_the_columns(outline: Polygon, counts: list[int]) -> None:
@@ -80,7 +81,7 @@ def test_pycocotools_loads_and_scores_what_is_written(tmp_path: Path, capsys: py
     path = tmp_path / "buildings.json"
     buildings = {"a": [make_building(COURTYARD, 0.75), make_building(box(6, 0, 9, 9), 0.5)], "b": []}
     coco = make_coco({"a": (9, 9), "b": (9, 9)}, buildings)
-    write_coco(path, coco)
+    save_coco(path, coco)
     loaded = COCO(path)
     assert loaded.getCatIds(catNms=["building"]) == [1]
     masks = [loaded.annToMask(annotation) for annotation in loaded.loadAnns(loaded.getAnnIds(imgIds=1))]
@@ -94,6 +95,6 @@ def test_pycocotools_loads_and_scores_what_is_written(tmp_path: Path, capsys: py
 
 
 def test_no_building_is_a_dataset_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_coco(tmp_path / "none.json", make_coco({"a": (2, 2)}, {}))
+    save_coco(tmp_path / "none.json", make_coco({"a": (2, 2)}, {}))
     loaded = COCO(tmp_path / "none.json")
     assert (loaded.getImgIds(), loaded.getAnnIds()) == ([1], [])

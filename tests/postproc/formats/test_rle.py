@@ -141,6 +141,11 @@ def test_arrays_that_are_no_masks_are_refused(shape: tuple[int, ...]) -> None:
         encode_rle(np.zeros(shape, bool))
 
 
+def test_probabilities_are_no_mask() -> None:
+    with pytest.raises(InputError, match="an array of float32; a mask is bool or integer: threshold the map first"):
+        encode_rle(np.full((3, 4), 0.5, np.float32))
+
+
 def test_real_masks_agree_with_the_naive_recipe(shared_data: Path) -> None:
     files = list_files(shared_data / "hot_buildings/training/masks/img")
     for path in list(files.values())[::8]:

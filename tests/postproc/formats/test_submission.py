@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from hypothesis.extra.numpy import arrays
 
 from members.common.errors import InputError
 from postproc.formats import submission
-from postproc.formats.submission import check_ids, read_ids, read_submission, write_submission
+from postproc.formats.submission import check_ids, open_submission, read_ids, read_submission, write_submission
 
 HEADER = "ImageId,EncodedPixels,Width,Height\n"
 CORNER = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], bool)
@@ -32,7 +31,7 @@ def read_all(path: Path) -> list[tuple[str, np.ndarray]]:
 
 def test_the_file_reads_as_written(tmp_path: Path) -> None:
     path = tmp_path / "out" / "submission.csv"
-    write_submission(path, [("b", CORNER), ("a", EMPTY.astype(np.uint8))], ["a", "b"])
+    write_submission(str(path), {"b": CORNER, "a": EMPTY.astype(np.uint8)})
     assert path.read_bytes() == HEADER.encode() + b"b,10 2,4,3\na,,5,2\n"
     (first, corner), (second, empty) = read_all(path)
     assert (first, second) == ("b", "a")
@@ -46,7 +45,7 @@ def test_the_file_reads_as_written(tmp_path: Path) -> None:
 @settings(deadline=None, max_examples=50)
 def test_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np.ndarray]) -> None:
     path = tmp_path_factory.getbasetemp() / "round_trip.csv"
-    write_submission(path, rows.items(), rows)
+    write_submission(path, rows)
     decoded = dict(read_submission(path))
     assert list(decoded) == list(rows)
     for image_id, mask in rows.items():
@@ -55,7 +54,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, rows: dict[str, np
 
 def test_fields_longer_than_the_csv_modules_default(tmp_path: Path) -> None:
     board = np.indices((300, 300)).sum(0) % 2 == 0
-    write_submission(tmp_path / "s.csv", [("board", board)], ["board"])
+    write_submission(tmp_path / "s.csv", {"board": board})
     assert (tmp_path / "s.csv").stat().st_size > 131_072
     np.testing.assert_array_equal(read_all(tmp_path / "s.csv")[0][1], board)
 
@@ -129,8 +128,14 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 def test_ids_are_checked_and_the_old_file_stays(tmp_path: Path, written: str, expected: str, message: str) -> None:
     path = tmp_path / "s.csv"
     path.write_text("old")
+
+    def write() -> None:
+        with open_submission(path, list(expected)) as add:
+            for image_id in written:
+                add(image_id, EMPTY)
+
     with pytest.raises(InputError, match=message):
-        write_submission(path, [(image_id, EMPTY) for image_id in written], list(expected))
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -139,16 +144,17 @@ def test_expected_ids_in_any_order_are_accepted() -> None:
     check_ids(Path("s.csv"), ["b", "a"], ["a", "b"])
 
 
-def test_rows_are_drawn_one_at_a_time_and_a_failure_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_failure_between_rows_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "s.csv"
     path.write_text("old")
 
-    def predict() -> Iterator[tuple[str, np.ndarray]]:
-        yield "a", CORNER
-        raise RuntimeError("out of memory")
+    def write() -> None:
+        with open_submission(path, ["a", "b"]) as add:
+            add("a", CORNER)
+            raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
-        write_submission(path, predict(), ["a", "b"])
+        write()
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -160,12 +166,11 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
 import os, signal
 from pathlib import Path
 import numpy as np
-from postproc.formats.submission import write_submission
-def predict():
-    yield "a", np.ones((2, 2), bool)
+from postproc.formats.submission import open_submission
+with open_submission(Path({str(path)!r}), ["a"]) as add:
+    add("a", np.ones((2, 2), bool))
     print("killed", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
-write_submission(Path({str(path)!r}), predict(), ["a"])
 """
     done = subprocess.run(
         [sys.executable, "-c", program],
@@ -181,7 +186,7 @@ def test_a_file_that_does_not_decode_to_the_masks_is_not_left(tmp_path: Path, mo
     path = tmp_path / "s.csv"
     path.write_text("old")
     monkeypatch.setattr(submission, "encode_rle", lambda mask: "1 1")  # as a wrong or torn write would
-    with pytest.raises(OSError, match="does not decode to the masks"):
-        write_submission(path, [("a", CORNER)], ["a"])
+    with pytest.raises(InputError, match=r"cannot be written \(what was written does not decode to the masks"):
+        write_submission(path, {"a": CORNER})
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["s.csv"]

@@ -10,23 +10,24 @@ import numpy as np
 import pyogrio
 import pytest
 import shapely
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from rasterio import Affine
 from shapely import MultiPolygon, Point, Polygon, box
 
 from members.common.errors import InputError
 from members.data.raster import read_mask
-from postproc.formats.vector import SUFFIXES, check_vector, read_detections, read_outlines, write_buildings
-from postproc.geo.footprints import WGS84, Footprint, measure_areas, place_buildings, transform_outlines
+from postproc.formats.registry import FORMATS, find_format
+from postproc.formats.vector import check_vector, read_detections, read_outlines, write_footprints
+from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.frames import Frame, move_outlines, read_frame
 from postproc.geo.mosaic import join_frames
+from postproc.geo.outlining import OutlinedMosaic, cut_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 
 UTM = "EPSG:32645"
 GRID = Affine(0.5, 0, 350_000, 0, -0.5, 3_050_000)
 FRAME = Frame("roof", (20, 30), UTM, GRID)
 BARE = Frame("bare", (20, 30), None, Affine.identity())
+SUFFIXES = [row.suffix for row in FORMATS if row.option == "vector"]
 HOUSE = Polygon([(2, 3), (12, 3), (12, 13), (2, 13)], [[(4, 5), (8, 5), (8, 9), (4, 9)]])
 
 
@@ -123,7 +124,7 @@ def test_confidences_of_nothing_and_none_at_all(tmp_path: Path) -> None:
     assert read_detections(path, {"bare": BARE})["bare"][1] is None
     path = write_layer(tmp_path / "b.gpkg", [HOUSE], image_id=["other"], confidence=[0.5])
     assert read_detections(path, {"bare": BARE}) == {"bare": ([], [])}
-    write_buildings(tmp_path / "c.gpkg", [], UTM)
+    write_footprints(tmp_path / "c.gpkg", [], UTM)
     assert read_detections(tmp_path / "c.gpkg", {"roof": FRAME}) == {"roof": ([], [])}
 
 
@@ -204,52 +205,13 @@ def test_real_outlines_draw_the_real_masks(shared_data: Path) -> None:
     assert wrong < 20
 
 
-# Areas and places
-
-
-def measure_naively(outline: Polygon) -> float:
-    """The shoelace formula in an equal-area projection around the outline's first vertex."""
-    x, y = outline.exterior.coords[0]
-    local = f"+proj=laea +lat_0={y} +lon_0={x} +datum=WGS84"
-    return transform_outlines(np.array([outline]), WGS84, local)[0].area
-
-
-@settings(max_examples=50, deadline=None)
-@given(st.floats(-179, 179), st.floats(-80, 80), st.floats(1e-5, 1e-3), st.booleans())
-def test_areas_are_those_of_the_ground_in_any_crs(x: float, y: float, side: float, turned: bool) -> None:
-    square = Polygon(
-        [(x, y), (x + side, y), (x + side, y + side), (x, y + side)],
-        [[(x + side / 4, y + side / 4), (x + side / 2, y + side / 4), (x + side / 4, y + side / 2)]],
-    )
-    square = square.reverse() if turned else square
-    expected = pytest.approx(measure_naively(square), rel=1e-3)
-    assert measure_areas(np.array([square]), WGS84)[0] == expected
-    mercator = transform_outlines(np.array([square]), WGS84, "EPSG:3857")
-    assert measure_areas(mercator, "EPSG:3857")[0] == expected
-
-
-def test_web_mercators_metres_are_not_taken_for_metres() -> None:
-    square = transform_outlines(np.array([box(24.9, 60.0, 24.901, 60.001)]), WGS84, "EPSG:3857")
-    assert square[0].area / measure_areas(square, "EPSG:3857")[0] == pytest.approx(
-        4, rel=0.01
-    )  # 1 / cos² of 60 degrees
-
-
-def test_crs_of_no_planet_has_no_areas() -> None:
-    local = 'LOCAL_CS["drawing",UNIT["metre",1]]'
-    with pytest.raises(InputError, match="drawing: not on earth"):
-        measure_areas(np.array([box(0, 0, 1, 1)]), local)
-    with pytest.raises(InputError, match="out of its range"):
-        transform_outlines(np.array([box(0, 0, 1e12, 1)]), UTM, WGS84)
-
-
 # Writing
 
 
-def make_footprints(crs: str | None, frame: Frame = FRAME) -> list[Footprint]:
+def make_two(crs: str | None, frame: Frame = FRAME) -> list[Footprint]:
     (mosaic,) = join_frames([frame])
     buildings = [Building(HOUSE, "regularised", 0.75), Building(box(14, 1, 18, 4), "traced", 1.0)]
-    return place_buildings(mosaic, buildings, [frame.image_id] * 2, crs)
+    return make_footprints(OutlinedMosaic(mosaic, buildings, cut_buildings(mosaic, buildings)), crs)
 
 
 def read_back(path: Path) -> geopandas.GeoDataFrame:
@@ -260,8 +222,8 @@ def read_back(path: Path) -> geopandas.GeoDataFrame:
 @pytest.mark.parametrize("frame", [FRAME, BARE], ids=["georeferenced", "pixels"])
 def test_what_is_written_is_what_is_read(tmp_path: Path, suffix: str, frame: Frame) -> None:
     path = tmp_path / f"buildings{suffix}"
-    crs = check_vector(path, [frame])
-    write_buildings(path, make_footprints(crs, frame), crs)
+    crs = check_vector(path, {frame.image_id: frame})
+    write_footprints(path, make_two(crs, frame), crs)
     table = read_back(path)
     assert list(table.image_id) == [frame.image_id] * 2
     assert list(table.status) == ["regularised", "traced"]
@@ -279,7 +241,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, suffix: str, frame: Fra
 def test_geojson_is_that_of_the_rfc(tmp_path: Path) -> None:
     """RFC 7946: longitude first, no crs member, exteriors counterclockwise, interiors clockwise."""
     path = tmp_path / "a.geojson"
-    write_buildings(path, make_footprints(WGS84), WGS84)
+    write_footprints(path, make_two(WGS84), WGS84)
     content = json.loads(path.read_text())
     assert "crs" not in content
     rings = [shapely.LinearRing(ring) for each in content["features"] for ring in each["geometry"]["coordinates"]]
@@ -292,8 +254,8 @@ def test_geojson_is_that_of_the_rfc(tmp_path: Path) -> None:
 @pytest.mark.parametrize("frame", [FRAME, BARE], ids=["georeferenced", "pixels"])
 def test_no_building_is_a_valid_file_with_typed_columns(tmp_path: Path, suffix: str, frame: Frame) -> None:
     path = tmp_path / f"none{suffix}"
-    crs = check_vector(path, [frame])
-    write_buildings(path, [], crs)
+    crs = check_vector(path, {frame.image_id: frame})
+    write_footprints(path, [], crs)
     table = read_back(path)
     assert len(table) == 0
     if suffix != ".geojson":  # which has no types
@@ -309,11 +271,11 @@ def test_no_building_is_a_valid_file_with_typed_columns(tmp_path: Path, suffix: 
 
 def test_one_file_has_one_crs_but_geojson(tmp_path: Path) -> None:
     west = Frame("west", (20, 30), "EPSG:32644", GRID)
-    assert check_vector(tmp_path / "a.geojson", [FRAME, west]) == WGS84
+    assert check_vector(tmp_path / "a.geojson", {"roof": FRAME, "west": west}) == WGS84
     with pytest.raises(InputError, match=r"UTM zone 45N \(roof\) and WGS 84 / UTM zone 44N \(west\).*write .geojson"):
-        check_vector(tmp_path / "a.gpkg", [FRAME, west])
+        check_vector(tmp_path / "a.gpkg", {"roof": FRAME, "west": west})
     with pytest.raises(InputError, match="image bare has no georeferencing, roof has"):
-        check_vector(tmp_path / "a.geojson", [FRAME, BARE])
+        check_vector(tmp_path / "a.geojson", {"roof": FRAME, "bare": BARE})
 
 
 def test_targets_are_checked(tmp_path: Path) -> None:
@@ -323,17 +285,17 @@ def test_targets_are_checked(tmp_path: Path) -> None:
         (tmp_path / "none/a.gpkg", "none: no such folder; make the folder first"),
     ):
         with pytest.raises(InputError, match=message):
-            check_vector(path, [FRAME])
+            find_format("vector", path)
     (tmp_path / "a.gpkg").mkdir()
     with pytest.raises(InputError, match=r"a.gpkg: a folder; give the name of a file"):
-        check_vector(tmp_path / "a.gpkg", [FRAME])
+        find_format("vector", tmp_path / "a.gpkg")
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"a{suffix}"
-    crs = check_vector(path, [FRAME])
-    write_buildings(path, make_footprints(crs), crs)
+    crs = check_vector(path, {"roof": FRAME})
+    write_footprints(path, make_two(crs), crs)
     before = path.read_bytes()
 
     def lose_one(path: Path, **options: Any) -> geopandas.GeoDataFrame:
@@ -341,11 +303,11 @@ def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monk
 
     monkeypatch.setattr("postproc.formats.vector._load_table", lose_one)
     with pytest.raises(InputError, match=r"cannot be written \(1 of 2 buildings read back.*what was there is kept"):
-        write_buildings(path, make_footprints(crs), crs)
+        write_footprints(path, make_two(crs), crs)
     monkeypatch.setattr("pyogrio.write_dataframe", refuse)
     monkeypatch.setattr("geopandas.GeoDataFrame.to_parquet", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
-        write_buildings(path, make_footprints(crs), crs)
+        write_footprints(path, make_two(crs), crs)
     assert path.read_bytes() == before
     assert [each.name for each in tmp_path.iterdir()] == [path.name]
 

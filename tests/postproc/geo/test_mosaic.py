@@ -15,7 +15,8 @@ from shapely.affinity import translate
 
 from postproc.geo.blocks import plan_windows
 from postproc.geo.frames import Frame, read_frame
-from postproc.geo.mosaic import Mosaic, join_frames, share_buildings, trace_mosaic
+from postproc.geo.mosaic import Mosaic, join_frames
+from postproc.geo.outlining import cut_buildings, trace_mosaic
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.tracing import trace_mask
 
@@ -56,7 +57,7 @@ def test_two_tiles_that_share_a_building_give_one() -> None:
     assert building.outline.equals(box(4, 1, 9, 3))
     assert len(shapely.get_coordinates(building.outline)) == 5  # four corners, none at the border of the tiles
     assert building.confidence == pytest.approx((2 * 1 + 3 * 0.2) / 5)
-    (shares,) = share_buildings(mosaic, [building])
+    (shares,) = cut_buildings(mosaic, [building])
     assert [(name, piece.outline.bounds) for name, piece in shares] == [("right", (0, 1, 3, 3)), ("left", (4, 1, 6, 3))]
     assert {piece.confidence for _, piece in shares} == {building.confidence}
 
@@ -121,7 +122,7 @@ def test_shares_are_the_mask_of_each_tile() -> None:
     frames, read = cut_tiles(mask, np.zeros(mask.shape, np.uint8), 16)
     (mosaic,) = join_frames(frames)
     pieces: dict[str, list[shapely.Polygon]] = {frame.image_id: [] for frame in frames}
-    for share in share_buildings(mosaic, list(trace_mosaic(mosaic, read, trace))):
+    for share in cut_buildings(mosaic, list(trace_mosaic(mosaic, read, trace))):
         assert [piece.outline.area for _, piece in share] == sorted((p.outline.area for _, p in share), reverse=True)
         for image_id, piece in share:
             pieces[image_id].append(piece.outline)

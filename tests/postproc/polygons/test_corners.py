@@ -14,26 +14,31 @@ TOLERANCE = 4.0
 
 def segment(outline: Polygon, tolerance: float = TOLERANCE) -> tuple[np.ndarray, np.ndarray]:
     points = shapely.get_coordinates(outline.exterior)
-    samples, offsets, corners, places = segment_rings(points, np.array([0, len(points)]), tolerance)
-    assert offsets.tolist() == [0, len(samples)]
-    assert places.tolist() == [0, len(corners)]
-    return samples, corners
+    segments = segment_rings(points, np.array([0, len(points)]), tolerance)
+    assert segments.sample_starts.tolist() == [0, len(segments.samples)]
+    assert segments.corner_starts.tolist() == [0, len(segments.corners)]
+    return segments.samples, segments.corners
 
 
-def measure_cost(samples: np.ndarray, corners: tuple[int, ...], tolerance: float) -> float:
-    """What the corners cost: slowly, with a singular value decomposition a piece."""
-    ends = (*corners[1:], len(samples))
-    pieces = [samples[start:end] for start, end in zip(corners, ends, strict=True)]
-    misfits = [np.linalg.svd(piece - piece.mean(0), compute_uv=False)[1:].sum() ** 2 for piece in pieces]
-    return SPACING * sum(misfits) + tolerance**3 * len(corners)
+def measure_misfits(samples: np.ndarray) -> dict[tuple[int, int], float]:
+    """The squared distances of each piece's samples to its line, slowly: by a singular value decomposition."""
+    pieces = {(i, j): samples[i:j] for i, j in itertools.combinations(range(len(samples) + 1), 2)}
+    return {
+        ends: np.linalg.svd(piece - piece.mean(0), compute_uv=False)[1:].sum() ** 2 for ends, piece in pieces.items()
+    }
 
 
 def test_no_other_corners_cost_less() -> None:
     samples, corners = segment(affinity.rotate(Polygon([(0, 0), (9, 0), (9, 3), (3, 3), (3, 6), (0, 6)]), 20), 1.5)
-    best = measure_cost(samples, tuple(corners), 1.5)
+    misfits = measure_misfits(samples)
+
+    def measure_cost(starts: tuple[int, ...]) -> float:
+        pieces = zip(starts, (*starts[1:], len(samples)), strict=True)
+        return SPACING * sum(misfits[piece] for piece in pieces) + 1.5**3 * len(starts)
+
     numbers = range(1, len(samples))
     others = ((0, *rest) for count in range(6) for rest in itertools.combinations(numbers, count))
-    assert best == pytest.approx(min(measure_cost(samples, other, 1.5) for other in others))
+    assert measure_cost(tuple(corners.tolist())) == pytest.approx(min(map(measure_cost, others)))
 
 
 @pytest.mark.parametrize("angle", [0, 30])

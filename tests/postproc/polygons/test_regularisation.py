@@ -9,9 +9,7 @@ from scipy.ndimage import gaussian_filter
 from shapely import Point, Polygon, affinity, box
 
 from postproc.polygons.buildings import rasterize_outlines
-from postproc.polygons.corners import segment_rings
-from postproc.polygons.directions import share_directions
-from postproc.polygons.regularisation import measure_gap, regularise_outlines
+from postproc.polygons.regularisation import regularise_outlines
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.shapes import count_vertices, measure_hausdorff, measure_iou, measure_right_angles
 
@@ -51,13 +49,6 @@ def test_a_strict_gate_lets_nothing_through() -> None:
         assert which.tolist() == [0]
 
 
-def test_neighbours_in_a_row_share_their_direction() -> None:
-    houses = np.array([box(0, 0, 9, 9), box(11, 0, 20, 9), box(22, 0, 31, 9), box(90, 0, 99, 9)], object)
-    angles = np.radians([10.0, 12.0, 40.0, 11.0])
-    shared = share_directions(houses, angles, np.array([1.0, 3.0, 1.0, 1.0]), gap=3.0)
-    assert np.degrees(shared) == pytest.approx([11.5, 11.5, 40.0, 11.0], abs=0.01)
-
-
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.floats(0.5, 8.0), st.floats(0.3, 0.95), st.floats(1.0, 20.0))
 def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: float, most: float) -> None:
@@ -71,16 +62,6 @@ def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: 
         sources = np.array([Polygon(outline.exterior) for outline in traced[passed]], object)
         filled = np.array([Polygon(outline.exterior) for outline in forms[passed]], object)
         assert (measure_hausdorff(filled, sources) <= most + 1e-9).all()
-
-
-def test_the_gap_is_never_less_than_the_area_between() -> None:
-    ring = shapely.get_coordinates(affinity.rotate(ELL, 20))[:-1]
-    samples, *_ = segment_rings(np.vstack([ring, ring[:1]]), np.array([0, len(ring) + 1]), 4.0)
-    for shift in (0.0, 1.5, 4.0):
-        moved = samples + np.array([shift, 0.0])
-        gap = measure_gap(moved, ring)
-        between = Polygon(moved).symmetric_difference(Polygon(ring)).area
-        assert gap >= between * 0.95 - len(ring)  # samples cut corners
 
 
 def test_of_nothing_comes_nothing() -> None:

@@ -52,7 +52,7 @@ def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
 
 def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -> None:
     frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **PLACE))}
-    write_submission(tmp_path / "s.csv", [("a", MASK)], ["a"])
+    write_submission(tmp_path / "s.csv", {"a": MASK})
     ((of_mask, ours),) = read_masks(tmp_path / "s.csv")
     ((of_outlines, theirs),) = read_vector(write_geojson(tmp_path / "p.geojson"), frames)
     assert of_mask == of_outlines == "a"

@@ -16,16 +16,16 @@ import numpy as np
 from conftest import Outcome, hash_folder, write_raster
 from optuna.trial import TrialState
 
-from ensemble.mapfolder.maps import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.formats.submission import read_submission
 from postproc.pipeline.outlines import OutlineRecipe
+from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.study.storage import Address
-from postproc.submit import choose_outlines, choose_recipe
 
 RoofStack = Callable[..., Outcome]
 Pair = tuple[np.ndarray, np.ndarray]
@@ -91,7 +91,7 @@ def test_split_that_alone_tells_houses_apart_is_kept_and_written(tmp_path: Path,
     assert (steps["splits"]["cross_fitted"], steps["splits"]["gain"], steps["areas"]["gain"]) == (1, 1, 0)
     assert content["objective"] == "building_f1"
     assert all(content[key] == steps["splits"][key] for key in ("recipe", "outlines", "members"))
-    outlines = choose_outlines(run, "tuned")
+    outlines = Pipeline.of_run(run, "valid").outlines
     assert outlines is not None
     assert outlines.split_depth > 0
     picture = cv2.imread(str(run.report_folder / "gains.png"))
@@ -126,8 +126,9 @@ def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: Roo
     content = json.loads(run.tuned_file.read_text())
     assert [step["kept"] for step in content["steps"]] == [False] * 3
     assert max(step["in_sample_gain"] for step in content["steps"]) > 0  # which tempts
-    assert choose_recipe(run, "valid", "tuned")[0] == Recipe()
-    assert choose_outlines(run, "tuned") == OutlineRecipe()  # what is neutral was scored with these
+    pipeline = Pipeline.of_run(run, "valid")
+    assert pipeline.recipe == Recipe()
+    assert pipeline.outlines == OutlineRecipe()  # what is neutral was scored with these
     assert outcome.out.count("refused") == 3
 
 

@@ -9,9 +9,10 @@ import pytest
 import rasterio
 from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
 
-from ensemble import maps as exchange
-from ensemble.mapfolder.maps import map_path, read_manifest, read_map, read_maps, write_map
-from ensemble.maps import read_foreign
+from ensemble.mapfolder import foreign as module
+from ensemble.mapfolder.foreign import read_foreign
+from ensemble.mapfolder.manifest import read_manifest, read_manifests
+from ensemble.mapfolder.raster import map_path, read_map, write_map
 from ensemble.selection.blend import Blend, read_blend
 from members.common.errors import InputError
 from members.data.run import Run
@@ -82,13 +83,13 @@ def test_an_import_that_was_stopped_is_no_mixture(
         written.append(path)
         write_map(path, values, source)
 
-    monkeypatch.setattr(exchange, "write_map", write)
+    monkeypatch.setattr(module, "write_map", write)
     assert take_in(roofstack, run, foreign).code == 2
     with pytest.raises(InputError, match="theirs: 3 of 4 maps are missing"):
-        read_maps([run.map_folder("valid", "theirs")])
+        read_manifests([run.map_folder("valid", "theirs")])
     monkeypatch.undo()
     assert take_in(roofstack, run, foreign).code == 0
-    assert len(read_maps([run.map_folder("valid", "theirs")])[1]) == 4
+    assert len(read_manifests([run.map_folder("valid", "theirs")])[1]) == 4
 
 
 @pytest.mark.parametrize(

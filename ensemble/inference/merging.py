@@ -1,0 +1,98 @@
+"""One probability out of what several networks say of several views of an image."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from ensemble.inference.networks import Network
+from ensemble.inference.views import View
+from members.training.augment import pad_tile
+
+
+@dataclass(frozen=True)
+class Merge:
+    """A mean in some sense: `finish(combine over views of prepare(probability), number of views)`, from `start` on."""
+
+    start: float
+    prepare: Callable[[np.ndarray], np.ndarray]
+    combine: np.ufunc
+    finish: Callable[[np.ndarray, int], np.ndarray]
+
+
+def take_log(probability: np.ndarray) -> np.ndarray:
+    """Return the logarithm; that of 0 is -inf, and makes the mean 0, as it should."""
+    with np.errstate(divide="ignore"):
+        return np.log(probability)
+
+
+MergeName = Literal["mean", "gmean", "power", "max", "min"]
+MERGES: dict[str, Merge] = {
+    "mean": Merge(0, lambda p: p, np.add, lambda total, count: total / count),
+    # of logs, since a product of many small probabilities underflows
+    "gmean": Merge(0, take_log, np.add, lambda total, count: np.exp(total / count)),
+    "power": Merge(0, np.square, np.add, lambda total, count: np.sqrt(total / count)),
+    "max": Merge(-np.inf, lambda p: p, np.maximum, lambda total, count: total),
+    "min": Merge(np.inf, lambda p: p, np.minimum, lambda total, count: total),
+}
+"""mean; gmean, the geometric mean; power, the mean of squares, rooted; max; min."""
+
+
+def see_views(networks: Sequence[Network], stack: np.ndarray, view: View) -> list[np.ndarray]:
+    """Return what each network sees in one view, brought back to its place.
+
+    Args:
+        networks: of one size multiple.
+        stack: uint8 (n, h, w, 3) of any h and w; padded by reflection, cropped again.
+        view: which.
+
+    Returns:
+        float32 (n, h, w) a network.
+    """
+    height, width = stack.shape[1:3]
+    multiple = networks[0].spec.size_multiple
+    padded = [pad_tile(image, 0, multiple) for image in stack]
+    size = padded[0].shape[:2]
+    views = [view.apply(image) for image in padded]
+    inner = views[0].shape[:2]  # a scaled view need not be of a multiple, and is padded once more
+    batch = np.stack([pad_tile(image, 0, multiple) for image in views]).astype(np.float32)
+    return [
+        np.stack([view.undo(seen[: inner[0], : inner[1], 0], size)[:height, :width] for seen in network.predict(batch)])
+        for network in networks
+    ]
+
+
+def merge_views(
+    networks: Sequence[Network],
+    stack: np.ndarray,
+    views: Sequence[View],
+    merge: str = "mean",
+    std: bool = False,
+) -> np.ndarray:
+    """Merge all networks and views into one probability, and on request say how far they are apart.
+
+    Args:
+        networks: of one size multiple, such as the folds of a member.
+        stack: uint8 (n, h, w, 3) of any h and w.
+        views: what to look at.
+        merge: one of `MERGES`.
+        std: whether to give the standard deviation over networks and views too.
+
+    Returns:
+        float32 (1, n, h, w), or (2, n, h, w) with the standard deviation; the first in 0..1, the second in 0..0.5.
+    """
+    rule = MERGES[merge]
+    total = np.full(stack.shape[:3], rule.start, np.float32)
+    sums = np.zeros((2, *stack.shape[:3])) if std else None
+    for view in views:
+        for seen in see_views(networks, stack, view):
+            rule.combine(total, rule.prepare(seen), out=total)
+            if sums is not None:
+                sums += seen, np.square(seen, dtype=np.float64)
+    count = len(views) * len(networks)
+    merged = np.asarray(rule.finish(total, count), np.float32)[None]
+    if sums is None:
+        return merged
+    variance = np.maximum(sums[1] / count - (sums[0] / count) ** 2, 0)  # rounding may take it below
+    return np.concatenate([merged, np.sqrt(variance)[None].astype(np.float32)])

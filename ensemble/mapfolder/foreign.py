@@ -1,0 +1,197 @@
+"""Maps of other programs: read, checked, and taken into a run as those of one more member."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.mapfolder.manifest import Manifest, prepare_folder, read_manifest
+from ensemble.mapfolder.raster import map_path, quantise, write_map
+from members.common.errors import InputError
+from members.common.progress import Progress, silent
+from members.data.raster import open_raster, read_bands, read_mask, read_size
+from members.data.run import Run
+from members.data.split import Split, draw_split
+from members.data.tiles import Tile, list_files, list_tiles
+
+IMPORTED = "imported"
+SUFFIXES = (".npy", ".png", ".tif", ".tiff")
+FOLDS = 5
+"""Folds of a run that begins with maps of another program, as far as there are groups."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The run that takes maps in.
+
+    Attributes:
+        run: the run; its folder need not exist yet.
+        data: its data set.
+        split: which groups validate.
+        tiles: all tiles of the data set, where the run is yet to be recorded.
+    """
+
+    run: Run
+    data: Path
+    split: Split
+    tiles: tuple[Tile, ...] | None = None
+
+    def list_images(self, part: str, member: str) -> dict[str, tuple[Path, tuple[int, int]]]:
+        """List each image of a part with a file that lies where it does on the earth, and its (height, width).
+
+        Raises:
+            InputError: the part is unknown, or the run's data are not where they were.
+        """
+        others = [name for name in self.run.list_mapped_members(part) if name != member]
+        if others:
+            folder = self.run.map_folder(part, others[0])
+            return {i: (map_path(folder, i), size) for i, size in read_manifest(folder).images.items()}
+        if part == "test":
+            tiles = list_tiles(self.data, "test")
+        elif part == "valid":
+            tiles = [tile for tile in self.list_tiles() if tile.group in self.split.valid_groups]
+        else:
+            raise InputError(f"--part {part}: no member has maps of it; valid, test, or a part that was predicted")
+        return {tile.image_id: (tile.image, read_size(tile.image)) for tile in tiles}
+
+    def list_tiles(self) -> list[Tile]:
+        """List all tiles of the data set.
+
+        Raises:
+            InputError: the run is of other data.
+        """
+        if self.tiles is not None:
+            return list(self.tiles)
+        tiles = list_tiles(self.data, group_by=self.split.group_by)
+        self.run.check_tiles(tiles)
+        return tiles
+
+    def record(self) -> None:
+        """Write run.json, where there is none yet."""
+        if self.tiles is not None:
+            self.run.write_record(self.data, list(self.tiles), self.split)
+
+
+def find_target(run: Run, data: Path | None, group_by: str | None) -> Target:
+    """Return the run as a target: one that is there as it is, one that is not with a split of all tiles.
+
+    Raises:
+        InputError: there is no run and no data set, the data set has flaws, or the run's groups are others.
+    """
+    if run.record_file.is_file():
+        record = run.read_record()
+        if group_by not in (None, record.split.group_by):
+            raise InputError(
+                f"{run.path}: this run has group_by {record.split.group_by}, not {group_by}; its members share one "
+                "split, so leave the option out or begin another --run"
+            )
+        return Target(run, data or Path(record.data), record.split)
+    if data is None:
+        raise InputError(f"{run.path}: no run here (no run.json); give the data set, --data, and one is made")
+    tiles = list_tiles(data, group_by=group_by)
+    return Target(run, data, split_all(tiles, group_by), tuple(tiles))
+
+
+def split_all(tiles: list[Tile], group_by: str | None) -> Split:
+    """Deal all groups to folds, so that every tile validates; a member trained later in the run goes by these folds.
+
+    Raises:
+        InputError: a mask is damaged, or not of its image's size.
+    """
+    groups, areas = [tile.group for tile in tiles], [measure_buildings(tile) for tile in tiles]
+    plan = Split(folds=min(FOLDS, len(set(groups))), group_by=group_by)
+    if plan.folds == 1:
+        return plan.model_copy(update={"fold_of_group": {groups[0]: 0}})
+    return draw_split(groups, areas, plan)
+
+
+def measure_buildings(tile: Tile) -> int:
+    """Return how many pixels of a tile's mask are building.
+
+    Raises:
+        InputError: it has none, or one that is damaged or not of the image's size.
+    """
+    if tile.mask is None:
+        raise InputError(f"{tile.image}: image without a mask; only tiles with masks can be scored")
+    mask, (height, width) = read_mask(tile.mask), read_size(tile.image)
+    if mask.shape != (height, width):
+        raise InputError(
+            f"{tile.mask}: mask of {mask.shape[1]}x{mask.shape[0]} px for an image of {width}x{height} px; they must "
+            "be equal"
+        )
+    return int(np.count_nonzero(mask))
+
+
+def import_maps(target: Target, part: str, member: str, source: Path, progress: Progress = silent) -> int:
+    """Take another program's maps into a run as those of a member; return how many.
+
+    Args:
+        target: the run; it is recorded, if it is yet to begin.
+        part: what they are of.
+        member: the name to give to what made them.
+        source: the folder of files, one an image.
+        progress: shows how far the writing is.
+
+    Raises:
+        InputError: the member has other maps, or a map is missing, is of no image of the part, or is no map.
+    """
+    folder = target.run.map_folder(part, member)
+    if folder.is_dir() and IMPORTED not in read_manifest(folder).weights:
+        raise InputError(f"{folder}: maps that were not imported; give another --member, or move them elsewhere")
+    images = target.list_images(part, member)
+    files = list_files(source, SUFFIXES)
+    if missing := [image_id for image_id in images if image_id not in files]:
+        raise InputError(f"{source}: no map of {', '.join(missing[:3])} ({len(missing)} missing); each image needs one")
+    if foreign := [image_id for image_id in files if image_id not in images]:
+        raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
+    digest = hashlib.blake2b(digest_size=16)
+    for image_id, (_, size) in images.items():  # everything is checked before anything is written
+        digest.update(read_foreign(files[image_id], size).tobytes())
+    target.record()
+    manifest = Manifest(
+        member=member,
+        spec={},
+        tta=IMPORTED,
+        weights={IMPORTED: digest.hexdigest()},
+        split=target.split.model_dump(mode="json"),
+        images={image_id: size for image_id, (_, size) in images.items()},
+    )
+    prepare_folder(folder, manifest)  # earlier imports go, so that a stop half-way leaves no mixture
+    for image_id, (image, size) in progress(images.items(), "import", len(images)):
+        write_map(map_path(folder, image_id), read_foreign(files[image_id], size), image)
+    return len(images)
+
+
+def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read another program's map as uint8 (h, w).
+
+    Args:
+        path: .npy of floats in 0..1 or of uint8, or a raster of one band of either.
+        size: (h, w) of the image.
+
+    Raises:
+        InputError: it is unreadable, of another size, not floats in 0..1 nor uint8, or holds NaN.
+    """
+    if path.suffix == ".npy":
+        try:
+            values = np.load(path, allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise InputError(f"{path}: not a readable array ({error}); export it again") from None
+    else:
+        with open_raster(path) as raster:
+            values = read_bands(raster)
+    shape = values.shape
+    values = values.reshape([side for side in shape if side != 1]) if values.ndim > 2 else values
+    if values.shape != tuple(size):
+        raise InputError(
+            f"{path}: shape {shape}; the image is {size[0]} high and {size[1]} wide, and a map has one band"
+        )
+    if values.dtype == np.uint8:
+        return values
+    if not np.issubdtype(values.dtype, np.floating):
+        raise InputError(f"{path}: {values.dtype} values; a map has floats from 0 to 1, or uint8")
+    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
+        wrong = values[~((values >= 0) & (values <= 1))]
+        raise InputError(f"{path}: {wrong.size} values such as {wrong[0]}; floats are probabilities from 0 to 1")
+    return quantise(values.astype(np.float64))

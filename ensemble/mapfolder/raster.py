@@ -1,0 +1,83 @@
+"""One probability map: a uint8 GeoTIFF, probability = value / 255, with the CRS and transform of its image."""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import rasterio
+from rasterio.errors import RasterioError
+
+from members.common.errors import InputError
+from members.common.files import write_whole
+from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
+
+BLOCK = 512
+"""Side of the blocks that maps larger than that are stored in, px."""
+
+
+def quantise(probability: np.ndarray) -> np.ndarray:
+    """Return probabilities, float in 0..1, as uint8: 0.0 is 0, 1.0 is 255, rounded half to even between."""
+    return np.rint(probability * 255).astype(np.uint8)
+
+
+def map_path(folder: Path, image_id: str) -> Path:
+    """Return the path of an image's map in a folder of maps."""
+    return folder / f"{image_id}.tif"
+
+
+@contextlib.contextmanager
+def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[rasterio.io.DatasetWriter]:
+    """Open a map to write it in blocks, with the CRS and transform of its source image; whole or absent.
+
+    Raises:
+        InputError: the disk is full, or refuses for another reason.
+    """
+    with open_raster(source) as image:
+        crs, transform = image.crs, image.transform
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
+    profile |= {"height": size[0], "width": size[1], "crs": crs, "transform": transform}
+    if max(size) > BLOCK:
+        profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
+    try:
+        with write_whole(path) as temporary:
+            with allow_ungeoreferenced():
+                raster = rasterio.open(temporary, "w", **profile)
+            with raster:
+                yield raster
+            # GDAL says nothing where the disk fills up as it closes
+            with allow_ungeoreferenced(), rasterio.open(temporary) as written:
+                for _, block in written.block_windows():
+                    written.read(window=block)
+    except (OSError, RasterioError) as error:
+        raise refuse_disk(path, error) from None
+
+
+def refuse_disk(path: Path, error: Exception) -> InputError:
+    """Return what to raise where a file cannot be written."""
+    reason = " ".join(str(error.__cause__ or error).split())
+    return InputError(
+        f"{path}: cannot be written ({reason}); make room and run the same command again, it goes on from here"
+    )
+
+
+def write_map(path: Path, values: np.ndarray, source: Path) -> None:
+    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
+    height, width = values.shape
+    with open_map(path, source, (height, width)) as raster:
+        raster.write(values, 1)
+
+
+def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
+    """Read a map as uint8 (h, w).
+
+    Raises:
+        InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
+    """
+    with open_raster(path) as raster:
+        if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
+            raise InputError(
+                f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its "
+                f"manifest says one of uint8, {size[1]}x{size[0]} px; predict it again"
+            )
+        return read_bands(raster)[0]

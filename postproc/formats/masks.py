@@ -1,0 +1,50 @@
+"""Masks as pictures, one an image: 0 and 255, GeoTIFF or PNG."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from members.common.files import check_folder, write_target
+from members.data.raster import allow_ungeoreferenced, read_mask
+from postproc.geo.frames import Frame
+
+
+def check_masks(folder: Path, frames: Mapping[str, Frame]) -> None:
+    """Check that masks can be written into a folder; it is made where the folder around it is there.
+
+    Raises:
+        InputError: they cannot.
+    """
+    check_folder(folder if folder.exists() else folder.parent)
+
+
+@contextlib.contextmanager
+def open_masks(folder: Path, frames: Mapping[str, Frame]) -> Iterator[Callable[[str, np.ndarray], None]]:
+    """Yield a function that writes an image's mask, of its id and mask, into a folder."""
+    yield lambda image_id, mask: write_mask(folder, mask, frames[image_id])
+
+
+def write_mask(folder: Path, mask: np.ndarray, frame: Frame) -> None:
+    """Write a mask, bool (h, w), as IMAGE_ID.tif with the frame's georeferencing, or as IMAGE_ID.png without.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    import rasterio
+    from rasterio.errors import RasterioError
+
+    height, width = mask.shape
+    profile = {"height": height, "width": width, "count": 1, "dtype": "uint8"}
+    if frame.crs is None:
+        path = folder / f"{frame.image_id}.png"
+        profile |= {"driver": "PNG"}
+    else:
+        path = folder / f"{frame.image_id}.tif"
+        profile |= {"driver": "GTiff", "compress": "deflate", "crs": frame.crs, "transform": frame.transform}
+    with write_target(path, RasterioError) as temporary:
+        with allow_ungeoreferenced(), rasterio.open(temporary, "w", **profile) as raster:
+            raster.write(mask * np.uint8(255), 1)
+        if not np.array_equal(read_mask(temporary), mask):  # GDAL says nothing where the disk fills up as it closes
+            raise OSError("what was written does not read back")

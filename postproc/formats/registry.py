@@ -1,0 +1,86 @@
+"""The formats that masks and buildings are written in: one row each.
+
+To add one write its functions, in a module of this folder, and give it a row here. A row whose option is there
+already (`--vector` takes every row of that option, by the file's ending) needs nothing else.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from members.common.files import check_target
+from postproc.formats.coco import write_coco
+from postproc.formats.masks import check_masks, open_masks
+from postproc.formats.submission import open_submission
+from postproc.formats.vector import check_vector, write_vector
+from postproc.geo.frames import Frame
+from postproc.geo.outlining import OutlinedMosaic
+
+Frames = Mapping[str, Frame]
+"""The images, by their ids, in the order in which they are written."""
+
+Check = Callable[[Path, Frames], object]
+"""Raise InputError where the images cannot be written to the path."""
+
+
+def check_nothing(path: Path, frames: Frames) -> None:
+    """Let every image pass."""
+
+
+@dataclass(frozen=True)
+class MaskFormat:
+    """A format that holds masks, written one after the other.
+
+    Attributes:
+        option: of submit, that asks for it.
+        suffix: of the file, in small letters; empty for a folder that holds a file an image.
+        open: opens the file, as a context that yields a function to add an image's mask, bool (h, w), by its id; the
+            file is whole, and checked, when the context has ended.
+        check: what is checked before the work starts, beside the ending and the folder.
+    """
+
+    option: str
+    suffix: str
+    open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, np.ndarray], None]]]
+    check: Check = check_nothing
+
+
+@dataclass(frozen=True)
+class BuildingFormat:
+    """A format that holds buildings, written all at once.
+
+    Attributes:
+        option, suffix, check: as in `MaskFormat`.
+        write: writes the buildings of the images.
+    """
+
+    option: str
+    suffix: str
+    write: Callable[[Path, Frames, Sequence[OutlinedMosaic]], None]
+    check: Check = check_nothing
+
+
+FORMATS: list[MaskFormat | BuildingFormat] = [
+    MaskFormat("output", ".csv", open_submission),
+    MaskFormat("masks", "", open_masks, check_masks),
+    BuildingFormat("vector", ".gpkg", write_vector, check_vector),
+    BuildingFormat("vector", ".geojson", write_vector, check_vector),
+    BuildingFormat("vector", ".parquet", write_vector, check_vector),
+    BuildingFormat("coco", ".json", write_coco),
+]
+
+
+def find_format(option: str, path: Path) -> MaskFormat | BuildingFormat:
+    """Find the format of a file by its ending, and check that the file can be written.
+
+    Raises:
+        InputError: another ending, or a folder around it that is missing or not writable.
+    """
+    rows = {row.suffix: row for row in FORMATS if row.option == option}
+    if "" in rows:
+        return rows[""]
+    check_target(path, tuple(rows))
+    return rows[path.suffix.lower()]

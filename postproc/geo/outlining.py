@@ -1,0 +1,138 @@
+"""One outlining pass over images: those that touch are joined, each building is outlined once, and cut per image.
+
+Memory is bounded by a block and by what reaches over its sides, however many images there are: each object of
+the mask is traced whole, with the block that it begins in. What is kept are outlines alone, no pixels.
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+import shapely
+from shapely.affinity import translate
+
+from members.common.progress import Progress, silent
+from postproc.geo.blocks import BLOCK, plan_windows
+from postproc.geo.frames import Frame, clip_outlines, draw_border
+from postproc.geo.mosaic import Mosaic, Reader, join_frames
+from postproc.polygons.buildings import Building, rasterize_outlines
+
+Outliner = Callable[[np.ndarray, np.ndarray], list[Building]]
+"""From a mask, bool (h, w), and blend, uint8 (h, w), to the buildings in it."""
+
+Piece = tuple[str, Building]
+"""The part of a building that is in one image: the image's id, and the part in the image's pixels."""
+
+
+@dataclass(frozen=True)
+class OutlinedMosaic:
+    """The buildings of joined images.
+
+    Attributes:
+        mosaic: the images.
+        buildings: outlines in the mosaic's pixels.
+        pieces: for each building, its parts as `cut_buildings` makes them.
+    """
+
+    mosaic: Mosaic
+    buildings: Sequence[Building]
+    pieces: Sequence[Sequence[Piece]]
+
+
+def outline_images(
+    frames: Iterable[Frame], read: Reader, outline: Outliner, progress: Progress = silent
+) -> list[OutlinedMosaic]:
+    """Outline the buildings of images; each is outlined once, however many images it reaches over.
+
+    Args:
+        frames: the images; those that touch on one pixel grid are joined.
+        read: reads one of them, several times where it is large or has neighbours: `remember` spares that.
+        outline: outlines a mask.
+        progress: is shown the mosaics.
+
+    Returns:
+        Mosaics in the order of their first images.
+    """
+    mosaics = join_frames(frames)
+    outlined = []
+    for mosaic in progress(mosaics, "outlines", len(mosaics)):
+        buildings = list(trace_mosaic(mosaic, read, outline))
+        outlined.append(OutlinedMosaic(mosaic, buildings, cut_buildings(mosaic, buildings)))
+    return outlined
+
+
+def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = BLOCK) -> Iterator[Building]:
+    """Yield the mosaic's buildings, outlines in its pixels.
+
+    Args:
+        mosaic: the joined images.
+        read: reads one of them.
+        outline: outlines a mask; it is given whole objects (4-connected) and only sees those of one block at once.
+        block: side of the blocks, px; memory grows with its square, and with the largest object's bounds.
+    """
+    for window, seeds in plan_windows(mosaic.size, lambda window: mosaic.read(window, read)[0], block):
+        mask, blend = mosaic.read(window, read)
+        if seeds is not None:
+            _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+            chosen = np.zeros(labels.max() + 1, bool)
+            chosen[labels[tuple(seeds.T)]] = True
+            mask = chosen[labels]
+        corner = window[1].start, window[0].start
+        for building in outline(mask, blend):
+            yield move_building(building, corner)
+
+
+def move_building(building: Building, corner: tuple[float, float]) -> Building:
+    """Move a building by (x, y) px."""
+    return replace(building, outline=translate(building.outline, *corner))
+
+
+def cut_buildings(mosaic: Mosaic, buildings: Sequence[Building]) -> list[list[Piece]]:
+    """Cut buildings along the images' borders.
+
+    Args:
+        mosaic: the joined images.
+        buildings: outlines in its pixels.
+
+    Returns:
+        For each building its pieces, the greatest first. Where images overlap each has its own.
+    """
+    borders = [translate(draw_border(f.size), x, y) for f, (y, x) in zip(mosaic.frames, mosaic.corners, strict=True)]
+    tree = shapely.STRtree(borders)
+    cut = []
+    for building in buildings:
+        pieces = []
+        for number in np.sort(tree.query(building.outline, predicate="intersects")):
+            row, column = mosaic.corners[number]
+            moved = move_building(building, (-column, -row))
+            for outline in clip_outlines(np.array([moved.outline]), mosaic.frames[number].size):
+                pieces.append((mosaic.frames[number].image_id, replace(moved, outline=outline)))
+        cut.append(sorted(pieces, key=lambda piece: -piece[1].outline.area))
+    return cut
+
+
+def collect_pieces(outlined: Iterable[OutlinedMosaic]) -> dict[str, list[Building]]:
+    """Collect the buildings of each image, in its pixels, cut off at its border; images without one are left out."""
+    found: dict[str, list[Building]] = {}
+    for each in outlined:
+        for pieces in each.pieces:
+            for image_id, piece in pieces:
+                found.setdefault(image_id, []).append(piece)
+    return found
+
+
+def draw_masks(
+    outlined: Iterable[OutlinedMosaic], sizes: Mapping[str, tuple[int, int]]
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the id of each image of `sizes`, in its order, and the mask that the buildings cover, bool (h, w)."""
+    pieces = collect_pieces(outlined)
+    for image_id, size in sizes.items():
+        yield image_id, rasterize_outlines((piece.outline for piece in pieces.get(image_id, ())), size)
+
+
+def remember(read: Reader, sizes: Iterable[tuple[int, int]]) -> Reader:
+    """Keep the last images read, as many as two blocks have pixels: neighbouring windows share them."""
+    largest = max(height * width for height, width in sizes)
+    return functools.lru_cache(maxsize=max(1, 2 * BLOCK**2 // largest))(read)
