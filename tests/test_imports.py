@@ -21,7 +21,13 @@ MEMBERS = {
 ENSEMBLE = {
     "ensemble.statistics": {"members.common"},
     "ensemble.mapfolder": {"members.common", "members.data"},
-    "ensemble.inference": {"members.common", "members.data", "members.training", "ensemble.mapfolder"},
+    "ensemble.inference": {
+        "members.common",
+        "members.data",
+        "members.training",
+        "ensemble.mapfolder",
+        "ensemble.statistics",
+    },
     "ensemble.selection": {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder"},
     "ensemble": {*MEMBERS, "ensemble.statistics", "ensemble.mapfolder", "ensemble.inference", "ensemble.selection"},
 }
