@@ -97,6 +97,14 @@ def test_the_parameters_are_the_steps_own() -> None:
     assert list_texts(axes) == ["+0.00", "-5.00", "+2.00"]
 
 
+def test_a_step_of_one_parameter_is_one_row() -> None:
+    class Objects(Areas):
+        min_hole: str = "no number"  # type: ignore[assignment]
+
+    axes = plot_step(make_grid({Recipe(): 0.5, Recipe(min_object=64): 0.45}), Objects, "pooled_iou", Recipe()).axes[0]
+    assert (list_ticks(axes), list_texts(axes)) == ((["off", "64"], []), ["+0.00", "-5.00"])
+
+
 def make_step(name: str, score: float, rival: float, gain: Gain) -> StepVerdict:
     counts = make_grid({Recipe(): score}).counts[0, 127]
     ours, theirs = (Fit((Choice(Recipe(), each, counts),), (Blend({"net": 1}),)) for each in (score, rival))
