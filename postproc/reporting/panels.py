@@ -20,7 +20,7 @@ ERRORS = {"true positive": "#ffffff", "false positive": ORANGE, "false negative"
 LINE, HALO = YELLOW, "#000000"
 PANEL = (4.0, 12.0)
 """Width of a panel in inches: at least, and at most; between them 150 px of the image are an inch."""
-ROW_PANEL = 2.2  # inches, the width of a panel where images are drawn in rows
+ROW_PANEL = 3.2  # inches, the width of a panel where images are drawn in rows: that of the legend below it
 
 
 @dataclass(frozen=True)
