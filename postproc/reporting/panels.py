@@ -131,7 +131,7 @@ def draw_outlines(axes: Axes, result: ImageResult) -> None:
     lines = [shapely.get_coordinates(ring) - 0.5 for ring in rings]  # imshow has a pixel's centre at whole numbers
     axes.imshow(result.image)
     for colour, width in ((HALO, 2.6), (LINE, 1.3)):
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"), autolim=False)
 
 
 def draw_errors(axes: Axes, result: ImageResult) -> None:
