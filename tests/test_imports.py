@@ -44,9 +44,13 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search",
     },
-    "postproc.reporting": {
+    "postproc.tuning": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study",
+    },
+    "postproc.reporting": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+        "postproc.search", "postproc.study", "postproc.tuning",
     },
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}
