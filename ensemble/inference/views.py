@@ -8,7 +8,7 @@ A view is a combination of them, such as a quarter turn of a smaller image.
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,19 +16,9 @@ import cv2
 import numpy as np
 
 from members.common.errors import InputError
+from members.training.augment import SYMMETRIES
 from members.training.spec import MemberSpec
 
-SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "e": lambda image: image,
-    "h": lambda image: image[:, ::-1],
-    "v": lambda image: image[::-1],
-    "r180": lambda image: image[::-1, ::-1],
-    "r90": lambda image: np.rot90(image, 1),  # anticlockwise
-    "r270": lambda image: np.rot90(image, 3),
-    "t": lambda image: image.swapaxes(0, 1),
-    "hvt": lambda image: image[::-1, ::-1].swapaxes(0, 1),
-}
-"""The eight symmetries of the square; members are trained under the same, by the same names."""
 INVERSES = {"r90": "r270", "r270": "r90"}  # every other symmetry undoes itself
 SYMMETRY_SETS = {"none": ("e",), "flips": ("e", "h", "v", "r180"), "d4": tuple(SYMMETRIES)}
 

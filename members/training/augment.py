@@ -11,17 +11,19 @@ import numpy as np
 
 from members.data.raster import Pair
 
-SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
-    lambda pixels: pixels,
-    lambda pixels: np.rot90(pixels),
-    lambda pixels: np.rot90(pixels, 2),
-    lambda pixels: np.rot90(pixels, 3),
-    lambda pixels: pixels[::-1],
-    lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    lambda pixels: pixels[:, ::-1],
-    lambda pixels: pixels.swapaxes(0, 1),
-)
-"""The eight symmetries of the square, of (h, w) or (h, w, c)."""
+SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "e": lambda image: image,
+    "h": lambda image: image[:, ::-1],
+    "v": lambda image: image[::-1],
+    "r180": lambda image: image[::-1, ::-1],
+    "r90": lambda image: np.rot90(image, 1),  # anticlockwise
+    "r270": lambda image: np.rot90(image, 3),
+    "t": lambda image: image.swapaxes(0, 1),
+    "hvt": lambda image: image[::-1, ::-1].swapaxes(0, 1),
+}
+"""The eight symmetries of the square, of (h, w) or (h, w, c), named as albumentations names them."""
+DRAWN = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
+"""The symmetries in the order that a draw picks from."""
 PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
 
@@ -108,7 +110,7 @@ def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: 
     image, mask = image[window], mask[window]
     if policy == "none":
         return image, mask
-    turn = SYMMETRIES[rng.integers(len(SYMMETRIES))]
+    turn = SYMMETRIES[DRAWN[rng.integers(len(DRAWN))]]
     return turn(image), turn(mask)
 
 
