@@ -98,7 +98,7 @@ def open_scene(path: Path) -> Iterator[RasterScene]:
 
 
 def place_windows(length: int, window: int, overlap: int, multiple: int) -> list[int]:
-    """Return starts of windows along one axis, evenly spread, overlapping by at least `overlap`.
+    """Return starts of windows along one axis, evenly distributed, overlapping by at least `overlap`.
 
     Starts are multiples of `multiple`, so that a network that halves its input sees each pixel at the same position
     of its grid in every window. The last window may reach over the end, by less than `multiple`.
