@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from postproc.pipeline.recipe import Recipe as Recipe
     from postproc.scoring.scores import Scores as Scores
     from postproc.scoring.scores import score_masks as score_masks
-    from postproc.study.tuning import Tuning as Tuning
-    from postproc.study.tuning import tune_pipeline as tune_pipeline
+    from postproc.tuning.tuning import Tuning as Tuning
+    from postproc.tuning.tuning import tune_pipeline as tune_pipeline
 
 __version__ = "0.2.0"
 
@@ -46,12 +46,12 @@ API = {
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
     "Scores": "postproc.scoring.scores",
-    "Tuning": "postproc.study.tuning",
+    "Tuning": "postproc.tuning.tuning",
     "load_network": "ensemble.inference.networks",
     "predict_maps": "ensemble.inference.arrays",
     "score_masks": "postproc.scoring.scores",
     "select_blend": "ensemble.selection.report",
-    "tune_pipeline": "postproc.study.tuning",
+    "tune_pipeline": "postproc.tuning.tuning",
     "write_submission": "postproc.formats.submission",
 }
 """The names of the library and the module that each is defined in."""

@@ -33,7 +33,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ensemble.statistics.counts import THRESHOLDS
 from members.common.console import run_command, stdout, track
-from postproc.pipeline.recipe import Recipe, draw_kernel
+from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import draw_kernel
 from postproc.search.exact import Grid, Tile, search_kernels
 from postproc.study.storage import Address
 from postproc.study.studies import StoredStudies

@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ensemble.mapfolder.manifest import Manifest
+from ensemble.mapfolder.raster import map_path
 from ensemble.mapfolder.samples import RunSamples
 from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.metrics import Objective
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.data.run import Run
+from postproc.geo.frames import read_frame
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
-from postproc.study.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
+from postproc.tuning.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
 if TYPE_CHECKING:
     import optuna
@@ -81,16 +83,16 @@ def tune(
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
-    place = Run(run)
+    target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    samples = RunSamples(place, data)
-    given = read_weights(place, samples.members)
+    samples = RunSamples(target, data)
+    given = read_weights(target, samples.members)
     if tune_weights and len(samples.members) < 2:
         raise InputError(
-            f"{place.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
+            f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
-    open_studies = plan_studies(place, storage, fingerprint_maps(samples.manifests, given, samples.groups))
+    open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
     tuning = tune_pipeline(
         samples,
         blend=given,
@@ -100,15 +102,16 @@ def tune(
         cross_fit=cross_fit,
         studies=open_studies,
         progress=track,
+        frames=[read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles],
     )
     study = record_study(tuning, open_studies)
-    draw_plots(tuning, study, place.report_folder)
-    tuning.pipeline.save(place.tuned_file, **tuning.describe() | {"study": study.study_name})
-    place.log_command()
+    draw_plots(tuning, study, target.report_folder)
+    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name})
+    target.log_command()
     print_table(tuning.tabulate())
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or place.study_file}")
-    stdout.print(f"plots: {place.report_folder}")
-    stdout.print(f"written: {place.tuned_file}, {tuning.pipeline}")
+    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
+    stdout.print(f"plots: {target.report_folder}")
+    stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
 
 
 def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[StoredStudies]":

@@ -85,6 +85,20 @@ def data_set(tmp_path: Path) -> Path:
     return write_tiles(tmp_path / "data")
 
 
+def draw_pairs(count: int, seed: int) -> dict[str, Any]:
+    """Draw training tiles by image id: image and mask, a bright rectangle on dark ground; each fourth is empty."""
+    rng = np.random.default_rng(seed)
+    pairs = {}
+    for index in range(count):
+        mask = np.zeros((48, 48), bool)
+        if index % 4:
+            top, left = rng.integers(4, 24, 2)
+            mask[top : top + 16, left : left + 20] = True
+        image = np.where(mask[..., None], 180, 60) + rng.integers(-40, 40, (48, 48, 3))
+        pairs[f"tile{index}"] = image.astype(np.uint8), mask
+    return pairs
+
+
 def hash_folder(folder: Path) -> dict[str, str]:
     """Every path below a folder with the hash of its bytes; to see whether anything on disk has changed."""
     return {
@@ -137,6 +151,15 @@ def lite0_network() -> Any:
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))
+
+
+class Lopsided:
+    """Knows the truth (red above 127) well on the left and badly on the right, so that mirrored views help it."""
+
+    def predict(self, batch: np.ndarray) -> np.ndarray:
+        truth = batch[..., :1] / np.float32(255)
+        noise = np.random.default_rng(0).normal(0, 0.5, truth.shape).astype(np.float32)
+        return np.clip(truth + noise * np.linspace(0, 1, batch.shape[2], dtype=np.float32)[:, None], 0, 1)
 
 
 class Outcome(NamedTuple):

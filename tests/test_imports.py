@@ -21,7 +21,13 @@ MEMBERS = {
 ENSEMBLE = {
     "ensemble.statistics": {"members.common"},
     "ensemble.mapfolder": {"members.common", "members.data"},
-    "ensemble.inference": {"members.common", "members.data", "members.training", "ensemble.mapfolder"},
+    "ensemble.inference": {
+        "members.common",
+        "members.data",
+        "members.training",
+        "ensemble.mapfolder",
+        "ensemble.statistics",
+    },
     "ensemble.selection": {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder"},
     "ensemble": {*MEMBERS, "ensemble.statistics", "ensemble.mapfolder", "ensemble.inference", "ensemble.selection"},
 }
@@ -38,9 +44,13 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search",
     },
-    "postproc.reporting": {
+    "postproc.tuning": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study",
+    },
+    "postproc.reporting": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+        "postproc.search", "postproc.study", "postproc.tuning",
     },
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}

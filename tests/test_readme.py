@@ -9,12 +9,14 @@ import pytest
 from conftest import ROOT as REPOSITORY
 
 import members
+import roofstack
 from members.common.lazy_commands import load_command
 from members.training.catalog import find_spec, list_specs
 from roofstack import COMMANDS as TABLE
 
 TEXT = (REPOSITORY / "README.md").read_text(encoding="utf-8")
 COMMANDS: dict[str, Any] = {name: load_command(row.target) for name, row in TABLE.items()}
+BLOCKS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 LINES = re.findall(r"^(roofstack .*)$", TEXT, re.MULTILINE)
 
 
@@ -57,10 +59,17 @@ def test_members_in_its_table_are_the_members_there_are() -> None:
 
 
 def test_its_member_is_a_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (source,) = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+    (source,) = [block for block in BLOCKS if "SPEC" in block]
     (tmp_path / "my_unet.py").write_text(source, encoding="utf-8")
     monkeypatch.setattr(members, "__path__", [*members.__path__, str(tmp_path)])
     assert find_spec("my_unet").name == "my_unet"
+
+
+def test_names_of_the_library_that_it_uses_are_there() -> None:
+    (lines,) = [block for block in BLOCKS if "import roofstack as rs" in block]
+    names = set(re.findall(r"rs\.(\w+)", lines))
+    assert len(names) >= 6
+    assert names <= set(roofstack.API)
 
 
 def test_make_targets_exist() -> None:

@@ -31,8 +31,11 @@ class Samples(Protocol):
     def __len__(self) -> int:
         """Return the number of tiles."""
 
+    def __getitem__(self, number: int) -> Sample:
+        """Return one tile's maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
+
     def __iter__(self) -> Iterator[Sample]:
-        """Yield each tile's maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
+        """Yield all tiles in their order."""
 
 
 class ArraySamples:
@@ -81,9 +84,11 @@ class ArraySamples:
     def __len__(self) -> int:
         return len(self.truths)
 
+    def __getitem__(self, number: int) -> Sample:
+        return [maps[number] for maps in self.maps.values()], self.truths[number]
+
     def __iter__(self) -> Iterator[Sample]:
-        for number, truth in enumerate(self.truths):
-            yield [maps[number] for maps in self.maps.values()], truth
+        return (self[number] for number in range(len(self)))
 
 
 def _check_array(name: str, array: np.ndarray, dtype: np.dtype, rule: str) -> None:
@@ -135,9 +140,12 @@ class RunSamples:
     def __len__(self) -> int:
         return len(self.tiles)
 
+    def __getitem__(self, number: int) -> Sample:
+        tile = self.tiles[number]
+        return self.read_maps(tile), read_truth(tile)
+
     def __iter__(self) -> Iterator[Sample]:
-        for tile in self.tiles:
-            yield self.read_maps(tile), read_truth(tile)
+        return (self[number] for number in range(len(self)))
 
     def read_maps(self, tile: Tile) -> list[np.ndarray]:
         """Read a tile's maps, uint8 (h, w), one a member.

@@ -107,6 +107,8 @@ def _read_table(path: Path) -> "geopandas.GeoDataFrame":
         raise InputError(f"{path}: no such file")
     try:
         table = _load_table(path)
+    except InputError:
+        raise
     except (DataSourceError, DataLayerError, ValueError, OSError) as error:
         raise InputError(f"{path}: not a readable vector file ({error}); export it again") from None
     if not isinstance(table, geopandas.GeoDataFrame):

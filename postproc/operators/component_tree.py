@@ -140,7 +140,7 @@ def build_tree(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 @njit(nogil=True, cache=True)
 def sort_values(image: np.ndarray, stride: int, values: np.ndarray) -> np.ndarray:
-    """Return the places of the pixels in the padded `values`, which are filled, from dark to bright."""
+    """Return the indices of the pixels in the padded `values`, which are filled, from dark to bright."""
     starts = np.zeros(257, np.int64)
     for value in image.ravel():
         starts[value + 1] += 1
@@ -148,8 +148,8 @@ def sort_values(image: np.ndarray, stride: int, values: np.ndarray) -> np.ndarra
     order = np.empty(image.size, np.int32)
     for y in range(image.shape[0]):
         for x in range(image.shape[1]):
-            place = (y + 1) * stride + x
-            values[place] = image[y, x]
-            order[starts[image[y, x]]] = place
+            position = (y + 1) * stride + x
+            values[position] = image[y, x]
+            order[starts[image[y, x]]] = position
             starts[image[y, x]] += 1
     return order

@@ -22,13 +22,13 @@ def count_chains(
     classes: np.ndarray,
     words: Words,
     kernels: Kernels,
-    places: np.ndarray,
+    rows: np.ndarray,
     flip: int,
     counts: np.ndarray,
 ) -> None:
     """Count every chain of a closing and then an opening by one family of kernels.
 
-    Opening and then closing is the same on the complement of the picture (flip = 255, and places[r, s] for the
+    Opening and then closing is the same on the complement of the picture (flip = 255, and rows[r, s] for the
     opening radius r and the closing radius s).
 
     Args:
@@ -37,7 +37,7 @@ def count_chains(
         classes: uint8 (plane,), the truth; the padding is OUTSIDE.
         words: as by `sort_words`.
         kernels: as by `measure_kernels`.
-        places: int64 (radius + 1, radius + 1); [r, s] is the row of `counts` for closing radius r and opening
+        rows: int64 (radius + 1, radius + 1); [r, s] is the row of `counts` for closing radius r and opening
             radius s, or -1 to leave it out.
         flip: 0 or 255.
         counts: int32 (settings, 2, 256), filled: pixels of the truth's background and building by value.
@@ -54,7 +54,7 @@ def count_chains(
     source[0] = plane
     widen(source, steps[0])
     for first in range(radius + 1):
-        if places[first].max() < 0:
+        if rows[first].max() < 0:
             continue
         # The complement of the closing: dilate, complement, dilate again.
         if first == 0:
@@ -66,17 +66,17 @@ def count_chains(
             dilate(inner, half_widths, first, 0, closed[0], shape)
         # The values are counted in full once, then where the opening changed them: a fifth of the words.
         count_values(closed[0], ALL_BITS, classes, words, lanes)
-        if places[first, 0] >= 0:
-            sum_lanes(lanes, flip, counts[places[first, 0]])
+        if rows[first, 0] >= 0:
+            sum_lanes(lanes, flip, counts[rows[first, 0]])
         widen(closed, steps[0])
         invert(closed[0], previous)
         for second in range(1, radius + 1):
-            if places[first, second] >= 0:
+            if rows[first, second] >= 0:
                 dilate(closed, half_widths, second, 255, inner[0], shape)
                 widen(inner, steps[second])
                 dilate(inner, half_widths, second, 0, opened, shape)
                 update_values(opened, previous, classes, words, scratch, lanes)
-                sum_lanes(lanes, flip, counts[places[first, second]])
+                sum_lanes(lanes, flip, counts[rows[first, second]])
                 opened, previous = previous, opened
 
 

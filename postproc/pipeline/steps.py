@@ -138,7 +138,7 @@ class Morphology(Step):
             yield {"order": order, "kernel": kernel, "close": close, "open": opening}
 
     def normalise(self) -> Self:
-        """Where closing or opening is off the order means nothing, where both are off the kernel doesn't either."""
+        """Drop the order where closing or opening is off, and the kernel where both are."""
         same: dict[str, Any] = {}
         if self.active < 2:
             same["order"] = "close-open"
@@ -192,7 +192,7 @@ class Areas(Step):
             yield {"min_hole": hole, "min_object": least}
 
     def normalise(self) -> Self:
-        """A minimum area of 1 drops nothing."""
+        """Turn minimum areas of 1 off, which drop nothing."""
         return self.model_copy(update={name: 0 for name in type(self).model_fields if getattr(self, name) == 1})
 
     @property

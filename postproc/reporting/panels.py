@@ -20,7 +20,7 @@ ERRORS = {"true positive": "#ffffff", "false positive": ORANGE, "false negative"
 LINE, HALO = YELLOW, "#000000"
 PANEL = (4.0, 12.0)
 """Width of a panel in inches: at least, and at most; between them 150 px of the image are an inch."""
-ROW_PANEL = 2.2  # inches, the width of a panel where images are drawn in rows
+ROW_PANEL = 3.2  # inches, the width of a panel where images are drawn in rows: that of the legend below it
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def draw_outlines(axes: Axes, result: ImageResult) -> None:
     lines = [shapely.get_coordinates(ring) - 0.5 for ring in rings]  # imshow has a pixel's centre at whole numbers
     axes.imshow(result.image)
     for colour, width in ((HALO, 2.6), (LINE, 1.3)):
-        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"))
+        axes.add_collection(LineCollection(lines, colors=colour, linewidths=width, capstyle="round"), autolim=False)
 
 
 def draw_errors(axes: Axes, result: ImageResult) -> None:

@@ -14,7 +14,7 @@ from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Step
 from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, start_figure
 from postproc.search.grid import Grid
-from postproc.study.verdict import StepVerdict
+from postproc.tuning.verdict import StepVerdict
 
 if TYPE_CHECKING:
     import optuna
@@ -60,7 +60,7 @@ def plot_thresholds(
 
 
 def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe) -> Figure:
-    """Plot the gain over the neutral recipe by a step's first two numbers, all else at its best.
+    """Plot the gain over the neutral recipe by a step's first two numbers, upwards and across, all else at its best.
 
     Args:
         grid: every setting of the step; its first recipe is the neutral one.
@@ -70,12 +70,13 @@ def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe
     """
     scores = grid.counts.score(objective)
     neutral = scores[0, NEUTRAL_THRESHOLD - 1]
-    down, across = list_numbers(step)[:2]
-    values = {name: sorted({getattr(recipe, name) for recipe in grid.recipes}) for name in (down, across)}
-    gains = np.full((len(values[down]), len(values[across])), np.nan)
+    names = list_numbers(step)[:2]
+    values = [sorted({getattr(recipe, name) for recipe in grid.recipes}) for name in names]
+    gains = np.full((len(values[0]) if len(names) == 2 else 1, len(values[-1])), np.nan)
 
     def find_cell(recipe: Recipe) -> tuple[int, int]:
-        return values[down].index(getattr(recipe, down)), values[across].index(getattr(recipe, across))
+        cell = [known.index(getattr(recipe, name)) for name, known in zip(names, values, strict=True)]
+        return (cell[0] if len(cell) == 2 else 0), cell[-1]
 
     for recipe, score in zip(grid.recipes, scores.max(axis=-1), strict=True):
         cell = find_cell(recipe)
@@ -96,9 +97,12 @@ def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe
         row, column = find_cell(recipe)
         x, y = (size * corners + [column, row]).T
         axes.plot(x, y, color=colour, linewidth=2.5, label=name)
-    axes.set_xticks(range(len(values[across])), list_ticks(step, across, values[across]))
-    axes.set_yticks(range(len(values[down])), list_ticks(step, down, values[down]))
-    axes.set(xlabel=step.model_fields[across].description, ylabel=step.model_fields[down].description)
+    axes.set_xticks(range(len(values[-1])), list_ticks(step, names[-1], values[-1]))
+    axes.set_xlabel(str(step.model_fields[names[-1]].description))
+    axes.set_yticks([])
+    if len(names) == 2:
+        axes.set_yticks(range(len(values[0])), list_ticks(step, names[0], values[0]))
+        axes.set_ylabel(str(step.model_fields[names[0]].description))
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2, frameon=False, fontsize=9)
     figure.colorbar(picture, ax=axes, label="points", extend="both", shrink=0.8)
     return figure

@@ -1,5 +1,5 @@
-"""Tuning: the nested steps of a pipeline, each chosen on some groups and judged on others.
+"""Optuna studies: where they are kept, the one trial loop, and what is searched by trials.
 
-`tune_pipeline` does it all on arrays or on a run's folders. `Fit` is what a step chooses, `Verdict` which steps were
-kept; Optuna studies search what is no sum over pixels, and record what was tried.
+Several processes share a study, and one that was killed goes on. Whole buildings and blend weights are searched here;
+what the exact search found is recorded as trials.
 """

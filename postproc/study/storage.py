@@ -112,6 +112,8 @@ class Address:
         """
         try:
             yield
+        except InputError:
+            raise
         except ImportError as error:
             raise InputError(
                 f"--storage {self}: no database driver ({error}); pip install 'roofstack[postgres]'"

@@ -1,7 +1,7 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,14 @@ from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from ensemble.selection.blend import Blend, Picks, divide_sums, reduce_weights
+from ensemble.selection.blend import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns
 from postproc.search.grid import Choice, Grid
-from postproc.study.fits import Task
 from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe
-from postproc.study.studies import Studies
-from postproc.study.trials import Evaluation, Params, Search, list_complete, name_study, run_trials
+from postproc.study.trials import Evaluation, Params
 
 LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
@@ -84,48 +82,6 @@ def blend_stack(maps: np.ndarray, weights: np.ndarray, rounded: np.ndarray) -> n
         for x in range(width):
             blend[y, x] = rounded[sums[x]]
     return blend
-
-
-def find_blends(
-    task: Task, given: Blend, grid: Grid, open_studies: Callable[[], Studies], budget: int
-) -> tuple[list[Blend], str]:
-    """Find blend weights by a study for each training mask.
-
-    Args:
-        task: what is tuned on, and for.
-        given: the blend as given.
-        grid: of the first flat step on the given blend.
-        open_studies: opens where the studies go.
-        budget: trials of each study.
-
-    Returns:
-        A blend for each training mask, and the name of the study of all groups.
-    """
-    stack = read_stack(task, given)
-    members, studies = tuple(given.weights), open_studies()
-    blends, names = [], []
-    for number, mask in enumerate(task.crossfit.training_masks):
-        search = Search(
-            kind=name_study(f"{task.objective}-weights", number),
-            ranges=make_ranges(given.weights),
-            first=make_first(given.weights, grid.choose(task.objective, mask).recipe),
-            evaluate=functools.partial(stack.evaluate, members=members, training_mask=mask),
-        )
-        study = run_trials(studies, search, budget, task.progress)
-        best = find_best(list_complete(study), members)
-        blends.append(Blend(dict(zip(members, best, strict=True)), given.tables))
-        names.append(study.study_name)
-    return blends, names[0]
-
-
-def read_stack(task: Task, blend: Blend) -> Stack:
-    """Read all tiles, their maps calibrated as the blend says."""
-
-    def calibrate(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [blend.calibrate(member, values) for member, values in zip(blend.weights, maps, strict=True)]
-
-    samples = task.progress(task.samples, "reading maps", len(task.samples))
-    return Stack(((calibrate(maps), truth) for maps, truth in samples), task.groups, task.objective)
 
 
 def make_ranges(given: Mapping[str, int]) -> dict[str, BaseDistribution]:

@@ -1,5 +1,6 @@
 """Augmentation keeps images and masks together, and depends on its seed alone."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
-from members.training.augment import augment_tile, pad_tile, paste_buildings
+from members.training.augment import augment_tile, import_albumentations, pad_tile, paste_buildings
 from members.training.batches import draw_order
 from members.training.overview import GAP, draw_sheet
 from members.training.spec import MemberSpec
@@ -18,7 +19,7 @@ from members.training.spec import MemberSpec
 POLICIES = ("none", "d4", "d4_photo", "strong")
 
 
-def draw_pairs(count: int = 3, side: int = 96) -> list[Pair]:
+def draw_blocks(count: int = 3, side: int = 96) -> list[Pair]:
     """Masks of one block each, bright on dark: wherever an image is bright, its mask is set."""
     rng = np.random.default_rng(count)
     pairs = []
@@ -34,7 +35,7 @@ def draw_pairs(count: int = 3, side: int = 96) -> list[Pair]:
 @pytest.mark.parametrize("crop", [64, 96, 128])
 @pytest.mark.parametrize("policy", POLICIES)
 def test_equal_seeds_give_equal_examples_of_the_right_kind(policy: str, crop: int) -> None:
-    pairs = draw_pairs()
+    pairs = draw_blocks()
     for index in range(3):
         image, mask = augment_tile(pairs, index, policy, crop, (42, 7))
         again, mask_again = augment_tile(pairs, index, policy, crop, (42, 7))
@@ -46,7 +47,7 @@ def test_equal_seeds_give_equal_examples_of_the_right_kind(policy: str, crop: in
 
 
 def test_threads_do_not_mix_their_seeds() -> None:
-    pairs = draw_pairs(8)
+    pairs = draw_blocks(8)
     seeds = [(index % 8, epoch) for epoch in range(6) for index in range(8)]
     alone = [augment_tile(pairs, index, "strong", 64, (42, epoch))[0] for index, epoch in seeds]
     with ThreadPoolExecutor(8) as pool:
@@ -57,7 +58,7 @@ def test_threads_do_not_mix_their_seeds() -> None:
 
 @pytest.mark.parametrize("policy", POLICIES[1:])
 def test_epochs_differ(policy: str) -> None:
-    pairs = draw_pairs()
+    pairs = draw_blocks()
     seen = {augment_tile(pairs, 0, policy, 64, (42, epoch))[0].tobytes() for epoch in range(8)}
     assert len(seen) > 4
 
@@ -65,7 +66,7 @@ def test_epochs_differ(policy: str) -> None:
 @pytest.mark.parametrize("policy", POLICIES)
 def test_buildings_stay_under_their_masks(policy: str) -> None:
     """Over many examples the bright pixels are those of the mask, but for blur, cut-outs and changes of light."""
-    pairs, agree, total = draw_pairs(), 0, 0
+    pairs, agree, total = draw_blocks(), 0, 0
     for epoch in range(30):
         image, mask = augment_tile(pairs, epoch % 3, policy, 96, (0, epoch))
         threshold = (int(image.min()) + int(image.max())) / 2
@@ -117,9 +118,20 @@ def test_balance_gives_tiles_with_buildings_their_share(built_up: list[bool], ba
             assert max(counts) - min(counts) <= 1
 
 
+@pytest.mark.parametrize("before", [None, "0"])
+def test_importing_albumentations_leaves_the_environment_as_it_was(
+    before: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("NO_ALBUMENTATIONS_UPDATE", raising=False)
+    if before is not None:
+        monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", before)
+    assert import_albumentations().__name__ == "albumentations"
+    assert os.environ.get("NO_ALBUMENTATIONS_UPDATE") == before
+
+
 def test_a_sheet_shows_tiles_with_outlines() -> None:
     spec = MemberSpec(name="any", backbone="lite0", augment="d4", crop=64)
-    sheet = draw_sheet(spec, draw_pairs(), [0, 2], epochs=3)
+    sheet = draw_sheet(spec, draw_blocks(), [0, 2], epochs=3)
     assert sheet.shape == (2 * (64 + GAP), 4 * (64 + GAP), 3)
     assert (sheet == (255, 0, 0)).all(axis=2).any()
 

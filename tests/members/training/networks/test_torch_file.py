@@ -19,6 +19,7 @@ from members.training.networks.torch_file import MAGIC_NUMBER, PROTOCOL_VERSION,
 NEW_DICT = b"ccollections\nOrderedDict\n)R"
 NUMBERS = np.arange(12, dtype="<f4")
 COUNT = np.array([7], dtype="<i8")
+Read = Callable[[bytes], dict[str, np.ndarray]]
 
 
 def dump(value: Any) -> bytes:
@@ -66,9 +67,6 @@ GOOD = make_file(
     b=COUNT,
     a=NUMBERS,
 )
-
-
-Read = Callable[[bytes], dict[str, np.ndarray]]
 
 
 @pytest.fixture
@@ -211,8 +209,8 @@ def test_a_missing_file_is_an_input_error(tmp_path: Path) -> None:
         "members.training.networks.torch_file read_torch_file",
     ],
 )
-@pytest.mark.parametrize("place", range(5), ids=["magic", "version", "system", "state", "keys"])
-def test_a_forbidden_name_is_refused_wherever_it_stands(name: str, place: int, read: Read, tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(5), ids=["magic", "version", "system", "state", "keys"])
+def test_a_forbidden_name_is_refused_wherever_it_stands(name: str, part: int, read: Read, tmp_path: Path) -> None:
     module, attribute = name.split()
     proof = tmp_path / "proof"
     attack = b"\x80\x02c" + f"{module}\n{attribute}\n".encode() + push((f"touch {proof}",)) + b"R."
@@ -223,7 +221,7 @@ def test_a_forbidden_name_is_refused_wherever_it_stands(name: str, place: int, r
         make_state(),
         dump([]),
     ]
-    parts[place] = attack
+    parts[part] = attack
     with pytest.raises(InputError, match=f"'{module}.{attribute}'.*refused") as caught:
         read(b"".join(parts))
     assert "weights.pth" in str(caught.value)

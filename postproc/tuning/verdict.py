@@ -11,7 +11,7 @@ from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.estimates import IN_SAMPLE, Gain, measure_gain
 from ensemble.statistics.metrics import Objective
 from postproc.pipeline.pipeline import Pipeline
-from postproc.study.fits import Fit
+from postproc.tuning.fits import Fit
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,18 @@ from itertools import product
 
 import numpy as np
 
+from ensemble.mapfolder.samples import Sample
 from ensemble.selection.blend import Blend
-from ensemble.statistics.counts import Counts
-from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
+from ensemble.statistics.counts import Counts, TileCounts, count_pixels
+from ensemble.statistics.metrics import METRICS, Objective
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
-from postproc.search.counting import Tile, collect_counts, count_recipe
+from postproc.scoring.boundary import find_band
+from postproc.search.counting import map_threads
 from postproc.search.grid import Choice
-from postproc.study.fits import Fit, Task
+from postproc.tuning.fits import Fit, Task
+from postproc.tuning.units import Unit, list_units, read_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
@@ -49,12 +52,27 @@ def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
     pipelines = list_pipelines(base)
 
-    def count(tile: Tile) -> np.ndarray:
-        values, truth = tile
-        drawn = [pipeline.mask(values) for pipeline in pipelines]
-        # a mask is a map of 0 and 255, which any threshold cuts to itself
-        pictures = [np.where(mask, np.uint8(255), np.uint8(0)) for mask in drawn]
-        return np.concatenate([count_recipe(picture, truth, Recipe(), task.objective) for picture in pictures])
+    def count(unit_and_tiles: tuple[Unit, list[Sample]]) -> list[TileCounts]:
+        """Count each tile of a unit."""
+        unit, tiles = unit_and_tiles
+        values = [base.blend.mix(maps) for maps, _ in tiles]
+        counted: list[list[TileCounts]] = [[] for _ in tiles]
+        for pipeline in pipelines:
+            for (_, truth), mask, own in zip(tiles, unit.draw(pipeline, values), counted, strict=True):
+                own.append(count_mask(mask, truth, task.objective))
+        return [{name: np.array([one[name] for one in own]) for name in own[0]} for own in counted]
 
-    tiles = task.read(base.blend, f"outlines, {len(pipelines)} settings")
-    return collect_counts(count, tiles, task.groups, task.objective)[:, NEUTRAL_THRESHOLD - 1]
+    columns: dict[int, TileCounts] = {}
+    units = read_units(task, f"outlines, {len(pipelines)} settings")
+    for unit, counted in zip(list_units(task), map_threads(count, units), strict=True):
+        columns |= dict(zip(unit.numbers, counted, strict=True))
+    return Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
+
+
+def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> TileCounts:
+    """Count one mask, bool (h, w), against the truth: pixels, or bands for `boundary_iou`."""
+    if objective == "boundary_iou":
+        mask, truth = find_band(mask), find_band(truth)
+        columns = METRICS[objective].columns
+        return dict(zip(columns, (np.sum(mask & truth), np.sum(mask | truth)), strict=True))
+    return count_pixels(np.sum(mask & truth), np.sum(mask | truth))

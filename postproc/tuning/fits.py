@@ -11,6 +11,7 @@ from ensemble.statistics.counts import Counts
 from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, Objective
 from members.common.progress import Progress, silent
+from postproc.geo.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.pipeline.steps import Step, Threshold
@@ -62,6 +63,7 @@ class Task:
         objective: what is maximised.
         crossfit: who may look at which groups.
         progress: watches the passes over the tiles.
+        frames: where each tile lies, so that outlines of tiles that touch are drawn together; none: each by itself.
     """
 
     samples: Samples
@@ -69,6 +71,7 @@ class Task:
     objective: Objective
     crossfit: CrossFit
     progress: Progress = silent
+    frames: tuple[Frame, ...] = ()
 
     def read(self, blend: Blend, purpose: str) -> Iterator[Tile]:
         """Yield each tile's blended map, uint8 (h, w), and truth, bool (h, w)."""

@@ -16,13 +16,14 @@ from ensemble.statistics.metrics import METRICS, Objective
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
+from postproc.geo.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
-from postproc.study.fits import Task, fit_blends, fit_flat_steps, take_neutral
-from postproc.study.losses import Losses, apply_verdict
-from postproc.study.outlines import fit_outlines
-from postproc.study.verdict import StepVerdict, Verdict, add_step, judge_steps
+from postproc.tuning.fits import Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.tuning.losses import Losses, apply_verdict
+from postproc.tuning.outlines import fit_outlines
+from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
     from postproc.study.studies import Studies
@@ -166,6 +167,7 @@ def tune_pipeline(
     cross_fit: bool = True,
     studies: "Callable[[], Studies] | None" = None,
     progress: Progress = silent,
+    frames: Sequence[Frame] = (),
 ) -> Tuning:
     """Tune threshold, closing, opening, areas, blend weights and outlines; keep only the steps that pay.
 
@@ -185,6 +187,7 @@ def tune_pipeline(
         cross_fit: whether to judge on held-out groups; without it scores are in sample, and overstate.
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.
+        frames: where each tile lies; then outlines of tiles that touch are drawn together, as `submit` does.
 
     Returns:
         The tuning; `.pipeline` is what was kept, `str()` its table.
@@ -200,14 +203,14 @@ def tune_pipeline(
             "pixels and two members or more; leave it out"
         )
     pooled = tuple(pool_groups(list(samples.groups)))
-    task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress)
+    task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress, tuple(frames))
     blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
         return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS)
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)
     study = None
     if tune_weights:
-        from postproc.study.weights import find_blends  # brings Optuna
+        from postproc.tuning.weight_step import find_blends  # brings Optuna
 
         blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
@@ -219,7 +222,7 @@ def tune_pipeline(
 
 def tune_buildings(task: Task, blend: Blend, studies: "Callable[[], Studies] | None", trials: int) -> Tuning:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pipeline`."""
-    from postproc.study.building_steps import judge_buildings  # brings Optuna
+    from postproc.tuning.building_steps import judge_buildings  # brings Optuna
 
     verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials)
     return Tuning(task, verdict, apply_verdict(task, verdict), None, study)

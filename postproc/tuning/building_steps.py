@@ -15,10 +15,10 @@ from postproc.study.building_study import (
     make_pruner,
     read_setting,
 )
-from postproc.study.fits import Fit, Task
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
-from postproc.study.verdict import Verdict, judge_steps
+from postproc.tuning.fits import Fit, Task
+from postproc.tuning.verdict import Verdict, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
 SEARCHED = {

@@ -11,10 +11,10 @@ from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
-from postproc.study.fits import Task
-from postproc.study.outlines import count_outlines, list_pipelines
-from postproc.study.tuning import tune_pipeline
-from postproc.study.verdict import Verdict
+from postproc.tuning.fits import Task
+from postproc.tuning.outlines import count_outlines, list_pipelines
+from postproc.tuning.tuning import tune_pipeline
+from postproc.tuning.verdict import Verdict
 
 Tile = tuple[np.ndarray, np.ndarray]
 GROUPS = tuple(f"group {number // 2}" for number in range(20))

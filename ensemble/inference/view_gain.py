@@ -1,0 +1,143 @@
+"""What each view and each set of views gains on tiles that the networks did not see, and what it costs."""
+
+import itertools
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ensemble.inference.merging import see_views
+from ensemble.inference.networks import Network, load_network
+from ensemble.inference.views import SINGLE_VIEWS, VIEW_SETS, View
+from ensemble.mapfolder.raster import quantise
+from ensemble.statistics.counts import Counts, count_thresholds
+from ensemble.statistics.estimates import Gain, measure_gain
+from ensemble.statistics.metrics import best_threshold
+from members.common.progress import Progress, silent
+from members.common.tables import ResultTable
+from members.data.raster import read_pair
+from members.data.run import Run, RunRecord
+from members.data.tiles import Tile
+from members.training.spec import MemberSpec, read_spec
+
+Choices = Mapping[str, tuple[View, ...]]
+"""What is given as --tta -> the views that it stands for."""
+
+
+@dataclass(frozen=True)
+class ViewGain:
+    """What a choice of views gains over the image as it is, and what it costs.
+
+    Attributes:
+        tta: what to give as --tta.
+        views: how many.
+        seconds: of a tile, reading and writing left out.
+        iou: pooled, at the best threshold.
+        gain: over the image as it is.
+        counts: at that threshold.
+    """
+
+    tta: str
+    views: int
+    seconds: float
+    iou: float
+    gain: Gain
+    counts: Counts
+
+
+def measure_member(
+    run: Run, record: RunRecord, member: str, tiles: Sequence[Tile], progress: Progress = silent
+) -> list[ViewGain]:
+    """Measure one member, each fold's network on the tiles that it did not see."""
+    choices = list_choices(read_spec(run.fold(member, 0).spec_file))
+    folds = range(record.split.folds)
+    dealt = [(fold, tile) for fold in folds for tile in tiles if record.split.validates(tile.group, fold)]
+
+    def load() -> Iterator[tuple[Network, Tile]]:
+        for fold, own in itertools.groupby(dealt, key=lambda pair: pair[0]):
+            network = load_network(run.fold(member, fold).path)
+            for _, tile in own:
+                yield network, tile
+
+    return measure_choices(choices, progress(load(), member, len(dealt)), [tile.group for _, tile in dealt])
+
+
+def list_choices(spec: MemberSpec) -> Choices:
+    """List what is measured: the image as it is, with each single view beside it, and the sets, as far as supported."""
+    choices = {"none": VIEW_SETS["none"]} | {f"e,{view.name}": (View(), view) for view in SINGLE_VIEWS} | VIEW_SETS
+    return {name: views for name, views in choices.items() if all(view.is_supported(spec) for view in views)}
+
+
+def measure_choices(choices: Choices, tiles: Iterable[tuple[Network, Tile]], groups: Sequence[str]) -> list[ViewGain]:
+    """Look at every tile once in each view, and count what each choice of views makes of it.
+
+    Args:
+        choices: name -> views; the first is what the others are compared with.
+        tiles: each with the network to show it to.
+        groups: the group of each tile.
+    """
+    seconds = dict.fromkeys((view for views in choices.values() for view in views), 0.0)
+    columns = []
+    for network, tile in tiles:
+        image, truth = read_pair(tile)
+        seen = {}
+        for view in seconds:
+            began = time.perf_counter()
+            seen[view] = see_views([network], image[None], view)[0][0]
+            seconds[view] += time.perf_counter() - began
+        columns.append(count_choices(choices, seen, truth))
+    counts = Counts.from_tiles(groups, columns)
+    best = [take_best(counts[number]) for number in range(len(choices))]
+    return [
+        ViewGain(
+            tta=name,
+            views=len(views),
+            seconds=sum(seconds[view] for view in views) / len(groups),
+            iou=float(each.score("pooled_iou")),
+            gain=measure_gain(best[0], each, "pooled_iou"),
+            counts=each,
+        )
+        for (name, views), each in zip(choices.items(), best, strict=True)
+    ]
+
+
+def count_choices(choices: Choices, seen: Mapping[View, np.ndarray], truth: np.ndarray) -> dict[str, np.ndarray]:
+    """Count the maps that each choice makes of one tile, at every threshold: column -> int64 (choices, 255).
+
+    Args:
+        choices: name -> views.
+        seen: view -> probability, float32 (h, w).
+        truth: bool (h, w).
+    """
+    means = [np.asarray(sum(seen[view] for view in views) / len(views)) for views in choices.values()]
+    counted = [count_thresholds(quantise(mean), truth) for mean in means]
+    return {name: np.stack([each[name] for each in counted]) for name in counted[0]}
+
+
+def take_best(counts: Counts) -> Counts:
+    """Return the counts at the threshold of the highest pooled IoU."""
+    return counts[best_threshold(counts.score("pooled_iou")) - 1]
+
+
+def propose_choice(gains: Sequence[ViewGain]) -> ViewGain:
+    """Return the cheapest choice that the best one is not proven better than."""
+    best = max(gains, key=lambda each: each.iou)
+    near = [each for each in gains if not measure_gain(each.counts, best.counts, "pooled_iou").proven]
+    return min(near, key=lambda each: each.seconds)
+
+
+def tabulate_gains(member: str, gains: Sequence[ViewGain]) -> ResultTable:
+    """Return the table of one member, with the proposal below it."""
+    tiles, groups = gains[0].counts.tiles.sum(), len(gains[0].counts.groups)
+    rows = []
+    for each in gains:
+        interval = "" if each.gain.interval is None else "{:+.4f} .. {:+.4f}".format(*each.gain.interval)
+        cost = f"{each.seconds * 1000:.0f}"
+        rows.append((each.tta, str(each.views), cost, f"{each.iou:.4f}", f"{each.gain.value:+.4f}", interval))
+    return ResultTable(
+        f"{member}: pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
+        ("--tta", "views", "ms a tile", "IoU", "gain", "90% interval"),
+        rows,
+        [f"the cheapest within the noise of the best: --tta {propose_choice(gains).tta}"],
+    )

@@ -1,0 +1,86 @@
+"""What was chosen, applied to the tiles one at a time and plainly: its scores, and the true objects that it loses.
+
+The scores in tuned.json come from here, not from the search.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from ensemble.mapfolder.samples import Sample
+from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
+from postproc.pipeline.pipeline import Pipeline
+from postproc.search.counting import map_threads
+from postproc.tuning.fits import Task
+from postproc.tuning.units import Unit, list_units, read_units
+from postproc.tuning.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Losses:
+    """What the chosen pipelines do to the tiles.
+
+    Attributes:
+        default: counts of the neutral recipe on the blend that is written.
+        tuned: counts of the pipeline that is written.
+        cross_fitted: the same, each group's by the pipeline chosen without its fold; None without folds.
+        objects: how many objects the truth holds, 4-connected in each tile.
+        lost: step -> how many of them it leaves without a pixel of the mask that had one before.
+    """
+
+    default: Counts
+    tuned: Counts
+    cross_fitted: Counts | None
+    objects: int
+    lost: Mapping[str, int]
+
+    def find_share(self, step: str) -> float:
+        """Return the share of true objects that a step loses, 0 to 1."""
+        return self.lost[step] / self.objects
+
+
+def apply_verdict(task: Task, verdict: Verdict) -> Losses:
+    """Apply the verdict's pipelines, and those of its steps, to all tiles."""
+    _, index = index_groups(task.groups)
+    folds = task.crossfit.folds
+    final, *per_fold = verdict.kept.pipelines
+    default = Pipeline(final.blend)
+    pairs = {step.name: (step.rival.pipelines[0], step.fit.pipelines[0]) for step in verdict.steps}
+
+    def count(unit_and_tiles: tuple[Unit, list[Sample]]) -> list[tuple[TileCounts, np.ndarray]]:
+        """Count each tile of a unit: three masks, and true objects and those that steps lose, (1 + steps,)."""
+        unit, tiles = unit_and_tiles
+        drawn: dict[str, list[np.ndarray]] = {}
+
+        def draw(pipeline: Pipeline) -> list[np.ndarray]:
+            key = json.dumps(pipeline.describe())
+            if key not in drawn:
+                drawn[key] = unit.draw(pipeline, [pipeline.blend.mix(maps) for maps, _ in tiles])
+            return drawn[key]
+
+        counted: list[tuple[TileCounts, np.ndarray]] = []
+        for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):
+            chosen = final if folds is None else per_fold[folds[index[number]]]
+            masks = [draw(pipeline)[position] for pipeline in (default, final, chosen)]
+            columns = count_pixels(*np.array([((mask & truth).sum(), (mask | truth).sum()) for mask in masks]).T)
+            objects, labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=4)
+            losses = [
+                len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
+                for before, after in pairs.values()
+            ]
+            counted.append((columns, np.array([objects - 1, *losses])))
+        return counted
+
+    columns: dict[int, TileCounts] = {}
+    objects = np.zeros(1 + len(pairs), np.int64)
+    units = read_units(task, "applying what was chosen")
+    for unit, counted in zip(list_units(task), map_threads(count, units), strict=True):
+        for number, (own, losses) in zip(unit.numbers, counted, strict=True):
+            columns[number] = own
+            objects += losses
+    counts = Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
+    lost = dict(zip(pairs, objects[1:].tolist(), strict=True))
+    return Losses(counts[0], counts[1], counts[2] if folds is not None else None, int(objects[0]), lost)
