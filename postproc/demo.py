@@ -12,7 +12,7 @@ import typer
 from ensemble.predict import predict
 from ensemble.selection.blend import Blend, read_blend
 from ensemble.statistics.metrics import METRICS
-from members.common.console import print_table, stderr, stdout, warn
+from members.common.console import print_table, stderr, stdout, track, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.common.tables import ResultTable
@@ -76,7 +76,7 @@ def demo(
 def draw_scenes(folder: Path, count: int) -> Path:
     """Draw the demo's own data set, unless it is there."""
     stderr.print(f"drawing {count} aerial scenes with exact masks in {folder}", highlight=False)
-    write_scenes(folder, count)
+    write_scenes(folder, count, progress=track)
     return folder
 
 

@@ -42,6 +42,7 @@ def predict_maps(
             support none of the views.
 
     Example:
+        >>> from members.training.catalog import find_spec
         >>> network = Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / 255)  # sees buildings in red
         >>> image = np.zeros((3, 5, 3), np.uint8)
         >>> image[1:, 2:4, 0] = 200

@@ -2,7 +2,7 @@
 
 
 class InputError(ValueError):
-    """What the caller gave cannot be used.
+    """An error of the caller: what was given cannot be used.
 
     The message is one line: what was got and where, the rule it breaks, the cure. The command line prints
     it without a traceback and ends with exit code 2; whoever raises it has changed nothing on disk.

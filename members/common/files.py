@@ -13,7 +13,7 @@ from members.common.errors import InputError
 
 @contextlib.contextmanager
 def write_whole(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; move it into place on success, remove it on any failure.
+    """Yield a temporary path beside `path`; move it to `path` on success, remove it on any failure.
 
     The temporary file keeps the suffix of `path`, so libraries that choose a format by suffix do so, and
     begins with a dot, so folder listings that look for data skip it. A reader never sees half a file, and

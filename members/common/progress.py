@@ -7,7 +7,7 @@ Item = TypeVar("Item")
 
 
 class Progress(Protocol):
-    """What yields the items that it is given, in order, and may show how far their consumer is."""
+    """A function that yields the items that it is given, in order, and may show how far their consumer is."""
 
     def __call__(self, items: Iterable[Item], description: str, total: int, /) -> Iterable[Item]:
         """Return an iterable of `items`; `total` is their number, `description` what is done with them."""

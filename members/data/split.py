@@ -15,7 +15,7 @@ DRAWS = 200
 
 
 class Split(BaseModel):
-    """Which fold validates each group.
+    """A deal of groups to folds: which fold validates each group.
 
     With `folds` = 1 (hold-out) the groups of fold 0 validate and those of fold -1 always train; with K folds
     each group validates in exactly one of the folds 0..K-1 and trains in the others.

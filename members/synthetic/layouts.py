@@ -25,19 +25,19 @@ Size = tuple[float, float]
 
 def lay_scene(canvas: Canvas, style: Neighbourhood, rng: np.random.Generator) -> None:
     """Paint one tile of a neighbourhood whose look is `style`."""
-    whole = canvas.frame((0, 0), style.angle + rng.normal(0, 0.03), canvas.reach)
+    axes = canvas.frame((0, 0), style.angle + rng.normal(0, 0.03), canvas.reach)
     turf = np.clip(0.35 + 0.5 * canvas.relief + 0.3 * canvas.mottle, 0, 1)
     turf = turf * 0.6 if style.kind != "town" else 1 - turf * 0.5
-    ground = speckle(canvas, whole, style.grass, 0.05, 0.04)
-    ground += turf * (speckle(canvas, whole, style.soil, 0.05, 0.04) - ground)
-    canvas.paint(whole, np.ones(turf.shape, bool), ground)
+    ground = speckle(canvas, axes, style.grass, 0.05, 0.04)
+    ground += turf * (speckle(canvas, axes, style.soil, 0.05, 0.04) - ground)
+    canvas.paint(axes, np.ones(turf.shape, bool), ground)
     if style.kind == "rural":
-        lay_countryside(canvas, style, whole, rng)
+        lay_countryside(canvas, style, axes, rng)
     else:
-        lay_blocks(canvas, style, whole, rng)
+        lay_blocks(canvas, style, axes, rng)
 
 
-def lay_blocks(canvas: Canvas, style: Neighbourhood, whole: Frame, rng: np.random.Generator) -> None:
+def lay_blocks(canvas: Canvas, style: Neighbourhood, axes: Frame, rng: np.random.Generator) -> None:
     """Paint a grid of streets; between them two rows of plots, back to back, each with its house."""
     town = style.kind == "town"
     fill_plot = fill_town_plot if town else fill_suburb_plot
@@ -45,9 +45,9 @@ def lay_blocks(canvas: Canvas, style: Neighbourhood, whole: Frame, rng: np.rando
     depth = rng.uniform(13, 17) if town else rng.uniform(20, 25)
     block_length, block_depth = (52.0 if town else 90.0) + rng.uniform(-6, 10), 2 * depth + width + 3
     shift_along, shift_across = rng.uniform(0, block_length), rng.uniform(0, block_depth)
-    along = np.abs((whole.along - shift_along + block_length / 2) % block_length - block_length / 2)
-    across = np.abs((whole.across - shift_across + block_depth / 2) % block_depth - block_depth / 2)
-    paint_streets(canvas, whole, np.minimum(along, across), width, style.paved, style.road)
+    along = np.abs((axes.along - shift_along + block_length / 2) % block_length - block_length / 2)
+    across = np.abs((axes.across - shift_across + block_depth / 2) % block_depth - block_depth / 2)
+    paint_streets(canvas, axes, np.minimum(along, across), width, style.paved, style.road)
     corner = canvas.reach * np.sqrt(2)
     rows, columns = int(corner / block_depth) + 2, int(corner / block_length) + 2
     for row in range(-rows, rows):
@@ -60,26 +60,26 @@ def lay_blocks(canvas: Canvas, style: Neighbourhood, whole: Frame, rng: np.rando
                 while start < right - 5:
                     share = rng.uniform(10, 18) if town else rng.uniform(17, 23)
                     share = right - start if right - start - share < 7 else share
-                    middle = locate((0, 0), whole.angle, start + share / 2, kerb + facing * depth / 2)
+                    middle = locate((0, 0), axes.angle, start + share / 2, kerb + facing * depth / 2)
                     if max(map(abs, middle)) < canvas.reach + 6:
-                        turn = whole.angle + (0 if facing > 0 else np.pi)
+                        turn = axes.angle + (0 if facing > 0 else np.pi)
                         fill_plot(canvas, style, rng, middle, turn, (share, depth))
                     start += share
-    park_cars(canvas, rng, whole, (np.abs(across - width / 2 + 1.1) < 0.2) & (along > width))
+    park_cars(canvas, rng, axes, (np.abs(across - width / 2 + 1.1) < 0.2) & (along > width))
     for _ in range(int(rng.integers(3, 10) if town else rng.integers(5, 14))):
         spot = scatter(canvas, rng)
         paint_tree(canvas, rng, spot, rng.uniform(1.3, 3.2 if town else 3.6), style.leaves, style.palms)
 
 
-def park_cars(canvas: Canvas, rng: np.random.Generator, whole: Frame, kerbs: Inside) -> None:
+def park_cars(canvas: Canvas, rng: np.random.Generator, axes: Frame, kerbs: Inside) -> None:
     """Paint cars somewhere on `kerbs`, along the streets that run along the blocks."""
     points = np.argwhere(kerbs)
     if not len(points):
         return
     for pick in rng.integers(len(points), size=int(rng.integers(4, 14))):
         spot = tuple(points[pick])
-        centre = locate((0, 0), whole.angle, float(whole.along[spot]), float(whole.across[spot]))
-        paint_car(canvas, rng, centre, whole.angle + rng.normal(0, 0.04))
+        centre = locate((0, 0), axes.angle, float(axes.along[spot]), float(axes.across[spot]))
+        paint_car(canvas, rng, centre, axes.angle + rng.normal(0, 0.04))
 
 
 def scatter(canvas: Canvas, rng: np.random.Generator) -> Point:
@@ -170,22 +170,22 @@ def fill_suburb_plot(
         paint_tree(canvas, rng, spot, rng.uniform(1.2, 3.0), style.leaves, style.palms)
 
 
-def lay_countryside(canvas: Canvas, style: Neighbourhood, whole: Frame, rng: np.random.Generator) -> None:
+def lay_countryside(canvas: Canvas, style: Neighbourhood, axes: Frame, rng: np.random.Generator) -> None:
     """Paint fields in strips, a winding track, and beside it yards with a few buildings."""
     wide, deep = rng.uniform(22, 45), rng.uniform(22, 45)
-    column, row = np.floor(whole.along / wide).astype(int), np.floor(whole.across / deep).astype(int)
+    column, row = np.floor(axes.along / wide).astype(int), np.floor(axes.across / deep).astype(int)
     which = (column * 7 + row * 13) % 11
     crops = np.array([jitter(rng, CROPS[rng.integers(len(CROPS))], 0.12) for _ in range(11)], np.float32).T
-    furrows = 1 + 0.07 * np.sin(np.where(which % 2, whole.along, whole.across) * (2 * np.pi / 1.6))
+    furrows = 1 + 0.07 * np.sin(np.where(which % 2, axes.along, axes.across) * (2 * np.pi / 1.6))
     texture = furrows + 0.05 * canvas.grain + 0.05 * canvas.mottle + 0.05 * canvas.leaves
-    canvas.paint(whole, which > 4, texture * crops[:, which])
-    bend = rng.uniform(2, 6) * np.sin(whole.along / rng.uniform(14, 30) + rng.uniform(0, 6))
+    canvas.paint(axes, which > 4, texture * crops[:, which])
+    bend = rng.uniform(2, 6) * np.sin(axes.along / rng.uniform(14, 30) + rng.uniform(0, 6))
     shift = rng.uniform(-15, 15)
-    paint_streets(canvas, whole, np.abs(whole.across - shift - bend), rng.uniform(3.2, 4.6), False, style.soil)
+    paint_streets(canvas, axes, np.abs(axes.across - shift - bend), rng.uniform(3.2, 4.6), False, style.soil)
     for _ in range(int(rng.integers(1, 3))):
         along, side = rng.uniform(-0.9, 0.9) * canvas.reach, float(rng.choice([-1, 1]))
-        yard = locate((0, 0), whole.angle, along, shift + side * rng.uniform(16, 24))
-        lay_farm(canvas, style, rng, yard, whole.angle)
+        yard = locate((0, 0), axes.angle, along, shift + side * rng.uniform(16, 24))
+        lay_farm(canvas, style, rng, yard, axes.angle)
     for _ in range(int(rng.integers(6, 24))):
         paint_tree(canvas, rng, scatter(canvas, rng), rng.uniform(1.2, 4.5), style.leaves, style.palms)
 

@@ -49,7 +49,7 @@ PITCH: dict[Form, float] = {
 
 @dataclass(frozen=True)
 class Roof:
-    """What the builders of a neighbourhood choose: a shape, a material, its colour."""
+    """The choice of a neighbourhood's builders: a shape, a material, its colour."""
 
     form: Form
     material: Material

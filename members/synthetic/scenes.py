@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from members.common.errors import InputError
 from members.common.files import write_whole
+from members.common.progress import Progress, silent
 from members.synthetic.layouts import lay_scene
 from members.synthetic.painting import FINE, MARGIN, PIXEL, Canvas, as_planes
 from members.synthetic.styles import KINDS, Neighbourhood, draw_neighbourhood
@@ -113,12 +114,18 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
     return photograph(canvas, camera, rng), shrink_mask(crop(canvas.building))
 
 
-def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
+def write_scenes(folder: Path, count: int, seed: int = 42, progress: Progress = silent) -> None:
     """Write a data set of `count` drawn scenes: images/<id>.tif, masks/<id>.tif and groups.csv in `folder`.
 
     Images are uint8 RGB, masks uint8 with 255 = building, both TIFF of 256 x 256 pixels. groups.csv has the
     columns image_id, group (four tiles in a row share a neighbourhood) and kind (town, suburb, rural).
     It is written last, so a folder that has it is complete. Files of an earlier call are replaced.
+
+    Args:
+        folder: of the data set.
+        count: of the scenes.
+        seed: another one draws other scenes.
+        progress: what the scenes are drawn behind.
 
     Raises:
         InputError: `count` is not in 1..1,000,000, `seed` is negative, or `folder` holds other tiles.
@@ -131,7 +138,7 @@ def write_scenes(folder: Path, count: int, seed: int = 42) -> None:
             raise InputError(f"{path}: not one of the {count} scenes to draw; scenes need a folder of their own")
     (folder / "groups.csv").unlink(missing_ok=True)
     rows = []
-    for number in range(count):
+    for number in progress(range(count), "draw", count):
         scene_seed = seed * SCENE_SEEDS + number
         image, mask = draw_scene(scene_seed)
         image_id = f"scene_{number:04d}"

@@ -36,7 +36,7 @@ CROPS: tuple[Colour, ...] = ((0.34, 0.44, 0.20), (0.66, 0.60, 0.38), (0.46, 0.50
 
 @dataclass(frozen=True)
 class Neighbourhood:
-    """What the tiles of one group share; angles in radians, colours in 0..1."""
+    """The look that the tiles of one group share; angles in radians, colours in 0..1."""
 
     kind: Kind
     angle: float  # of the streets

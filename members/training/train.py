@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 
 def train(
-    members: Annotated[list[str], typer.Argument(help="Member scripts by name, as in members/NAME.py.")],
+    members: Annotated[
+        list[str],
+        typer.Argument(help="Member scripts by name, as in members/NAME.py; a script itself adds its own name."),
+    ],
     data: Annotated[Path, typer.Option(help="Data set: the competition's folders, or images/ and masks/.")],
     run: Annotated[Path, typer.Option(help="The run's folder; members of one run share data and split.")],
     epochs: Annotated[int | None, typer.Option(help="At most; default: the member's.")] = None,

@@ -69,3 +69,7 @@ def test_what_is_shown_works(section: str, tmp_path: Path) -> None:
     command = [sys.executable, "-c", program]
     run = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_every_kind_is_shown() -> None:
+    assert [name.split()[1] for name in SECTIONS] == ["member", "view", "step", "metric", "file"]

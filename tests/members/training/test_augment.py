@@ -6,15 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
 from members.training.augment import augment_tile, import_albumentations, pad_tile, paste_buildings
-from members.training.batches import draw_order
-from members.training.overview import GAP, draw_sheet
-from members.training.spec import MemberSpec
 
 POLICIES = ("none", "d4", "d4_photo", "strong")
 
@@ -106,18 +101,6 @@ def test_padding_reflects_at_bottom_and_right() -> None:
     assert pad_tile(tile, 0, 32) is tile
 
 
-@given(built_up=st.lists(st.booleans(), min_size=1, max_size=40), balance=st.floats(0.01, 1), epoch=st.integers(0, 9))
-def test_balance_gives_tiles_with_buildings_their_share(built_up: list[bool], balance: float, epoch: int) -> None:
-    order = draw_order(built_up, balance, (42, epoch))
-    assert len(order) == len(built_up)
-    assert sorted(draw_order(built_up, None, (42, epoch))) == list(range(len(built_up)))
-    if 0 < sum(built_up) < len(built_up):
-        assert sum(built_up[index] for index in order) == round(balance * len(built_up))
-        for kind in (True, False):
-            counts = [list(order).count(index) for index, built in enumerate(built_up) if built == kind]
-            assert max(counts) - min(counts) <= 1
-
-
 @pytest.mark.parametrize("before", [None, "0"])
 def test_importing_albumentations_leaves_the_environment_as_it_was(
     before: str | None, monkeypatch: pytest.MonkeyPatch
@@ -127,13 +110,6 @@ def test_importing_albumentations_leaves_the_environment_as_it_was(
         monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", before)
     assert import_albumentations().__name__ == "albumentations"
     assert os.environ.get("NO_ALBUMENTATIONS_UPDATE") == before
-
-
-def test_a_sheet_shows_tiles_with_outlines() -> None:
-    spec = MemberSpec(name="any", backbone="lite0", augment="d4", crop=64)
-    sheet = draw_sheet(spec, draw_blocks(), [0, 2], epochs=3)
-    assert sheet.shape == (2 * (64 + GAP), 4 * (64 + GAP), 3)
-    assert (sheet == (255, 0, 0)).all(axis=2).any()
 
 
 def test_real_tiles_under_the_strongest_policy(shared_data: Path) -> None:
