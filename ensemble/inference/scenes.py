@@ -137,8 +137,7 @@ def weigh_windows(length: int, starts: list[int], window: int, overlap: int, mar
     ]
 
 
-Span = tuple[slice, np.ndarray]
-"""A window along one axis, and how much it counts there, float32, one weight a pixel."""
+Span = tuple[slice, np.ndarray]  # a window along one axis, and its weights, float32, one a pixel
 
 
 def list_spans(length: int, multiple: int) -> list[Span]:

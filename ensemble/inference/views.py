@@ -8,7 +8,6 @@ A view is a combination of them, such as a quarter turn of a smaller image.
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -16,21 +15,15 @@ import cv2
 import numpy as np
 
 from members.common.errors import InputError
+from members.training.augment import SYMMETRIES
 from members.training.spec import MemberSpec
 
-SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "e": lambda image: image,
-    "h": lambda image: image[:, ::-1],
-    "v": lambda image: image[::-1],
-    "r180": lambda image: image[::-1, ::-1],
-    "r90": lambda image: np.rot90(image, 1),  # anticlockwise
-    "r270": lambda image: np.rot90(image, 3),
-    "t": lambda image: image.swapaxes(0, 1),
-    "hvt": lambda image: image[::-1, ::-1].swapaxes(0, 1),
-}
-"""The eight symmetries of the square; members are trained under the same, by the same names."""
 INVERSES = {"r90": "r270", "r270": "r90"}  # every other symmetry undoes itself
-SYMMETRY_SETS = {"none": ("e",), "flips": ("e", "h", "v", "r180"), "d4": tuple(SYMMETRIES)}
+SYMMETRY_SETS = {
+    "none": ("e",),
+    "flips": ("e", "h", "v", "r180"),
+    "d4": ("e", "h", "v", "r180", "r90", "r270", "t", "hvt"),
+}
 
 
 @dataclass(frozen=True)
@@ -75,7 +68,7 @@ class Symmetry(Transform):
 
     setting: str
     NEUTRAL = "e"
-    TRIED = tuple(SYMMETRIES)[1:]
+    TRIED = SYMMETRY_SETS["d4"][1:]
 
     @property
     def name(self) -> str:
@@ -215,7 +208,7 @@ VIEW_SETS: dict[str, tuple[View, ...]] = {
     **{name: tuple(View.of(Symmetry(each)) for each in names) for name, names in SYMMETRY_SETS.items()},
     "d4_scale": tuple(
         View.of(Symmetry(symmetry), Scale(scale))
-        for scale, symmetry in itertools.product((1.0, *Scale.TRIED), SYMMETRIES)
+        for scale, symmetry in itertools.product((1.0, *Scale.TRIED), SYMMETRY_SETS["d4"])
     ),
 }
 
@@ -242,11 +235,11 @@ def parse_view(name: str) -> View:
     """
     found = [transform for part in name.split("-") for family in FAMILIES if (transform := family.parse(part))]
     if len(found) != name.count("-") + 1 or len({type(each) for each in found}) < len(found):
-        words = [family.WORD for family in FAMILIES if issubclass(family, Factor)]
+        *words, last = [family.WORD for family in FAMILIES if issubclass(family, Factor)]
         raise InputError(
-            f"no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of {', '.join(SYMMETRIES)}, and "
-            f"{', '.join(words[:-1])} or {words[-1]} with a number from {Factor.LOWEST:g} to {Factor.HIGHEST:g}, "
-            "as in e,h,r90-scale0.75"
+            f"no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of "
+            f"{', '.join(view.name for view in VIEW_SETS['d4'])}, and {', '.join(words)} or {last} with a number from "
+            f"{Factor.LOWEST:g} to {Factor.HIGHEST:g}, as in e,h,r90-scale0.75"
         )
     return View.of(*found)
 
@@ -255,16 +248,3 @@ def name_views(views: tuple[View, ...]) -> str:
     """Return what `parse_views` takes for views: a set's name where they are one, or a list."""
     names = [name for name, those in VIEW_SETS.items() if those == views]
     return names[0] if names else ",".join(view.name for view in views)
-
-
-def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
-    """Return the views that a member was trained to support.
-
-    Raises:
-        InputError: there is none.
-    """
-    supported = tuple(view for view in views if view.is_supported(spec))
-    if not supported:
-        names = ", ".join(view.name for view in views)
-        raise InputError(f"{spec.name}: not trained to support any of the views {names}; give others")
-    return supported

@@ -11,17 +11,17 @@ import numpy as np
 
 from members.data.raster import Pair
 
-SYMMETRIES: tuple[Callable[[np.ndarray], np.ndarray], ...] = (
-    lambda pixels: pixels,
-    lambda pixels: np.rot90(pixels),
-    lambda pixels: np.rot90(pixels, 2),
-    lambda pixels: np.rot90(pixels, 3),
-    lambda pixels: pixels[::-1],
-    lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    lambda pixels: pixels[:, ::-1],
-    lambda pixels: pixels.swapaxes(0, 1),
-)
-"""The eight symmetries of the square, of (h, w) or (h, w, c)."""
+SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "e": lambda pixels: pixels,
+    "r90": lambda pixels: np.rot90(pixels),  # anticlockwise
+    "r180": lambda pixels: np.rot90(pixels, 2),
+    "r270": lambda pixels: np.rot90(pixels, 3),
+    "v": lambda pixels: pixels[::-1],
+    "hvt": lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    "h": lambda pixels: pixels[:, ::-1],
+    "t": lambda pixels: pixels.swapaxes(0, 1),
+}
+"""The eight symmetries of the square, of (h, w) or (h, w, c), by the names of the views."""
 PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
 
@@ -108,7 +108,7 @@ def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: 
     image, mask = image[window], mask[window]
     if policy == "none":
         return image, mask
-    turn = SYMMETRIES[rng.integers(len(SYMMETRIES))]
+    turn = list(SYMMETRIES.values())[rng.integers(len(SYMMETRIES))]
     return turn(image), turn(mask)
 
 
