@@ -19,6 +19,7 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
+from members.training.train import TrainingSet
 
 RoofStack = Callable[..., Outcome]
 
@@ -204,8 +205,8 @@ def test_grey_and_alpha_are_warnings(
 ) -> None:
     taken: dict[str, Any] = {}
 
-    def take(specs: list, tiles: list, pairs: list, *_: object) -> None:
-        taken.update({tile.image_id: image for tile, (image, _) in zip(tiles, pairs, strict=True)})
+    def take(specs: object, data: TrainingSet, *_: object) -> None:
+        taken.update({tile.image_id: image for tile, (image, _) in zip(data.tiles, data.pairs, strict=True)})
 
     monkeypatch.setattr("members.training.train.fit_members", take)
     replace(data_set / "images/tile3.tif", RGB[..., 1])

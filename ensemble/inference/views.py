@@ -19,11 +19,7 @@ from members.training.augment import SYMMETRIES
 from members.training.spec import MemberSpec
 
 INVERSES = {"r90": "r270", "r270": "r90"}  # every other symmetry undoes itself
-SYMMETRY_SETS = {
-    "none": ("e",),
-    "flips": ("e", "h", "v", "r180"),
-    "d4": ("e", "h", "v", "r180", "r90", "r270", "t", "hvt"),
-}
+SYMMETRY_SETS = {"none": ("e",), "flips": ("e", "h", "v", "r180"), "d4": tuple(SYMMETRIES)}
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class Symmetry(Transform):
 
     setting: str
     NEUTRAL = "e"
-    TRIED = SYMMETRY_SETS["d4"][1:]
+    TRIED = tuple(SYMMETRIES)[1:]
 
     @property
     def name(self) -> str:
@@ -208,7 +204,7 @@ VIEW_SETS: dict[str, tuple[View, ...]] = {
     **{name: tuple(View.of(Symmetry(each)) for each in names) for name, names in SYMMETRY_SETS.items()},
     "d4_scale": tuple(
         View.of(Symmetry(symmetry), Scale(scale))
-        for scale, symmetry in itertools.product((1.0, *Scale.TRIED), SYMMETRY_SETS["d4"])
+        for scale, symmetry in itertools.product((1.0, *Scale.TRIED), SYMMETRIES)
     ),
 }
 
@@ -235,11 +231,11 @@ def parse_view(name: str) -> View:
     """
     found = [transform for part in name.split("-") for family in FAMILIES if (transform := family.parse(part))]
     if len(found) != name.count("-") + 1 or len({type(each) for each in found}) < len(found):
-        *words, last = [family.WORD for family in FAMILIES if issubclass(family, Factor)]
+        words = [family.WORD for family in FAMILIES if issubclass(family, Factor)]
         raise InputError(
-            f"no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of "
-            f"{', '.join(view.name for view in VIEW_SETS['d4'])}, and {', '.join(words)} or {last} with a number from "
-            f"{Factor.LOWEST:g} to {Factor.HIGHEST:g}, as in e,h,r90-scale0.75"
+            f"no view {name!r}; there are the sets {', '.join(VIEW_SETS)}, or a list of {', '.join(SYMMETRIES)}, and "
+            f"{', '.join(words[:-1])} or {words[-1]} with a number from {Factor.LOWEST:g} to {Factor.HIGHEST:g}, "
+            "as in e,h,r90-scale0.75"
         )
     return View.of(*found)
 

@@ -12,16 +12,18 @@ import numpy as np
 from members.data.raster import Pair
 
 SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
-    "e": lambda pixels: pixels,
-    "r90": lambda pixels: np.rot90(pixels),  # anticlockwise
-    "r180": lambda pixels: np.rot90(pixels, 2),
-    "r270": lambda pixels: np.rot90(pixels, 3),
-    "v": lambda pixels: pixels[::-1],
-    "hvt": lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    "h": lambda pixels: pixels[:, ::-1],
-    "t": lambda pixels: pixels.swapaxes(0, 1),
+    "e": lambda image: image,
+    "h": lambda image: image[:, ::-1],
+    "v": lambda image: image[::-1],
+    "r180": lambda image: image[::-1, ::-1],
+    "r90": lambda image: np.rot90(image, 1),  # anticlockwise
+    "r270": lambda image: np.rot90(image, 3),
+    "t": lambda image: image.swapaxes(0, 1),
+    "hvt": lambda image: image[::-1, ::-1].swapaxes(0, 1),
 }
-"""The eight symmetries of the square, of (h, w) or (h, w, c), by the names of the views."""
+"""The eight symmetries of the square, of (h, w) or (h, w, c), named as albumentations names them."""
+DRAWN = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
+"""The symmetries in the order that a draw picks from."""
 PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
 
@@ -108,7 +110,7 @@ def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: 
     image, mask = image[window], mask[window]
     if policy == "none":
         return image, mask
-    turn = list(SYMMETRIES.values())[rng.integers(len(SYMMETRIES))]
+    turn = SYMMETRIES[DRAWN[rng.integers(len(DRAWN))]]
     return turn(image), turn(mask)
 
 

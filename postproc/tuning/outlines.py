@@ -1,5 +1,6 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -15,7 +16,7 @@ from postproc.scoring.boundary import find_band
 from postproc.search.counting import map_threads
 from postproc.search.grid import Choice
 from postproc.tuning.fits import Fit, Task
-from postproc.tuning.units import Unit, list_units, read_units
+from postproc.tuning.units import Unit, read_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
@@ -51,22 +52,27 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
 def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
     pipelines = list_pipelines(base)
+    counted: list[list[TileCounts]] = [[] for _ in task.groups]
 
-    def count(unit_and_tiles: tuple[Unit, list[Sample]]) -> list[TileCounts]:
+    def list_work() -> Iterator[tuple[Unit, list[Sample], list[np.ndarray], Pipeline]]:
+        """Yield every setting for every unit, so that a large unit keeps all threads busy."""
+        for unit, tiles in read_units(task, f"outlines, {len(pipelines)} settings"):
+            values = [base.blend.mix(maps) for maps, _ in tiles]
+            for pipeline in pipelines:
+                yield unit, tiles, values, pipeline
+
+    def count(work: tuple[Unit, list[Sample], list[np.ndarray], Pipeline]) -> list[tuple[int, TileCounts]]:
         """Count each tile of a unit."""
-        unit, tiles = unit_and_tiles
-        values = [base.blend.mix(maps) for maps, _ in tiles]
-        counted: list[list[TileCounts]] = [[] for _ in tiles]
-        for pipeline in pipelines:
-            for (_, truth), mask, own in zip(tiles, unit.draw(pipeline, values), counted, strict=True):
-                own.append(count_mask(mask, truth, task.objective))
-        return [{name: np.array([one[name] for one in own]) for name in own[0]} for own in counted]
+        unit, tiles, values, pipeline = work
+        masks = unit.draw(pipeline, values)
+        found = [count_mask(mask, truth, task.objective) for mask, (_, truth) in zip(masks, tiles, strict=True)]
+        return list(zip(unit.numbers, found, strict=True))
 
-    columns: dict[int, TileCounts] = {}
-    units = read_units(task, f"outlines, {len(pipelines)} settings")
-    for unit, counted in zip(list_units(task), map_threads(count, units), strict=True):
-        columns |= dict(zip(unit.numbers, counted, strict=True))
-    return Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
+    for found in map_threads(count, list_work()):
+        for number, columns in found:
+            counted[number].append(columns)
+    joined = ({name: np.array([each[name] for each in own]) for name in own[0]} for own in counted)
+    return Counts.from_tiles(task.groups, joined)
 
 
 def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> TileCounts:
