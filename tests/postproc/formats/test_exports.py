@@ -33,7 +33,8 @@ def draw_town() -> np.ndarray:
     mask = rasterize_outlines([affinity.rotate(house, 25) for house in houses], (2 * SIDE, 2 * SIDE))
     noise = ndimage.gaussian_filter(np.random.default_rng(4).standard_normal(mask.shape), 1.5)
     blend = np.clip(ndimage.gaussian_filter(mask * 1.0, 1.5) + 0.5 * noise, 0, 1)
-    return np.rint(255 * blend).astype(np.uint8)
+    town: np.ndarray = np.rint(255 * blend).astype(np.uint8)
+    return town
 
 
 TOWN = draw_town()

@@ -1,4 +1,4 @@
-"""Vector files of buildings: read into pixels, placed on the map, written and read back."""
+"""Vector files of buildings: read into pixels, written and read back."""
 
 import json
 import warnings
@@ -44,7 +44,7 @@ def write_layer(
     return path
 
 
-def place(*outlines: Polygon) -> list[Polygon]:
+def to_map(*outlines: Polygon) -> list[Polygon]:
     """Outlines in pixels of `FRAME` as map coordinates."""
     return list(move_outlines(np.array(outlines), GRID))
 
@@ -61,7 +61,7 @@ def same(found: list[Polygon], expected: list[Polygon], tolerance: float = 1e-6)
 @pytest.mark.parametrize("name", ["a.geojson", "a.gpkg", "a.parquet", "a.shp", "a.fgb"])
 @pytest.mark.parametrize("crs", ["EPSG:4326", UTM, "EPSG:3857"])
 def test_every_format_and_crs_comes_out_in_pixels(tmp_path: Path, name: str, crs: str) -> None:
-    outlines = geopandas.GeoSeries(place(HOUSE, box(14, 1, 18, 4)), crs=UTM)
+    outlines = geopandas.GeoSeries(to_map(HOUSE, box(14, 1, 18, 4)), crs=UTM)
     path = write_layer(tmp_path / name, list(outlines.to_crs(crs)), crs)
     found = read_outlines(path, {"roof": FRAME})
     assert list(found) == ["roof"]
@@ -71,7 +71,7 @@ def test_every_format_and_crs_comes_out_in_pixels(tmp_path: Path, name: str, crs
 def test_outlines_go_to_every_image_that_they_lie_in(tmp_path: Path) -> None:
     right = Frame("right", (20, 10), UTM, GRID * Affine.translation(30, 0))
     west = Frame("west", (20, 30), "EPSG:32644", Affine(0.5, 0, 0, 0, -0.5, 0))
-    path = write_layer(tmp_path / "a.gpkg", place(box(25, 1, 34, 4), box(1, 1, 3, 3), box(30, 8, 35, 9)), UTM)
+    path = write_layer(tmp_path / "a.gpkg", to_map(box(25, 1, 34, 4), box(1, 1, 3, 3), box(30, 8, 35, 9)), UTM)
     found = read_outlines(path, {"roof": FRAME, "right": right, "west": west})
     assert same(found["roof"], [box(25, 1, 30, 4), box(1, 1, 3, 3)])
     assert same(found["right"], [box(0, 1, 4, 4), box(0, 8, 5, 9)])
@@ -84,7 +84,7 @@ def test_bad_rings_are_mended_and_multipolygons_split(tmp_path: Path) -> None:
     parts = MultiPolygon([box(1, 10, 3, 12), box(5, 10, 7, 12)])
     collapsed = Polygon([(1, 1), (2, 2), (1, 1)])
     high = Polygon([(20, 1, 7), (22, 1, 7), (22, 3, 7), (20, 3, 7)])
-    outlines = [*place(bow_tie, spike, parts, collapsed, high), None, Polygon()]
+    outlines = [*to_map(bow_tie, spike, parts, collapsed, high), None, Polygon()]
     path = write_layer(tmp_path / "a.gpkg", outlines, UTM)
     found = read_outlines(path, {"roof": FRAME})["roof"]
     triangles = [Polygon([(1, 1), (3, 3), (1, 5)]), Polygon([(5, 1), (3, 3), (5, 5)])]
@@ -107,7 +107,7 @@ def test_confidences_stay_with_their_outlines(tmp_path: Path, crs: str | None) -
     """Also where one lies outside of the image, one is of two parts, and one reaches over the border."""
     parts = MultiPolygon([box(1, 15, 3, 17), box(5, 15, 7, 17)])
     pixels = [box(90, 1, 94, 4), parts, box(28, 1, 34, 4), HOUSE]
-    outlines, frame = (place(*pixels), FRAME) if crs else (pixels, BARE)
+    outlines, frame = (to_map(*pixels), FRAME) if crs else (pixels, BARE)
     ids = [frame.image_id] * 4
     path = write_layer(tmp_path / "a.gpkg", outlines, crs, confidence=[0.9, 0.25, 0.5, 0.75], image_id=ids)
     found, confidences = read_detections(path, {frame.image_id: frame})[frame.image_id]
@@ -142,11 +142,11 @@ def test_numbers_are_ids_too(tmp_path: Path) -> None:
 
 
 def test_layer_of_several_is_called_buildings(tmp_path: Path) -> None:
-    path = write_layer(tmp_path / "a.gpkg", place(box(0, 0, 9, 9)), UTM, "roads")
-    write_layer(path, place(HOUSE), UTM, "paths")
+    path = write_layer(tmp_path / "a.gpkg", to_map(box(0, 0, 9, 9)), UTM, "roads")
+    write_layer(path, to_map(HOUSE), UTM, "paths")
     with pytest.raises(InputError, match="layers roads, paths; keep one, or name the right one buildings"):
         read_outlines(path, {"roof": FRAME})
-    write_layer(path, place(HOUSE), UTM, "buildings")
+    write_layer(path, to_map(HOUSE), UTM, "buildings")
     assert same(read_outlines(path, {"roof": FRAME})["roof"], [HOUSE])
 
 
@@ -172,7 +172,7 @@ def test_what_cannot_be_placed_is_refused(
 
 
 def test_map_coordinates_need_every_image_georeferenced(tmp_path: Path) -> None:
-    path = write_layer(tmp_path / "a.gpkg", place(HOUSE), UTM)
+    path = write_layer(tmp_path / "a.gpkg", to_map(HOUSE), UTM)
     with pytest.raises(InputError, match="image bare has no georeferencing"):
         read_outlines(path, {"roof": FRAME, "bare": BARE})
 
