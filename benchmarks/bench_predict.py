@@ -1,6 +1,6 @@
 """Predict with d4: what it takes beyond the network's own forward passes.
 
-`overhead` is the wall time of a whole predict (reading, views, merging, claims, writing GeoTIFFs) over the time that is
+`overhead` is the wall time of a whole predict (reading, views, merging, locks, writing GeoTIFFs) over the time that is
 spent inside the network's forward passes on the same batches, in the same run, so that other programs on the machine
 disturb both alike. The other side is the plain way: eight passes over all images in the style of ttach, each image
 turned, predicted, turned back and kept, the mean taken at the end; on the same network and batch size.
@@ -22,15 +22,18 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from ensemble.inference.jobs import BATCH, Job, make_maps
-from ensemble.inference.locks import Claims
-from ensemble.inference.views import VIEW_SETS, Predict
+from ensemble.inference.jobs import Job, make_maps
+from ensemble.inference.locks import Locks
+from ensemble.inference.networks import Network, trace_sizes
+from ensemble.inference.scenes import BATCH
+from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
 from members.training.networks.backend import choose_backend
 
+Forward = Callable[[np.ndarray], np.ndarray]
 TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
     (
         lambda batch, turns=turns, flip=flip: np.rot90(batch[:, :, ::-1] if flip else batch, turns, (1, 2)),
@@ -44,7 +47,7 @@ TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.
 class Timed:
     """A network's forward pass that adds up the time it takes."""
 
-    def __init__(self, predict: Predict) -> None:
+    def __init__(self, predict: Forward) -> None:
         self.predict, self.seconds, self.calls = predict, 0.0, 0
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
@@ -55,7 +58,7 @@ class Timed:
         return seen
 
 
-def predict_in_passes(predict: Predict, tiles: Sequence[Tile], folder: Path) -> None:
+def predict_in_passes(predict: Forward, tiles: Sequence[Tile], folder: Path) -> None:
     """Eight passes over all images, then the mean of what was kept."""
     kept: dict[str, list[np.ndarray]] = {tile.image_id: [] for tile in tiles}
     for turn, back in TURNS:
@@ -95,7 +98,7 @@ def bench(
     from members.training.networks.network import build_network
 
     spec = find_spec(member)
-    network = build_network(spec).predict_on_batch
+    network = trace_sizes(build_network(spec))
     chosen = list_tiles(data / "hot_buildings", "test")[:tiles]
     network(np.zeros((BATCH, 256, 256, 3), np.float32))  # traces the graph
     with tempfile.TemporaryDirectory() as folder:
@@ -104,7 +107,7 @@ def bench(
         job = Job((), (), ours, None, VIEW_SETS["d4"], "mean", spec.size_multiple, tuple(t.image_id for t in chosen))
         timed = Timed(network)
         start = time.perf_counter()
-        made = len(list(make_maps(job, [timed], chosen, Claims(ours, job.image_ids))))
+        made = len(list(make_maps(job, [Network(spec, timed)], chosen, Locks(ours, job.image_ids))))
         seconds = time.perf_counter() - start
         start = time.perf_counter()
         predict_in_passes(network, chosen, passes)

@@ -68,9 +68,9 @@ def import_command(
     run that is made here takes your word for that: its part valid is all tiles of --data, and blend, tune, score and
     submit work on it without any training.
     """
-    place = Run(run)
-    if not member.replace("_", "").isalnum() or member in place.list_members():
+    taker = Run(run)
+    if not member.replace("_", "").isalnum() or member in taker.list_members():
         raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")
-    count = import_maps(find_target(place, data, group_by), part, member, source, track)
-    place.log_command()
-    stdout.print(f"{count} maps of {part} imported: {place.map_folder(part, member)}")
+    count = import_maps(find_target(taker, data, group_by), part, member, source, track)
+    taker.log_command()
+    stdout.print(f"{count} maps of {part} imported: {taker.map_folder(part, member)}")

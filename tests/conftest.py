@@ -107,15 +107,22 @@ def hash_folder(folder: Path) -> dict[str, str]:
     }
 
 
-# The eight symmetries of an image and how to get back, in NumPy's words alone.
-SYMMETRIES: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
-    (
-        lambda image, turns=turns, flip=flip: np.rot90(image[:, ::-1] if flip else image, turns),
-        lambda image, turns=turns, flip=flip: np.rot90(image, -turns)[:, :: -1 if flip else 1],
-    )
-    for turns in range(4)
-    for flip in (False, True)
-]
+Turn = Callable[[np.ndarray], np.ndarray]
+
+
+def pair_turns(turns: int, flip: bool) -> tuple[Turn, Turn]:
+    """Give a symmetry of an image and how to get back, in NumPy's words alone."""
+
+    def turn(image: np.ndarray) -> np.ndarray:
+        return np.rot90(image[:, ::-1] if flip else image, turns)
+
+    def undo(image: np.ndarray) -> np.ndarray:
+        return np.rot90(image, -turns)[:, :: -1 if flip else 1]
+
+    return turn, undo
+
+
+SYMMETRIES = [pair_turns(turns, flip) for turns in range(4) for flip in (False, True)]
 
 
 def draw_stack(*shape: int) -> np.ndarray:

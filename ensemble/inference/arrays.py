@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 
-from ensemble.inference.merging import MERGES, merge_views
+from ensemble.inference.merging import MERGES, choose_views, merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.scenes import BATCH, WINDOW, ArrayScene, StackPredictor, predict_scene
-from ensemble.inference.views import choose_views, parse_views
+from ensemble.inference.views import parse_views
 from ensemble.mapfolder.raster import quantise
 from members.common.errors import InputError
 from members.common.progress import Progress, silent

@@ -1,6 +1,7 @@
 """The work of predicting: one member's maps of some images, in this process or in another."""
 
 import contextlib
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,13 +9,22 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from ensemble.inference.blocks import Blocks
 from ensemble.inference.locks import Locks
 from ensemble.inference.merging import merge_views
 from ensemble.inference.networks import Network
-from ensemble.inference.scenes import BATCH, WINDOW, Scene, StackPredictor, list_blocks, open_scene, predict_scene
+from ensemble.inference.scenes import (
+    BATCH,
+    WINDOW,
+    Block,
+    Scene,
+    StackPredictor,
+    list_blocks,
+    open_scene,
+    predict_scene,
+)
 from ensemble.inference.views import View
-from ensemble.mapfolder.raster import map_path, open_map, quantise, write_map
+from ensemble.mapfolder.raster import map_path, open_map, quantise, refuse_disk, write_map
+from members.common.files import write_whole
 from members.data.tiles import Tile
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -103,6 +113,48 @@ def write_values(job: Job, tile: Tile, values: np.ndarray) -> None:
     if job.std:
         write_map(map_path(job.std, tile.image_id), quantise(values[1]), tile.image)
     write_map(map_path(job.target, tile.image_id), quantise(values[0]), tile.image)
+
+
+class Blocks:
+    """The finished blocks of one large image, a file each, from which a stopped prediction goes on.
+
+    None is half-written, and the map is put together from all.
+
+    Args:
+        folder: where they are; it need not exist. Its name begins with a dot, so that nobody takes it for maps.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, block: Block) -> Path:
+        """Return the path of a block, there or not."""
+        rows, columns = block
+        return self.folder / f"{rows.start}-{rows.stop}-{columns.start}-{columns.stop}.npy"
+
+    def has(self, block: Block) -> bool:
+        """Tell whether a block is there."""
+        return self.find(block).is_file()
+
+    def write(self, block: Block, values: np.ndarray) -> None:
+        """Write a block's values, uint8 (channels, h, w).
+
+        Raises:
+            InputError: the disk is full, or refuses for another reason.
+        """
+        try:
+            with write_whole(self.find(block)) as temporary:
+                np.save(temporary, values)
+        except OSError as error:
+            raise refuse_disk(self.find(block), error) from None
+
+    def read(self, block: Block) -> np.ndarray:
+        """Read the values of a block that is there, uint8 (channels, h, w)."""
+        return np.load(self.find(block), allow_pickle=False)
+
+    def remove(self) -> None:
+        """Drop all blocks, once their map is there."""
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:

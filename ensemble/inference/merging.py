@@ -8,7 +8,9 @@ import numpy as np
 
 from ensemble.inference.networks import Network
 from ensemble.inference.views import View
+from members.common.errors import InputError
 from members.training.augment import pad_tile
+from members.training.spec import MemberSpec
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,19 @@ MERGES: dict[str, Merge] = {
     "min": Merge(np.inf, lambda p: p, np.minimum, lambda total, count: total),
 }
 """mean; gmean, the geometric mean; power, the mean of squares, rooted; max; min."""
+
+
+def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
+    """Return the views that a member was trained to support.
+
+    Raises:
+        InputError: there is none.
+    """
+    supported = tuple(view for view in views if view.is_supported(spec))
+    if not supported:
+        names = ", ".join(view.name for view in views)
+        raise InputError(f"{spec.name}: not trained to support any of the views {names}; give others")
+    return supported
 
 
 def see_views(networks: Sequence[Network], stack: np.ndarray, view: View) -> list[np.ndarray]:

@@ -98,7 +98,7 @@ def open_scene(path: Path) -> Iterator[RasterScene]:
 
 
 def place_windows(length: int, window: int, overlap: int, multiple: int) -> list[int]:
-    """Return starts of windows along one axis, evenly spread, overlapping by at least `overlap`.
+    """Return starts of windows along one axis, evenly distributed, overlapping by at least `overlap`.
 
     Starts are multiples of `multiple`, so that a network that halves its input sees each pixel at the same position
     of its grid in every window. The last window may reach over the end, by less than `multiple`.
@@ -137,8 +137,7 @@ def weigh_windows(length: int, starts: list[int], window: int, overlap: int, mar
     ]
 
 
-Span = tuple[slice, np.ndarray]
-"""A window along one axis, and how much it counts there, float32, one weight a pixel."""
+Span = tuple[slice, np.ndarray]  # a window along one axis, and its weights, float32, one a pixel
 
 
 def list_spans(length: int, multiple: int) -> list[Span]:

@@ -6,19 +6,22 @@ import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
-from ensemble.inference.cluster import run_on_cluster
 from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
 from ensemble.inference.networks import Load, load_network, load_networks
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.tasks import Task
 from ensemble.mapfolder.manifest import prepare_folder
+from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.data.tiles import Tile
 
 WAIT = 0.2
 """Seconds between looks at images that another process has locked."""
+PATIENCE = 10
+"""Seconds to wait for a cluster's scheduler to answer."""
 Make = Callable[[Job, tuple[Tile, ...]], Iterable[str]]
 
 
@@ -84,6 +87,44 @@ def make_left(task: Task, left: Sequence[str], make: Make) -> Iterator[bool]:
             yield False
         if left:  # another process is at them; if it dies they are done here
             time.sleep(WAIT)
+
+
+def run_on_cluster(
+    scheduler: str, work: Callable[..., list[str]], job: Any, chunks: Sequence[Any], *rest: Any
+) -> Iterator[str]:
+    """Yield what `work(job, chunk, *rest)` returns for every chunk, as the workers get done.
+
+    Dask gives the chunk of a worker that died to another; doing `work` twice must do no harm.
+
+    Args:
+        scheduler: its address, such as tcp://127.0.0.1:8786.
+        work: what the workers call; all its arguments can be pickled.
+        job: the same for every chunk.
+        chunks: one for each call.
+        rest: further arguments of every call.
+
+    Raises:
+        InputError: Dask is not installed, no scheduler answers, it has no workers, or one chunk kills every worker.
+    """
+    try:
+        from distributed import Client, KilledWorker, as_completed
+    except ImportError:
+        raise InputError("--scheduler: Dask is not installed; pip install 'roofstack[cluster]'") from None
+    try:
+        client = Client(scheduler, timeout=PATIENCE)
+    except (OSError, ValueError) as error:
+        raise InputError(f"--scheduler {scheduler}: no Dask scheduler answers there ({error}); start one") from None
+    with client:
+        if not client.scheduler_info()["workers"]:
+            raise InputError(f"--scheduler {scheduler}: it has no workers; start some: dask worker {scheduler}")
+        futures = [client.submit(work, job, chunk, *rest, pure=False) for chunk in chunks]
+        try:
+            for future in as_completed(futures):
+                yield from future.result()
+        except KilledWorker as error:
+            raise InputError(
+                f"--scheduler {scheduler}: workers keep dying ({error}); give them more memory, or see their logs"
+            ) from None
 
 
 def cut_chunks(job: Job, tiles: Sequence[Tile]) -> list[list[Tile]]:

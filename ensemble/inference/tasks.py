@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ensemble.inference.jobs import Job
-from ensemble.inference.views import View, choose_views, name_views
+from ensemble.inference.merging import choose_views
+from ensemble.inference.views import View, name_views
 from ensemble.mapfolder.manifest import Manifest, find_manifest, hash_file, plan_maps
 from members.common.errors import InputError
 from members.data.run import Run, RunRecord

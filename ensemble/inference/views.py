@@ -8,7 +8,6 @@ A view is a combination of them, such as a quarter turn of a smaller image.
 import itertools
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -245,16 +244,3 @@ def name_views(views: tuple[View, ...]) -> str:
     """Return what `parse_views` takes for views: a set's name where they are one, or a list."""
     names = [name for name, those in VIEW_SETS.items() if those == views]
     return names[0] if names else ",".join(view.name for view in views)
-
-
-def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
-    """Return the views that a member was trained to support.
-
-    Raises:
-        InputError: there is none.
-    """
-    supported = tuple(view for view in views if view.is_supported(spec))
-    if not supported:
-        names = ", ".join(view.name for view in views)
-        raise InputError(f"{spec.name}: not trained to support any of the views {names}; give others")
-    return supported

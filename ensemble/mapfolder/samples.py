@@ -1,6 +1,6 @@
 """What is tuned and scored on: every tile's maps, one a member, and its truth; from arrays, or from a run's folders."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -52,7 +52,7 @@ class ArraySamples:
     """
 
     def __init__(
-        self, maps: Mapping[str, Sequence[np.ndarray]], truths: Sequence[np.ndarray], groups: Sequence[object]
+        self, maps: Mapping[str, Iterable[np.ndarray]], truths: Iterable[np.ndarray], groups: Iterable[object]
     ) -> None:
         if not maps:
             raise InputError("maps: no member; give a mapping of member to its maps, one a tile")

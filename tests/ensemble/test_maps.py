@@ -1,5 +1,6 @@
 """Checking folders of maps, and importing those of other programs."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,6 @@ import rasterio
 from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
 
 from ensemble.mapfolder import foreign as module
-from ensemble.mapfolder.foreign import read_foreign
 from ensemble.mapfolder.manifest import read_manifest, read_manifests
 from ensemble.mapfolder.raster import map_path, read_map, write_map
 from ensemble.selection.blend import Blend, read_blend
@@ -18,6 +18,7 @@ from members.common.errors import InputError
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
+from postproc.formats.submission import read_submission
 
 RoofStack = Callable[..., Outcome]
 VALUES = np.random.default_rng(0).random((64, 48), np.float32)
@@ -133,12 +134,6 @@ def test_files_that_are_missing_or_damaged(roofstack: RoofStack, run: Run, forei
     assert hash_folder(run.path) == before
 
 
-def test_pickles_are_not_opened(tmp_path: Path) -> None:
-    np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"a.npy: not a readable array \(.*allow_pickle=False"):
-        read_foreign(tmp_path / "a.npy", (64, 48))
-
-
 def test_checking_finds_what_is_wrong(roofstack: RoofStack, run: Run, foreign: Path) -> None:
     take_in(roofstack, run, foreign)
     take_in(roofstack, run, foreign, "other")
@@ -156,3 +151,92 @@ def test_checking_finds_what_is_wrong(roofstack: RoofStack, run: Run, foreign: P
     assert f"{folder}: not the split of other's maps; predict or import both again in one run" in lines
     assert lines[-1] == "8 maps of other, theirs: 4 problem(s)"
     assert roofstack("maps", "check", run.path / "nothing").code == 2
+
+
+# A run that is made by the import
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Path:
+    """A data set with test images and no run, and another program's maps of all its tiles: the truth in noise."""
+    data = write_tiles(tmp_path / "data")
+    for number, name in enumerate([*(f"tile{n}" for n in range(6)), "new0", "new1"]):
+        rng = np.random.default_rng(number)
+        roofs = np.zeros((64, 64), bool)
+        roofs[8:30, 5:28] = roofs[8:30, 36:58] = roofs[40:60, 12 + number : 40] = True
+        image = np.repeat(np.where(roofs, 200, 50).astype(np.uint8)[..., None], 3, axis=2)
+        part = "valid" if name.startswith("tile") else "test"
+        if part == "valid":
+            write_raster(data / f"images/{name}.tif", image, **PLACE)
+            write_raster(data / f"masks/{name}.tif", roofs * np.uint8(255), **PLACE)
+        else:
+            write_raster(data / f"test/images/img/{name}.tif", image, **PLACE)
+        (tmp_path / part).mkdir(exist_ok=True)
+        probability = np.clip(np.where(roofs, 0.8, 0.2) + rng.normal(0, 0.05, (64, 64)), 0, 1)
+        np.save(tmp_path / part / f"{name}.npy", probability.astype(np.float32))
+    return tmp_path
+
+
+def test_foreign_maps_need_no_training(roofstack: RoofStack, theirs: Path) -> None:
+    data, run = theirs / "data", theirs / "new"
+    command = ("maps", "import", "--run", run, "--member")
+    outcome = roofstack(*command, "a", "--data", data, "--part", "valid", "--from", theirs / "valid")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out == f"6 maps of valid imported: {run}/maps/valid/a\n"
+    split = Run(run).read_record().split
+    assert set(split.fold_of_group.values()) == {0, 1, 2}  # of three groups each validates, in a fold of its own
+    assert split.valid_groups == {"g0", "g1", "g2"}
+    for path in (theirs / "valid").iterdir():
+        np.save(path, np.load(path) * np.float32(0.7))  # roofs at 0.56
+    assert roofstack(*command, "b", "--part", "valid", "--from", theirs / "valid").code == 0
+    for member in ("a", "b"):
+        assert roofstack(*command, member, "--part", "test", "--from", theirs / "test").code == 0
+    assert roofstack("maps", "check", run / "maps/valid").out == "12 maps of a, b: no problem(s)\n"
+
+    outcome = roofstack("blend", "--data", data, "--run", run, "--bags", 2)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads((run / "blend.json").read_text())["scores"]["mean"]["weights"] == {"a": 1, "b": 1}
+    for part, ids in (("valid", [f"tile{n}" for n in range(6)]), ("test", ["new0", "new1"])):
+        assert roofstack("submit", "--data", data, "--run", run, "--part", part, "--recipe", "default").code == 0
+        assert [image_id for image_id, _ in read_submission(Run(run).submission_file(part))] == ids
+    outcome = roofstack("score", "--truth", data, "--submission", Run(run).submission_file("valid"), "--json")
+    assert json.loads(outcome.out)["pooled_iou"] == 1
+    assert (run / "commands.sh").read_text().count("roofstack maps import") == 4
+
+
+def test_the_split_of_a_run_that_is_made(roofstack: RoofStack, theirs: Path) -> None:
+    data, rows = theirs / "data", ["image_id,group,region\n", *(f"tile{n},g{n},north\n" for n in range(6))]
+    (data / "groups.csv").write_text("".join(rows))
+    arguments = ("--data", data, "--part", "valid", "--member", "a", "--from", theirs / "valid")
+    assert roofstack("maps", "import", "--run", theirs / "six", *arguments).code == 0
+    split = Run(theirs / "six").read_record().split
+    assert (split.folds, sorted(split.fold_of_group.values())) == (5, [0, 0, 1, 2, 3, 4])
+    assert roofstack("maps", "import", "--run", theirs / "one", *arguments, "--group-by", "region").code == 0
+    split = Run(theirs / "one").read_record().split
+    assert (split.folds, split.fold_of_group, split.group_by) == (1, {"north": 0}, "region")
+    outcome = roofstack("maps", "import", "--run", theirs / "six", *arguments, "--group-by", "region")
+    assert outcome.code == 2
+    assert (
+        "six: this run has group_by None, not region; its members share one split, so leave the option" in outcome.err
+    )
+
+
+def test_a_run_is_not_begun_with_what_is_wrong(roofstack: RoofStack, theirs: Path) -> None:
+    data, run = theirs / "data", theirs / "new"
+    command = ("maps", "import", "--run", run, "--part", "valid", "--member", "a", "--from", theirs / "valid")
+
+    def refuse(message: str, *options: object) -> None:
+        outcome = roofstack(*command, *options)
+        assert (outcome.code, outcome.out, len(outcome.err.splitlines())) == (2, "", 1)
+        assert re.search(message, outcome.err)
+        assert not run.exists()
+
+    refuse(r"new: no run here \(no run.json\); give the data set, --data, and one is made")
+    refuse(r"--part town: no member has maps of it", "--data", data, "--part", "town")
+    refuse(r"no column region among image_id, group; add it", "--data", data, "--group-by", "region")
+    np.save(theirs / "valid/tile3.npy", np.full((64, 64), 2.0))
+    refuse(r"tile3.npy: 4096 values such as 2.0; floats are probabilities", "--data", data)
+    (theirs / "valid/tile3.npy").unlink()
+    refuse(r"valid: no map of tile3 \(1 missing\)", "--data", data)
+    write_raster(data / "masks/tile3.tif", np.zeros((64, 60), np.uint8))
+    refuse(r"masks/tile3.tif: mask of 60x64 px for an image of 64x64 px; they must be equal", "--data", data)

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from conftest import SYMMETRIES, Standin, draw_stack
 
-from ensemble.inference.merging import MERGES, MergeName, merge_views
+from ensemble.inference.merging import MERGES, MergeName, choose_views, merge_views
 from ensemble.inference.networks import Network
-from ensemble.inference.views import VIEW_SETS, View
+from ensemble.inference.views import VIEW_SETS, View, parse_views
+from members.common.errors import InputError
 from members.training.catalog import find_spec
 
 
@@ -88,3 +89,8 @@ def test_networks_are_averaged() -> None:
     stack = draw_stack(1, 32, 32)
     probability = merge([Standin(0.2), Standin(0.6)], stack, VIEW_SETS["flips"])
     np.testing.assert_allclose(probability, stack[..., 0] / 255 * 0.4, atol=1e-6)
+
+
+def test_a_member_that_supports_none_of_the_views() -> None:
+    with pytest.raises(InputError, match=r"lite0_unet: not trained to support any of the views scale0.75, scale2;"):
+        choose_views(find_spec("lite0_unet"), parse_views("scale0.75,scale2"))

@@ -37,7 +37,8 @@ def test_a_network_is_what_was_saved(
     for values, found in zip(saved, lite0_network.get_weights(), strict=True):
         np.testing.assert_array_equal(found, values)
     seen = network.predict(batch)
-    assert (seen.shape, seen.dtype) == ((8, 64, 64, 1), np.float32)
+    assert seen.shape == (8, 64, 64, 1)
+    assert seen.dtype == np.float32
     np.testing.assert_array_equal(seen, expected)
     assert capfd.readouterr() == ("", "")
 

@@ -135,7 +135,7 @@ def test_a_worker_that_dies(
 
 def test_no_scheduler(roofstack: Callable[..., Outcome], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    monkeypatch.setattr("ensemble.inference.cluster.PATIENCE", 0.5)
+    monkeypatch.setattr("ensemble.inference.sharing.PATIENCE", 0.5)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid")
     outcome = roofstack(*command, "--scheduler", "tcp://127.0.0.1:9")
     assert outcome.code == 2

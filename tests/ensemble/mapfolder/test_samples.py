@@ -24,6 +24,10 @@ def draw_map(seed: int, shape: tuple[int, int] = (2, 3)) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, shape, np.uint8)
 
 
+def row(*values: int) -> np.ndarray:
+    return np.array([values], np.uint8)
+
+
 def give(samples: Samples) -> list[tuple[list[list[int]], list[bool]]]:
     """What a pass yields, as plain numbers."""
     return [([values.ravel().tolist() for values in maps], truth.ravel().tolist()) for maps, truth in samples]
@@ -33,7 +37,7 @@ def give(samples: Samples) -> list[tuple[list[list[int]], list[bool]]]:
 
 
 def test_arrays_by_hand() -> None:
-    maps = {"b": [np.uint8([[1, 2]]), np.uint8([[3], [4]])], "a": [np.uint8([[5, 6]]), np.uint8([[7], [8]])]}
+    maps = {"b": [row(1, 2), row(3, 4).T], "a": [row(5, 6), row(7, 8).T]}
     samples = ArraySamples(maps, [np.array([[True, False]]), np.array([[False], [True]])], np.array([9, 8]))
     assert (samples.members, samples.groups, len(samples)) == (("b", "a"), ("9", "8"), 2)
     expected = [([[1, 2], [5, 6]], [True, False]), ([[3, 4], [7, 8]], [False, True])]
