@@ -1,4 +1,4 @@
-"""Vector files of buildings, read into the pixels of images: GeoJSON, GeoPackage, GeoParquet, and all that GDAL knows."""
+"""Vector files of buildings, read into the pixels of images: GeoJSON, GeoPackage, GeoParquet, all that GDAL knows."""
 
 from collections.abc import Mapping
 from pathlib import Path
