@@ -143,6 +143,11 @@ class RawWeights(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Row | None = None) -> None:
         self.values = [keras.ops.convert_to_numpy(variable) for variable in self.model.trainable_variables]
 
+    def on_train_end(self, logs: Row | None = None) -> None:
+        # on JAX the averaged weights are the optimizer's own arrays now, and `evaluate` gives away those of the network
+        for variable in self.model.trainable_variables:
+            variable.assign(keras.ops.copy(variable))
+
     def put_back(self) -> None:
         """Go on from the weights in training."""
         for variable, value in zip(self.model.trainable_variables, self.values, strict=True):

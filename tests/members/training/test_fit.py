@@ -1,8 +1,10 @@
 """Training goes on after a kill as if nothing had been, stops in time, and says what broke it."""
 
 import csv
+import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -52,6 +54,20 @@ def write_half(path, **arrays):
 np.savez = write_half
 fit.build_network = NETWORKS[sys.argv[2]]
 train(SPEC, FoldFolder(Path(sys.argv[1])))
+"""
+
+
+ON_JAX = """
+import json, sys
+from pathlib import Path
+from members.training.networks.backend import choose_backend, describe_devices, list_accelerators
+backend = choose_backend()
+from members.data.run import FoldFolder
+from test_fit import SPEC, build_tiny, fit, train
+
+fit.build_network = build_tiny
+history = train(SPEC.model_copy(update={"augment": "none", "loss": "bce_dice", "epochs": 2}), FoldFolder(Path(sys.argv[1])))
+print(json.dumps([backend, list_accelerators(), describe_devices(), history]))
 """
 
 
@@ -141,6 +157,22 @@ def test_a_run_killed_while_it_writes_its_state_ends_with_the_same_weights_bit_f
     for one, other in zip(expected, got, strict=True):
         np.testing.assert_array_equal(one, other)
     assert not killed.state_folder.exists()
+
+
+def test_jax_trains_where_it_has_no_gpu(tmp_path: Path) -> None:
+    """Asked for GPUs, JAX raises where it has none; and what its networks compute on, they give away."""
+    pytest.importorskip("jax")
+    environment = {
+        **os.environ, "PYTHONPATH": PATHS, "KERAS_BACKEND": "jax", "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu",
+    }  # fmt: skip
+    command = [sys.executable, "-c", ON_JAX, str(tmp_path)]
+    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert run.returncode == 0, run.stderr[-3000:]
+    backend, accelerators, devices, history = json.loads(run.stdout.splitlines()[-1])
+    assert (backend, accelerators) == ("jax", [])
+    assert re.fullmatch(r"\d+ CPU cores, \d+ GiB", devices)
+    assert len(history) == 2
+    assert FoldFolder(tmp_path).weights_file.is_file()
 
 
 def test_no_epoch_begins_that_would_end_after_the_deadline(tmp_path: Path) -> None:
