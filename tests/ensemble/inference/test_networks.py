@@ -1,5 +1,6 @@
 """Networks come with their spec, and what is no trained network is said so."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +44,12 @@ def test_a_network_is_what_was_saved(
     assert capfd.readouterr() == ("", "")
 
 
-def test_images_of_several_sizes() -> None:
+def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bilinear upsampling on each of them, in any order, and in batches of any length."""
     choose_backend()
     import keras
+
+    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
 
     image = keras.Input((None, None, 3))
     half = keras.layers.AveragePooling2D(2)(image)
@@ -54,6 +57,7 @@ def test_images_of_several_sizes() -> None:
     for count, height, width in [(1, 32, 64), (8, 64, 32), (3, 64, 64), (2, 32, 64), (5, 64, 32)]:
         flat = np.full((count, height, width, 3), 7, np.float32)
         np.testing.assert_array_equal(predict(flat), flat)
+    assert caplog.messages == []
 
 
 def test_folders_without_a_trained_network(folder: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
