@@ -15,11 +15,13 @@ from members.common.errors import InputError
 from members.data.run import Run
 from members.data.tiles import list_tiles
 from postproc.formats.exports import Export, Source, plan_exports, write_exports
-from postproc.formats.registry import BuildingFormat, MaskFormat
+from postproc.formats.registry import BuildingFormat, MaskFormat, list_suffixes
 from postproc.formats.submission import check_ids, read_ids
 from postproc.geo.footprints import check_areas
 from postproc.geo.frames import read_frame
 from postproc.pipeline.pipeline import Pipeline
+
+VECTOR = ", ".join(list_suffixes("vector"))
 
 
 def submit(
@@ -38,7 +40,7 @@ def submit(
     ] = None,
     vector: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also the buildings as outlines: .gpkg, .parquet (CRS kept) or .geojson."),
+        typer.Option(metavar="FILE", help=f"Also the buildings as outlines: {VECTOR}; .geojson is in WGS84."),
     ] = None,
     coco: Annotated[
         Path | None, typer.Option(metavar="JSON", help="Also COCO instances: RLE, bbox, area and score a building.")

@@ -73,6 +73,11 @@ FORMATS: list[MaskFormat | BuildingFormat] = [
 ]
 
 
+def list_suffixes(option: str) -> list[str]:
+    """List the endings that an option takes."""
+    return [row.suffix for row in FORMATS if row.option == option]
+
+
 def find_format(option: str, path: Path) -> MaskFormat | BuildingFormat:
     """Find the format of a file by its ending, and check that the file can be written.
 

@@ -121,7 +121,7 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
 
 @numba.njit(cache=True)
 def _index_lowest_bit(bits: np.uint64) -> np.int64:
-    """Index of the lowest bit set, by a de Bruijn product (Leiserson, Prokop and Randall, 1998)."""
+    """Return the index of the lowest bit set, by a de Bruijn product (Leiserson, Prokop and Randall, 1998)."""
     lowest = bits & (~bits + ONE)
     return BIT_INDEX[(lowest * DE_BRUIJN) >> np.uint64(58)]
 

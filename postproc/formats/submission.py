@@ -30,8 +30,15 @@ def write_submission(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
         masks: image id -> mask, bool (height, width), True = building; integers are read as 0 = background.
 
     Raises:
-        InputError: a mask is none, or the file cannot be written, or does not decode to the masks.
+        InputError: what is given are no masks, or the file cannot be written, or does not decode to the masks.
     """
+    if not isinstance(masks, Mapping):
+        raise InputError(f"masks: {type(masks).__name__}; give a mapping, such as a dict, of image id to mask")
+    for image_id, mask in masks.items():
+        if not isinstance(image_id, str):
+            raise InputError(f"masks: image id {image_id!r}; an id is a string, a file name without its ending")
+        if not isinstance(mask, np.ndarray):
+            raise InputError(f"masks[{image_id!r}]: {type(mask).__name__}; a mask is a bool array (h, w)")
     with open_submission(Path(path), masks) as add:
         for image_id, mask in masks.items():
             add(image_id, mask)
@@ -58,7 +65,11 @@ def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callabl
             writer.writerow(COLUMNS)
 
             def add(image_id: str, mask: np.ndarray) -> None:
-                writer.writerow((image_id, encode_rle(mask), mask.shape[1], mask.shape[0]))
+                try:
+                    runs = encode_rle(mask)
+                except InputError as error:
+                    raise InputError(f"image {image_id}: {error}") from None
+                writer.writerow((image_id, runs, mask.shape[1], mask.shape[0]))
                 written.append((image_id, _hash_mask(mask)))
 
             yield add

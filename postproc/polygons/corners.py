@@ -58,9 +58,11 @@ def segment_rings(points: np.ndarray, starts: np.ndarray, tolerance: float) -> S
             middle = found[len(found) // 2]
             ring = np.concatenate((ring[middle:], ring[:middle]))
             found = _find_corners(ring, tolerance**3)
-        samples[sample_starts[k] : sample_starts[k + 1]] = ring
+        for i in range(len(ring)):  # one by one: Numba takes seconds to compile an array's assignment to a slice
+            samples[sample_starts[k] + i, 0], samples[sample_starts[k] + i, 1] = ring[i]
+        for i in range(len(found)):
+            corners[corner_starts[k] + i] = found[i]
         corner_starts[k + 1] = corner_starts[k] + len(found)
-        corners[corner_starts[k] : corner_starts[k + 1]] = found
     return Segments(samples, sample_starts, corners[: corner_starts[-1]].copy(), corner_starts)
 
 
@@ -105,12 +107,8 @@ def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
     sums = np.zeros((count + 1, 5))  # of x, y, xx, xy, yy before each sample, so that any piece's are a difference
     for i in range(count):
         x, y = samples[i] - samples[0]
-        sums[i + 1] = sums[i]
-        sums[i + 1, 0] += x
-        sums[i + 1, 1] += y
-        sums[i + 1, 2] += x * x
-        sums[i + 1, 3] += x * y
-        sums[i + 1, 4] += y * y
+        for column, value in enumerate((x, y, x * x, x * y, y * y)):
+            sums[i + 1, column] = sums[i, column] + value
     best, before = np.full(count + 1, np.inf), np.zeros(count + 1, np.int64)
     best[0] = 0.0
     starts, costs = np.empty(count, np.int64), np.empty(count)
@@ -166,7 +164,7 @@ def join_lines(samples: np.ndarray, corners: np.ndarray, tolerance: float) -> np
         x, y = piece[:, 0].mean(), piece[:, 1].mean()
         dx, dy = piece[:, 0] - x, piece[:, 1] - y
         angle = math.atan2(2 * (dx * dy).sum(), (dx * dx).sum() - (dy * dy).sum()) / 2
-        lines[k] = x, y, math.cos(angle), math.sin(angle)
+        lines[k, 0], lines[k, 1], lines[k, 2], lines[k, 3] = x, y, math.cos(angle), math.sin(angle)
     for k in range(count):
         ax, ay, au, av = lines[k - 1]
         bx, by, bu, bv = lines[k]
@@ -174,8 +172,8 @@ def join_lines(samples: np.ndarray, corners: np.ndarray, tolerance: float) -> np
         cross = au * bv - av * bu
         along = ((bx - ax) * bv - (by - ay) * bu) / cross if abs(cross) > TINY else np.inf
         if math.hypot(ax + along * au - x, ay + along * av - y) <= FAR * tolerance:
-            vertices[k] = ax + along * au, ay + along * av
+            vertices[k, 0], vertices[k, 1] = ax + along * au, ay + along * av
         else:  # halfway between the ends of the two
             a, b = (x - ax) * au + (y - ay) * av, (x - bx) * bu + (y - by) * bv
-            vertices[k] = (ax + a * au + bx + b * bu) / 2, (ay + a * av + by + b * bv) / 2
+            vertices[k, 0], vertices[k, 1] = (ax + a * au + bx + b * bu) / 2, (ay + a * av + by + b * bv) / 2
     return vertices

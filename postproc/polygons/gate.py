@@ -31,7 +31,7 @@ class Gate:
 
         Args:
             sources: Polygon (n,), as traced.
-            forms: Polygon (n,), what is to take their place.
+            forms: Polygon (n,), as drawn anew.
             areas: float (n,), of the sources, without the holes that are closed, px area.
             between: float (n,), the area between source and form, at least, px area.
 

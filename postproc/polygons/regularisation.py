@@ -163,8 +163,8 @@ def draw_rings(
                 continue
             between[k] += measure_gap(ring, drawn)
             size = len(drawn) + 1
-            vertices[used : used + size - 1] = drawn
-            vertices[used + size - 1] = drawn[0]
+            for i in range(size):
+                vertices[used + i, 0], vertices[used + i, 1] = drawn[i % len(drawn)]
             lengths[count], owners[count] = size, k
             used += size
             count += 1

@@ -43,20 +43,23 @@ def square_ring(
         turn: as `fit_walls` returns it; with the direction turned by turn / weight radians the walls fit better.
         weight: as `fit_walls` returns it.
     """
-    cos, sin = math.cos(angle), math.sin(angle)
-    ring = np.empty_like(points)
-    ring[:, 0] = points[:, 0] * cos + points[:, 1] * sin
-    ring[:, 1] = points[:, 1] * cos - points[:, 0] * sin
+    ring = turn_points(points, math.cos(angle), -math.sin(angle))
     walls, spans = build_walls(ring, corners, least_wall)
     walls, spans = drop_steps(walls, spans, least_area)
     if len(walls) < 3:
         return np.empty((0, 2)), 0.0, 0.0
     turn, weight = fit_walls(ring, walls, spans)
-    vertices = meet_walls(walls)
-    turned = np.empty_like(vertices)
-    turned[:, 0] = vertices[:, 0] * cos - vertices[:, 1] * sin
-    turned[:, 1] = vertices[:, 0] * sin + vertices[:, 1] * cos
-    return turned, turn, weight
+    return turn_points(meet_walls(walls), math.cos(angle), math.sin(angle)), turn, weight
+
+
+@njit(nogil=True, cache=True)
+def turn_points(points: np.ndarray, cos: float, sin: float) -> np.ndarray:
+    """Turn points, float (n, 2), about the origin by the angle of a cosine and a sine."""
+    turned = np.empty_like(points)
+    for i in range(len(points)):
+        x, y = points[i]
+        turned[i, 0], turned[i, 1] = x * cos - y * sin, x * sin + y * cos
+    return turned
 
 
 @njit(nogil=True, cache=True)
@@ -120,7 +123,8 @@ def _drop(walls: np.ndarray, spans: np.ndarray, lengths: np.ndarray, i: int, kee
         return
     if are_codirectional(walls[p, UX], walls[p, UY], walls[q, UX], walls[q, UY]):
         stay, go = (p, q) if walls[p, WEIGHT] >= walls[q, WEIGHT] else (q, p)
-        walls[stay, SX:] += walls[go, SX:]
+        for column in (SX, SY, WEIGHT):
+            walls[stay, column] += walls[go, column]
     else:  # a spike: its cap goes, and the shorter side
         stay, go = (p, q) if lengths[p] >= lengths[q] else (q, p)
     spans[stay, 1] = spans[p, 1] + spans[i, 1] + spans[q, 1]

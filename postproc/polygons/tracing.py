@@ -131,7 +131,7 @@ def follow_edges(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
                     y, x = front_y, front_x
                 else:
                     way = (way + 1) % 4
-            points[count] = points[start]
+            points[count, 0], points[count, 1] = points[start]
             count += 1
             if rings == len(ends):
                 ends = np.concatenate((ends, np.empty_like(ends)))

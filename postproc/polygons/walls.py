@@ -43,7 +43,7 @@ def build_walls(ring: np.ndarray, corners: np.ndarray, least_wall: float) -> tup
                 continue
             n = _add_step(walls, spans, n, ux, uy, ring[start], start)
         walls[n, UX], walls[n, UY] = ux, uy
-        spans[n] = start, pieces
+        spans[n, 0], spans[n, 1] = start, pieces
         _sum_pieces(ring, spans[n], walls[n])
         n += 1
     if n > 1 and are_parallel(walls[n - 1, UX], walls[n - 1, UY], walls[0, UX], walls[0, UY]):
@@ -85,7 +85,7 @@ def _add_step(walls: np.ndarray, spans: np.ndarray, n: int, ux: float, uy: float
     """Add a wall across, through a point: the step from the last wall to one that is parallel to it."""
     walls[n, UX], walls[n, UY] = -uy, ux
     walls[n, SX], walls[n, SY], walls[n, WEIGHT] = point[0] * TINY, point[1] * TINY, TINY
-    spans[n] = start, 0
+    spans[n, 0], spans[n, 1] = start, 0
     return n + 1
 
 
@@ -108,7 +108,7 @@ def meet_walls(walls: np.ndarray) -> np.ndarray:
     n = len(walls)
     vertices = np.empty((n, 2))
     for i in range(n):
-        vertices[i] = intersect_walls(walls[i], walls[(i + 1) % n])
+        vertices[i, 0], vertices[i, 1] = intersect_walls(walls[i], walls[(i + 1) % n])
     return vertices
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members.common.errors import InputError
-from members.common.files import read_json, write_json, write_whole
+from members.common.files import check_target, read_json, write_json, write_target, write_whole
 
 texts = st.text(st.characters(codec="utf-8"))
 values = st.recursive(
@@ -66,3 +66,39 @@ def test_a_damaged_json_file_is_named(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_json_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"absent.json: no such file"):
         read_json(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("a.txt", "ending .txt; give one of .csv, .json"),
+        ("a", "ending none; give one of"),
+        ("folder.csv", "a folder; give the name of a file"),
+        ("none/a.csv", "none: no such folder; make the folder first"),
+        ("file/a.csv", "file: a file; make the folder first"),
+    ],
+)
+def test_targets_that_cannot_be_written_are_told_at_once(tmp_path: Path, name: str, message: str) -> None:
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "file").touch()
+    check_target(tmp_path / "A.CSV", (".csv", ".json"))
+    with pytest.raises(InputError, match=message):
+        check_target(tmp_path / name, (".csv", ".json"))
+
+
+def test_what_the_disk_or_a_library_refuses_is_bad_input(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("old")
+
+    def write(error: Exception) -> None:
+        with write_target(path, LookupError) as temporary:
+            temporary.write_text("half")
+            raise error
+
+    for error in (OSError("No space left on device"), LookupError("No space left on device")):
+        with pytest.raises(InputError, match=r"a.csv: cannot be written \(No space left on device\); what was there"):
+            write(error)
+    with pytest.raises(ZeroDivisionError):
+        write(ZeroDivisionError())
+    assert os.listdir(tmp_path) == ["a.csv"]
+    assert path.read_text() == "old"

@@ -16,7 +16,7 @@ from members.common.errors import InputError
 from members.data.raster import read_mask
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.formats.submission import read_submission
-from postproc.formats.vector import read_outlines
+from postproc.formats.vector_reading import read_outlines
 from postproc.geo.frames import Frame
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
@@ -33,7 +33,8 @@ def draw_town() -> np.ndarray:
     mask = rasterize_outlines([affinity.rotate(house, 25) for house in houses], (2 * SIDE, 2 * SIDE))
     noise = ndimage.gaussian_filter(np.random.default_rng(4).standard_normal(mask.shape), 1.5)
     blend = np.clip(ndimage.gaussian_filter(mask * 1.0, 1.5) + 0.5 * noise, 0, 1)
-    return np.rint(255 * blend).astype(np.uint8)
+    town: np.ndarray = np.rint(255 * blend).astype(np.uint8)
+    return town
 
 
 TOWN = draw_town()

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -112,6 +113,24 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("masks", "message"),
+    [
+        ([("a", CORNER)], "masks: list; give a mapping, such as a dict, of image id to mask"),
+        ({7: CORNER}, "masks: image id 7; an id is a string, a file name without its ending"),
+        ({"a": CORNER.tolist()}, r"masks\['a'\]: list; a mask is a bool array \(h, w\)"),
+        ({"a": CORNER * 0.5}, "image a: an array of float64; a mask is bool or integer: threshold the map first"),
+        ({"a": CORNER[0]}, r"image a: an array of shape \(4,\); a mask is \(height, width\)"),
+    ],
+)
+def test_what_are_no_masks_is_refused(tmp_path: Path, masks: Any, message: str) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("old")
+    with pytest.raises(InputError, match=message):
+        write_submission(path, masks)
+    assert path.read_text() == "old"
+
+
+@pytest.mark.parametrize(
     ("written", "expected", "message"),
     [
         ("ab", "abcdef", r"of 6 expected image ids 4 missing \(c, d, e, \.\.\.\); "),
@@ -165,6 +184,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
+from typing import Any
 import numpy as np
 from postproc.formats.submission import open_submission
 with open_submission(Path({str(path)!r}), ["a"]) as add:

@@ -62,7 +62,7 @@ def measure_naively(outline: Polygon) -> float:
     """The shoelace formula in an equal-area projection around the outline's first vertex."""
     x, y = outline.exterior.coords[0]
     local = f"+proj=laea +lat_0={y} +lon_0={x} +datum=WGS84"
-    return transform_outlines(np.array([outline]), WGS84, local)[0].area
+    return float(transform_outlines(np.array([outline]), WGS84, local)[0].area)
 
 
 @settings(max_examples=50, deadline=None)

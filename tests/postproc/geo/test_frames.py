@@ -21,10 +21,10 @@ def test_georeferenced_image(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "place"), [("roof.png", {}), ("roof.jpg", {}), ("roof.tif", {}), ("roof.tif", {"crs": "EPSG:3857"})]
+    ("name", "profile"), [("roof.png", {}), ("roof.jpg", {}), ("roof.tif", {}), ("roof.tif", {"crs": "EPSG:3857"})]
 )
-def test_without_georeferencing_pixels_are_the_coordinates(tmp_path: Path, name: str, place: dict[str, str]) -> None:
-    assert read_frame(write_raster(tmp_path / name, PIXELS, **place)) == Frame(
+def test_without_georeferencing_pixels_are_the_coordinates(tmp_path: Path, name: str, profile: dict[str, str]) -> None:
+    assert read_frame(write_raster(tmp_path / name, PIXELS, **profile)) == Frame(
         "roof", (40, 50), None, Affine.identity()
     )
 

@@ -13,7 +13,8 @@ from postproc.polygons.directions import MOST_WALLS, find_direction, find_direct
 
 def segment(outline: Polygon) -> Segments:
     points = shapely.get_coordinates(outline.exterior)
-    return segment_rings(points, np.array([0, len(points)]), 4.0)
+    segments: Segments = segment_rings(points, np.array([0, len(points)]), 4.0)
+    return segments
 
 
 @pytest.mark.parametrize("degrees", [0, 20, -44])

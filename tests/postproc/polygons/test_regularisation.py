@@ -20,7 +20,8 @@ COURTYARD = Polygon(box(20, 25, 100, 95).exterior, [box(45, 45, 75, 75).exterior
 
 def roughen(mask: np.ndarray, seed: int) -> np.ndarray:
     noise = gaussian_filter(np.random.default_rng(seed).standard_normal(mask.shape), 2)
-    return gaussian_filter(mask.astype(float), 2) + 0.1 * noise / noise.std() > 0.5
+    rough: np.ndarray = gaussian_filter(mask.astype(float), 2) + 0.1 * noise / noise.std() > 0.5
+    return rough
 
 
 @pytest.mark.parametrize("angle", [0, 17, 38])

@@ -12,7 +12,8 @@ SKEWED = np.array([(-0.5, 0.5), (20.5, -0.5), (19.5, 8.5), (8.5, 7.5), (7.5, 16.
 
 def turn(points: np.ndarray, degrees: float) -> np.ndarray:
     cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return points @ np.array([[cos, sin], [-sin, cos]])
+    turned: np.ndarray = points @ np.array([[cos, sin], [-sin, cos]])
+    return turned
 
 
 @pytest.mark.parametrize("degrees", [0, 30])
