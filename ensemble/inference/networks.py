@@ -77,7 +77,8 @@ def trace_sizes(network: Any) -> Callable[[np.ndarray], np.ndarray]:
 
     @functools.lru_cache(maxsize=TRACES)
     def trace(size: tuple[int, ...]) -> Any:
-        return network.make_predict_function(force=True)
+        network.make_predict_function(force=True)
+        return network.predict_function
 
     def predict(batch: np.ndarray) -> np.ndarray:
         network.predict_function = trace(batch.shape[1:])
