@@ -1,6 +1,7 @@
 """Trained networks, loaded from their folders: in this process, or in a worker that holds one member at a time."""
 
 import functools
+import logging
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -70,16 +71,23 @@ def trace_sizes(network: Any) -> Callable[[np.ndarray], np.ndarray]:
     """Return a Keras network's forward pass, traced anew for each size of images.
 
     Keras itself relaxes a trace to sizes that are known only when it runs, which its bilinear upsampling refuses on
-    TensorFlow (3.15).
+    TensorFlow (3.15). TensorFlow in turn warns of many traces, which are meant here.
     """
+    logger = logging.getLogger("tensorflow")
 
     @functools.lru_cache(maxsize=TRACES)
     def trace(size: tuple[int, ...]) -> Any:
-        return network.make_predict_function(force=True)
+        network.make_predict_function(force=True)
+        return network.predict_function
 
     def predict(batch: np.ndarray) -> np.ndarray:
         network.predict_function = trace(batch.shape[1:])
-        return network.predict_on_batch(batch)
+        level = logger.level
+        logger.setLevel(logging.ERROR)
+        try:
+            return network.predict_on_batch(batch)
+        finally:
+            logger.setLevel(level)
 
     return predict
 

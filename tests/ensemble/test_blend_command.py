@@ -156,6 +156,7 @@ def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
     assert (expected != read_blend(part, Blend(blend.weights), "tile0", (64, 64))).any()
 
 
+@pytest.mark.slow  # outlines of noise
 def test_tune_and_submit_take_the_calibration_along(roofstack: Callable[..., Outcome], calibrated: Run) -> None:
     """What is tuned is what is submitted, though another blend was chosen in between."""
     data = calibrated.path.parent / "data"

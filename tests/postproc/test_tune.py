@@ -138,7 +138,7 @@ def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
 
 
 def test_plots_are_pictures_of_something(tuned: Run) -> None:
-    for name in ("threshold", "kernels", "gains", "importance"):
+    for name in ("threshold", "morphology", "gains", "importance"):
         picture = cv2.imread(str(tuned.report_folder / f"{name}.png"))
         assert picture.shape[1] >= 900
         assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
