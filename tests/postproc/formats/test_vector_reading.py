@@ -178,7 +178,7 @@ def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
             read_outlines(tmp_path / name, {"roof": FRAME})
         assert "\n" not in str(error.value)
     (tmp_path / "a.csv").write_text("image_id,area\nroof,3\n")
-    with pytest.raises(InputError, match=r"without geometries|not a readable vector file"):
+    with pytest.raises(InputError, match=r"a.csv: ending .csv; a vector file has one of"):
         read_outlines(tmp_path / "a.csv", {"roof": FRAME})
     path = write_layer(tmp_path / "points.gpkg", [Point(1, 1)], UTM)
     with pytest.raises(InputError, match="Point; buildings are polygons"):
