@@ -12,13 +12,13 @@ from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout, track
 from members.common.errors import InputError
+from members.data.frames import read_frame
 from members.data.run import Run
 from members.data.tiles import list_tiles
 from postproc.formats.exports import Export, Source, plan_exports, write_exports
 from postproc.formats.registry import BuildingFormat, MaskFormat, list_suffixes
 from postproc.formats.submission import check_ids, read_ids
 from postproc.geo.footprints import check_areas
-from postproc.geo.frames import read_frame
 from postproc.pipeline.pipeline import Pipeline
 
 VECTOR = ", ".join(list_suffixes("vector"))

@@ -16,8 +16,8 @@ from ensemble.selection.blend import Blend, read_weights
 from ensemble.statistics.metrics import Objective
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
+from members.data.frames import read_frame
 from members.data.run import Run
-from postproc.geo.frames import read_frame
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.tuning.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
