@@ -4,10 +4,10 @@ import math
 
 import numpy as np
 import shapely
-from numba import njit
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from members.common.compiled import compiled
 from postproc.polygons.corners import Segments
 from postproc.polygons.squaring import square_ring
 from postproc.polygons.walls import TINY, fold
@@ -20,7 +20,7 @@ LOBE = math.radians(15)  # edges that deviate less than this from a direction su
 ROW_ANGLE = math.radians(5)  # neighbours in a row share the direction where theirs differ by no more
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_directions(segments: Segments, ring_starts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Find each polygon's dominant direction, from its outer ring.
 
@@ -53,7 +53,7 @@ def find_directions(segments: Segments, ring_starts: np.ndarray, tolerance: floa
     return angles, weights
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_direction(points: np.ndarray, corners: np.ndarray) -> tuple[float, float]:
     """Find the direction that most edge length follows, modulo 90 degrees.
 

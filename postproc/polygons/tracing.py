@@ -2,10 +2,10 @@
 
 import numpy as np
 import shapely
-from numba import njit
 from shapely import GeometryType, Polygon
 from skimage.measure import label
 
+from members.common.compiled import compiled
 from members.common.errors import InputError
 
 EAST, SOUTH, WEST, NORTH = range(4)
@@ -82,7 +82,7 @@ def trace_components(components: np.ndarray) -> np.ndarray:
     return shapely.from_ragged_array(GeometryType.POLYGON, points[indices], (starts, rings))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def follow_edges(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Follow the pixel edges between labels, around each area once for its outside and once for each hole.
 
