@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal, Self
 
 import cv2
 import numpy as np
+import skimage
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from skimage.morphology import remove_small_holes, remove_small_objects
 
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, rank_threshold
 
@@ -172,9 +172,9 @@ class Areas(Step):
 
     def apply(self, mask: np.ndarray) -> np.ndarray:
         if self.min_hole > 0:
-            mask = remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
+            mask = skimage.morphology.remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
         if self.min_object > 0:
-            mask = remove_small_objects(mask, max_size=self.min_object - 1, connectivity=1)
+            mask = skimage.morphology.remove_small_objects(mask, max_size=self.min_object - 1, connectivity=1)
         return mask
 
     def apply_grey(self, picture: np.ndarray) -> np.ndarray:

@@ -3,9 +3,8 @@
 import math
 
 import numpy as np
+import scipy
 import shapely
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from members.common.compiled import compiled
 from postproc.polygons.corners import Segments
@@ -108,8 +107,8 @@ def share_directions(outlines: np.ndarray, angles: np.ndarray, weights: np.ndarr
     one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
     apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
     alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
-    links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
-    _, rows = connected_components(links, directed=False)
+    links = scipy.sparse.coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
+    _, rows = scipy.sparse.csgraph.connected_components(links, directed=False)
     weighted = weights * np.exp(4j * angles)
     sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)
     shared = np.angle(sums)[rows] / 4

@@ -2,8 +2,8 @@
 
 import numpy as np
 import shapely
+import skimage
 from shapely import GeometryType, Polygon
-from skimage.measure import label
 
 from members.common.compiled import compiled
 from members.common.errors import InputError
@@ -29,7 +29,7 @@ def trace_mask(mask: np.ndarray) -> list[Polygon]:
     [2.0, 1.0]
     """
     check_mask(mask)
-    return list(trace_components(label(mask, connectivity=1).astype(np.int32)))
+    return list(trace_components(skimage.measure.label(mask, connectivity=1).astype(np.int32)))
 
 
 def trace_labels(labels: np.ndarray) -> tuple[list[Polygon], np.ndarray]:
@@ -44,7 +44,7 @@ def trace_labels(labels: np.ndarray) -> tuple[list[Polygon], np.ndarray]:
     Returns:
         The outlines, as `trace_mask` gives them, and the label of each, int64 (outlines,).
     """
-    components, count = label(labels, background=0, connectivity=1, return_num=True)
+    components, count = skimage.measure.label(labels, background=0, connectivity=1, return_num=True)
     owners = np.zeros(count + 1, np.int64)
     owners[components] = labels
     return list(trace_components(components.astype(np.int32))), owners[1:]
