@@ -100,8 +100,8 @@ def test_a_mistyped_command_and_option(roofstack: RoofStack) -> None:
 )
 def test_the_shell_completes_commands_and_options(words: str, offered: str) -> None:
     program = "import sys; sys.argv = ['roofstack']; import roofstack; roofstack.main()"
-    place = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
-    assert run_python(program, _ROOFSTACK_COMPLETE="complete_bash", **place).split() == [offered]
+    typed = {"COMP_WORDS": words, "COMP_CWORD": str(len(words.split()) - 1)}
+    assert run_python(program, _ROOFSTACK_COMPLETE="complete_bash", **typed).split() == [offered]
 
 
 # The library

@@ -55,7 +55,7 @@ def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
 
 
 def see_views(networks: Sequence[Network], stack: np.ndarray, view: View) -> list[np.ndarray]:
-    """Return what each network sees in one view, brought back to its place.
+    """Return what each network sees in one view, brought back to where the image has it.
 
     Args:
         networks: of one size multiple.

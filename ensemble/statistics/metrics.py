@@ -1,6 +1,6 @@
 """The one table of what is scored: each metric's name, label, and formula on counts that were summed up.
 
-What would be nought by nought is decided here: nothing to be found and nothing found scores 1, a share of nothing 0,
+What would be 0 by 0 is decided here: nothing to be found and nothing found scores 1, a share of nothing 0,
 and a mean over nothing does not exist (NaN).
 """
 

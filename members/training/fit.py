@@ -15,7 +15,7 @@ from members.data.run import FoldFolder
 from members.training.batches import TrainingBatches, ValidationBatches
 from members.training.checkpoint import Row, read_progress, restore_state, save_state, write_curves, write_history
 from members.training.losses import build_loss
-from members.training.networks.backend import list_accelerators, seed_backend, spread_devices
+from members.training.networks.backend import distribute_batches, list_accelerators, seed_backend
 from members.training.networks.network import build_network
 from members.training.schedule import best_epoch, choose_rate, has_time, is_finished, plateau_rate
 from members.training.spec import MemberSpec
@@ -65,7 +65,7 @@ def train_fold(
     pairs = list(training.values())
     devices = max(len(list_accelerators()), 1)
     steps = len(TrainingBatches(pairs, spec, 0, devices))
-    with spread_devices():
+    with distribute_batches():
         network = build_network(spec, "none" if history else spec.encoder_weights)
         compile_network(network, spec, steps)
     if history:

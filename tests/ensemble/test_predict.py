@@ -188,7 +188,7 @@ def test_a_member_sees_only_views_that_it_was_trained_to_support(
 
 
 def test_images_of_ones_own(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
-    """A folder of mixed formats and a single file: grey and alpha are said once, and PNGs have no place on earth."""
+    """A folder of mixed formats and a single file: grey and alpha are said once, and PNGs are not georeferenced."""
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/rgb.png", image)
     write_raster(tmp_path / "new/grey.tif", image[..., 0])

@@ -79,7 +79,7 @@ def list_accelerators() -> list[str]:
 
 
 @contextlib.contextmanager
-def spread_devices() -> Iterator[None]:
+def distribute_batches() -> Iterator[None]:
     """Build networks within it for all GPUs, each batch shared out among them; with one or none as ever."""
     import keras
 

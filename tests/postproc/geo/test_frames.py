@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PLACE, write_raster
+from conftest import GEOREFERENCE, write_raster
 from rasterio import Affine
 from shapely import MultiPolygon, Polygon, box
 
@@ -15,8 +15,8 @@ PIXELS = np.zeros((40, 50), np.uint8)
 
 
 def test_georeferenced_image(tmp_path: Path) -> None:
-    frame = read_frame(write_raster(tmp_path / "roof.tif", PIXELS, **PLACE))
-    assert (frame.image_id, frame.size, frame.transform) == ("roof", (40, 50), PLACE["transform"])
+    frame = read_frame(write_raster(tmp_path / "roof.tif", PIXELS, **GEOREFERENCE))
+    assert (frame.image_id, frame.size, frame.transform) == ("roof", (40, 50), GEOREFERENCE["transform"])
     assert "Pseudo-Mercator" in str(frame.crs)
 
 
