@@ -72,23 +72,24 @@ def find_cache(sources: Path) -> Path | None:
     a folder of the user's own among the temporary files. None where none can.
     """
     given = os.environ.get("NUMBA_CACHE_DIR")
-    named = sources / "__pycache__"
-    users = Path(os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser())
+    user = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # stays as it is without a home
     temporary = Path(tempfile.gettempdir()) / f"roofstack-{os.getuid()}"
-    for folder in (Path(given) if given else named, named, users / "roofstack", temporary):
-        if folder.is_absolute() and is_private(folder):
+    folders = [Path(given).absolute()] if given else []
+    for folder in (*folders, sources / "__pycache__", Path(user) / "roofstack", temporary):
+        if folder.is_absolute() and is_usable(folder):
             return folder
     return None
 
 
-def is_private(folder: Path) -> bool:
-    """Tell whether a folder can be written, and made where it is missing; others must not put programs into it."""
+def is_usable(folder: Path) -> bool:
+    """Tell whether a folder, made where it is missing, can be written, and is not one that another user laid out."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError:
         return False
-    return folder.parent != Path(tempfile.gettempdir()) or folder.stat().st_uid == os.getuid()
+    shared = folder.parent.stat().st_mode & 0o002  # everybody may make folders beside it
+    return not shared or folder.stat().st_uid == os.getuid()
 
 
 @contextlib.contextmanager
@@ -110,7 +111,7 @@ def announce_compilation() -> None:
     """Have one line logged when numba begins to compile for the first time in this process."""
     from numba.core import event
 
-    class Announcer(event.Listener):  # type: ignore[misc]
+    class Announcer(event.Listener):
         def on_start(self, event: Any) -> None:
             say_compiling()
 

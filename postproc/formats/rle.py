@@ -104,8 +104,8 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
                 positions[64 * k + _index_lowest_bit(bits)] += 1
                 bits &= bits - ONE
     total = 0
-    for column in range(64 * count):
-        positions[column], total = total, total + positions[column]
+    for index in range(64 * count):
+        positions[index], total = total, total + positions[index]
     edges = np.empty(total + total % 2, np.int64)
     edges[-1:] = size  # stays where a run reaches the last pixel and no column behind closes it
     for y in range(height):

@@ -37,15 +37,15 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
     Returns:
         int32 (height, width), 0 = background, 1..n = buildings.
     """
+    from skimage.morphology import local_maxima, reconstruction  # here, as it takes a while to load
+
     components = skimage.measure.label(labels, background=0, connectivity=1).astype(np.int32)
     inside = (components > 0) & ~skimage.segmentation.find_boundaries(components, connectivity=1, mode="inner")
     distance = scipy.ndimage.distance_transform_edt(inside)
     # h_maxima would mark two peaks of equal height however high the saddle between them
-    peaks = skimage.measure.label(
-        skimage.morphology.local_maxima(skimage.morphology.reconstruction(distance - depth, distance)) & inside,
-        connectivity=2,
-    ).astype(np.int32)
-    return _flood(components, peaks, -distance)
+    peaks = local_maxima(reconstruction(distance - depth, distance)) & inside
+    marked = skimage.measure.label(peaks, connectivity=2).astype(np.int32)
+    return _flood(components, marked, -distance)
 
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import TypeVar
 import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_truth, index_groups
-from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective
+from ensemble.statistics.metrics import IOU_UNIT, METRICS
+from members.common.choices import Objective
 from members.common.compiled import compiled
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import count_bands

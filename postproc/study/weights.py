@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 
 from ensemble.selection.blend import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from members.common.compiled import compiled
 from postproc.pipeline.recipe import Recipe
 from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns

@@ -12,7 +12,7 @@ from ensemble.inference.networks import load_network, load_networks, trace_sizes
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_network_is_what_was_saved(
 
 def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bilinear upsampling on each of them, in any order, and in batches of any length; each size is traced once."""
-    choose_backend()
+    load_backend()
     import keras
 
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
