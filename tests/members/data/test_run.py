@@ -135,6 +135,8 @@ def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         "python -m ensemble.predict --part valid",
     ]
     assert read_command() == "python -m ensemble.predict --part valid"
+    monkeypatch.setattr(sys, "argv", ["roofstack", "tune", "--storage=postgresql://me:secret@host/x?password=secret"])
+    assert read_command() == "roofstack tune '--storage=postgresql://me:***@host/x?password=***'"
 
 
 def test_a_lost_record_is_beside_the_weights_of_each_fold(run: Run) -> None:
