@@ -4,7 +4,9 @@ import numpy as np
 from scipy.ndimage import distance_transform_edt
 from skimage.measure import label
 from skimage.morphology import local_maxima, reconstruction
-from skimage.segmentation import find_boundaries, watershed
+from skimage.segmentation import find_boundaries
+
+from postproc.polygons.flooding import flood
 
 
 def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
@@ -23,7 +25,7 @@ def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
     """
     components = label(mask, connectivity=1).astype(np.int32)
     cores = label(mask & (blend >= level), connectivity=1).astype(np.int32)
-    return _flood(components, cores, 255 - blend)
+    return _flood(components, cores, 255 - blend.astype(np.int16))
 
 
 def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
@@ -49,7 +51,7 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Grow cores within their components, up `height`; components without a core are one."""
-    grown = watershed(height, cores, connectivity=1, mask=components > 0)
+    grown = flood(height, cores, components > 0)
     whole = (components > 0) & (grown == 0)
     # two cores may grow into one component only, so a pair of component and core is one building
     grown[whole] = components[whole] + grown.max(initial=0)
