@@ -87,7 +87,8 @@ def read_windows(
         mosaic, read, block: as for `trace_mosaic`.
 
     Yields:
-        x and y of the window's first pixel; its mask, bool (h, w), other windows' objects left out; its blend, uint8 (h, w).
+        x and y of the window's first pixel; its mask, bool (h, w), other windows' objects left out; its blend, uint8
+        (h, w).
     """
     for window, seeds in plan_windows(mosaic.size, lambda window: mosaic.read(window, read)[0], block):
         mask, blend = mosaic.read(window, read)

@@ -1,8 +1,8 @@
 """Minimum areas of holes and of objects, compiled: all pairs of them, at many thresholds, without making a picture.
 
 A picture is cut into runs: stretches of a line that have one value. From bright to dark they join to objects, and from
-dark to bright to holes (union-find, as component trees are built: Berger et al. 2007, doi:10.1109/ICIP.2007.4379949), and
-the pixels of the small ones are summed on the way. Where no small object touches a small hole, filling and dropping do
+dark to bright to holes (union-find, as component trees are built: Berger et al. 2007,
+doi:10.1109/ICIP.2007.4379949), and the pixels of the small ones are summed on the way. Where no small object touches a small hole, filling and dropping do
 not see one another, and a pair of areas removes and adds what each of the two does alone. Where one does, the mask's
 components are joined at that threshold, hole by hole.
 
@@ -30,7 +30,7 @@ def count_areas(
         int32 (most, holes, objects, 2), [t - 1] of the mask at t: pixels of the truth's background and building.
     """
     runs = cut_runs(picture, truth_sums)
-    levels, sizes, _, _ = runs
+    levels = runs[0]
     largest = max(hole_areas[-1], object_areas[-1])
     dropped, base, large_below = sum_small(runs, levels, object_areas, largest, most)
     inverted = most - levels
@@ -54,6 +54,50 @@ def count_areas(
 
 
 @njit(nogil=True, cache=True)
+def add_areas(
+    picture: np.ndarray,
+    truth_sums: np.ndarray,
+    areas: np.ndarray,
+    ranks: np.ndarray,
+    entries: np.ndarray,
+    unit: int,
+    sums: np.ndarray,
+) -> None:
+    """Add a tile's counts of every pair of areas to sums: at thresholds, or the most that any between two could reach.
+
+    Args:
+        picture: uint8 (height, width).
+        truth_sums: as for `count_areas`.
+        areas: int64 (areas,), increasing from 0, of holes and of objects.
+        ranks: uint8 (256,), how many of the thresholds are no higher than each value; the last is their number n.
+        entries: int64 (entries, 2), the numbers, from 0, of a lower and an upper threshold; one alone is both.
+        unit: what an IoU of 1 adds to the sum of IoU.
+        sums: int64 (3, entries, areas, areas), to which intersection, union and IoU are added. A mask between two
+            thresholds lies between theirs, whatever the areas: it meets no more of the truth than the lower one's, and
+            has no fewer pixels beside it than the upper one's.
+    """
+    height, width = picture.shape
+    ranked = np.empty((height, width), np.uint8)
+    for y in range(height):
+        for x in range(width):
+            ranked[y, x] = ranks[picture[y, x]]
+    counts = count_areas(ranked, truth_sums, areas, areas, ranks[255])
+    truth = 0
+    for y in range(height):
+        truth += truth_sums[y, width]
+    for n in range(len(entries)):
+        low, high = entries[n]
+        for hole in range(len(areas)):
+            for least in range(len(areas)):
+                inside = counts[low, hole, least, 1]
+                either = truth + counts[high, hole, least, 0]
+                ratio = 1.0 if either == 0 else inside / either
+                sums[0, n, hole, least] += inside
+                sums[1, n, hole, least] += either
+                sums[2, n, hole, least] += int(np.rint(ratio * unit))
+
+
+@njit(nogil=True, cache=True)
 def sum_lines(truth: np.ndarray) -> np.ndarray:
     """Return how many pixels of a mask, bool (height, width), are left of each: int32 (height, width + 1)."""
     sums = np.zeros((truth.shape[0], truth.shape[1] + 1), np.int32)
@@ -70,7 +114,7 @@ def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, n
     Returns:
         levels: int32 (runs,), the value of each.
         sizes: int32 (runs, 2), its pixels in the truth's background and building.
-        neighbours: int32 (pairs, 2) ... the runs that touch each.
+        neighbours: int32 (2 * pairs,), the runs that touch the first, then those that touch the second, ..
         starts: int32 (runs + 1,), where each run's neighbours begin.
     """
     height, width = picture.shape

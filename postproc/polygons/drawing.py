@@ -10,27 +10,25 @@ from collections.abc import Sequence
 import numpy as np
 import shapely
 from numba import njit
-from shapely import GeometryType, Polygon
+from shapely import Polygon
 
 
 def draw_polygons(polygons: Sequence[Polygon] | np.ndarray, mask: np.ndarray) -> None:
     """Set the pixels whose centres are inside a polygon.
 
     Args:
-        polygons: n polygons in pixels, x to the right, y down; they may overlap, and reach beyond the mask.
+        polygons: n valid polygons in pixels, x to the right, y down; they may overlap, and reach beyond the mask.
         mask: bool (height, width); pixels outside all polygons stay as they are.
     """
     if len(polygons):
-        kind, points, (ring_starts, starts) = shapely.to_ragged_array(np.asarray(polygons, object))
-        if kind != GeometryType.POLYGON:
-            raise ValueError(f"polygons are drawn, got {kind.name}")
+        _, points, (ring_starts, starts) = shapely.to_ragged_array(np.asarray(polygons, object))
         _draw(points, ring_starts, starts, mask)
 
 
 @njit(nogil=True, cache=True)
 def _draw(points: np.ndarray, ring_starts: np.ndarray, starts: np.ndarray, mask: np.ndarray) -> None:
     """Draw polygons, whose rings' points are closed and lie one after the other."""
-    height, width = mask.shape
+    height = len(mask)
     most = 1
     for k in range(len(starts) - 1):
         most = max(most, ring_starts[starts[k + 1]] - ring_starts[starts[k]])

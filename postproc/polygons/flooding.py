@@ -53,7 +53,9 @@ def flood(height: np.ndarray, markers: np.ndarray, inside: np.ndarray) -> np.nda
 
 
 @njit(nogil=True, cache=True)
-def push(values: np.ndarray, ages: np.ndarray, pixels: np.ndarray, size: int, value: float, age: int, pixel: int) -> int:
+def push(
+    values: np.ndarray, ages: np.ndarray, pixels: np.ndarray, size: int, value: float, age: int, pixel: int
+) -> int:
     """Add an entry to the heap; return its new size."""
     child = size
     while child > 0:
@@ -80,9 +82,7 @@ def pop(values: np.ndarray, ages: np.ndarray, pixels: np.ndarray, size: int) -> 
         if values[child] < value or (values[child] == value and ages[child] < age):
             best_value, best_age, chosen = values[child], ages[child], child
         right = child + 1
-        if right < size and (
-            values[right] < best_value or (values[right] == best_value and ages[right] < best_age)
-        ):
+        if right < size and (values[right] < best_value or (values[right] == best_value and ages[right] < best_age)):
             chosen = right
         if chosen == i:
             break
