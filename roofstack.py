@@ -103,7 +103,7 @@ COMMANDS = {
 }
 """The commands of the command line, in the order of the flow."""
 
-app = build_app("Ensembles and honest post-processing for building segmentation in aerial images.", COMMANDS)
+app = build_app("Ensembles and cross-validated post-processing for building segmentation in aerial images.", COMMANDS)
 
 
 def show_version(wanted: bool) -> None:

@@ -62,20 +62,20 @@ def lay_out(tiles: Tiles, groups: Sequence[str]) -> Library:
 
 
 def cut_arrays(blend: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intersection and union at the 255 thresholds, from masks."""
+    """Count intersection and union at the 255 thresholds, from masks."""
     masks = ((blend >= threshold) for threshold in range(1, 256))
     counts = np.array([(np.count_nonzero(mask & truth), np.count_nonzero(mask | truth)) for mask in masks])
     return counts[:, 0], counts[:, 1]
 
 
 def count_by_value(blend: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Intersection and union at the 255 thresholds, from histograms."""
+    """Count intersection and union at the 255 thresholds, from histograms."""
     columns = count_thresholds(blend, truth)
     return columns["intersection"], columns["union"]
 
 
 def score_arrays(tiles: Tiles, weights: Sequence[int], times: np.ndarray, count: Counter) -> float:
-    """The blend's best pooled IoU; `times` is how often each tile was drawn."""
+    """Return the blend's best pooled IoU; `times` is how often each tile was drawn."""
     intersection, union = np.zeros((2, 255), np.int64)
     for (maps, truth), drawn in zip(tiles, times, strict=True):
         if drawn:
@@ -86,7 +86,7 @@ def score_arrays(tiles: Tiles, weights: Sequence[int], times: np.ndarray, count:
 
 
 def select_on_arrays(tiles: Tiles, times: np.ndarray, rounds: int, count: Counter) -> tuple[int, ...]:
-    """One bag's picks, by the rules of `select_members`."""
+    """Return one bag's picks, by the rules of `select_members`."""
     members = len(tiles[0][0])
     picks = best = (0,) * members
     best_score = -1.0
@@ -113,7 +113,7 @@ def compare_picks(tiles: Tiles, groups: Sequence[str], bags: int, rounds: int, c
 
 
 def time_score(tiles: Tiles, count: Counter) -> float:
-    """CPU seconds to score one blend of four members on all tiles."""
+    """Return the CPU seconds to score one blend of four members on all tiles."""
     start = time.process_time()
     score_arrays(tiles, [4, 1, 1, 1] + [0] * (len(tiles[0][0]) - 4), np.ones(len(tiles), int), count)
     return time.process_time() - start

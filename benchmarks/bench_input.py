@@ -33,7 +33,7 @@ TILES, SIDE, BATCH = 32, 256, 8
 
 
 def draw_pairs() -> list[Pair]:
-    """Tiles of smooth noise, whose cost to compress and to blur is that of photographs, with a few rectangles."""
+    """Draw tiles of smooth noise, whose cost to compress and to blur is that of photographs, with a few rectangles."""
     rng = np.random.default_rng(0)
     pairs = []
     for _ in range(TILES):
@@ -53,7 +53,7 @@ def read_ours(pairs: list[Pair], spec: MemberSpec, epoch: int) -> int:
 
 
 def read_tf_data(pairs: list[Pair], spec: MemberSpec, epoch: int) -> int:
-    """The same examples through tf.data."""
+    """Read the same examples through tf.data."""
 
     def augment(index: np.ndarray) -> Pair:
         image, mask = augment_tile(pairs, int(index), spec.augment, spec.crop, (spec.seed, epoch))
@@ -69,7 +69,7 @@ def read_tf_data(pairs: list[Pair], spec: MemberSpec, epoch: int) -> int:
 def measure(
     read: Callable[[list[Pair], MemberSpec, int], int], pairs: list[Pair], spec: MemberSpec, epoch: int
 ) -> float:
-    """Images a second of processor time in one epoch."""
+    """Measure the images a second of processor time in one epoch."""
     began = time.process_time()
     return read(pairs, spec, epoch) / (time.process_time() - began)
 

@@ -60,11 +60,11 @@ Method = Callable[[np.ndarray], np.ndarray]
 
 
 def read_scene(data: Path) -> tuple[np.ndarray, np.ndarray]:
-    """The truth mask, bool (4096, 2048), and the outlines that it was drawn from, Polygon (n,), px."""
+    """Read the truth mask, bool (4096, 2048), and the outlines that it was drawn from, Polygon (n,), px."""
     with rasterio.open(data / "hot_scene/mask.tif") as source:
         mask, inverse, crs = source.read(1) > 0, ~source.transform, source.crs
     outlines = gpd.read_file(data / "hot_scene/buildings.geojson").to_crs(crs).geometry.to_numpy()
-    return mask, shapely.transform(outlines, lambda places: np.column_stack(inverse * places.T))
+    return mask, shapely.transform(outlines, lambda vertices: np.column_stack(inverse * vertices.T))
 
 
 def roughen(mask: np.ndarray) -> np.ndarray:
@@ -78,26 +78,26 @@ def roughen(mask: np.ndarray) -> np.ndarray:
 
 
 def join_maps(data: Path, size: tuple[int, int]) -> np.ndarray:
-    """The maps of lite0 over the scene, uint8 (height, width)."""
+    """Join the maps of lite0 over the scene, uint8 (height, width)."""
     with rasterio.open(data / "hot_scene/mask.tif") as source:
         inverse = ~source.transform
     joined = np.zeros(size, np.uint8)
     for path in sorted((data / "hot_maps/valid/lite0").glob("banepa_*.tif")):
         with rasterio.open(path) as source:
-            x, y = (round(place) for place in inverse @ (source.transform.c, source.transform.f))
+            x, y = (round(value) for value in inverse @ (source.transform.c, source.transform.f))
             joined[y : y + TILE, x : x + TILE] = source.read(1)
     return joined
 
 
 def square_with_library(**options: float) -> Method:
-    """The library as a method; an outline that it cut to pieces is its largest piece, one that it lost is empty."""
+    """Return the library as a method; of an outline cut to pieces it gives the largest, of a lost one an empty one."""
     try:
         from buildingregulariser import regularize_geodataframe
     except ImportError:
         raise InputError("buildingregulariser is compared with; pip install buildingregulariser") from None
 
     def square(outlines: np.ndarray) -> np.ndarray:
-        scaled = shapely.transform(outlines, lambda places: places * METRES)
+        scaled = shapely.transform(outlines, lambda vertices: vertices * METRES)
         frame = gpd.GeoDataFrame({"number": np.arange(len(outlines))}, geometry=scaled)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -106,7 +106,7 @@ def square_with_library(**options: float) -> Method:
         pieces = made.explode(ignore_index=True)
         order = np.argsort(pieces.geometry.area.to_numpy(), kind="stable")
         squared[pieces["number"].to_numpy()[order]] = pieces.geometry.to_numpy()[order]
-        return np.asarray(shapely.transform(squared, lambda places: places / METRES))
+        return np.asarray(shapely.transform(squared, lambda vertices: vertices / METRES))
 
     return square
 
@@ -127,14 +127,14 @@ RIVALS = "buildingregulariser", "douglas_peucker"
 
 
 def pair_outlines(outlines: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Numbers of the outlines and of what was drawn for the same building."""
+    """Return the numbers of the outlines and of what was drawn for the same building."""
     one, other = shapely.STRtree(drawn).query(outlines, predicate="intersects")
     same = measure_iou(outlines[one], drawn[other]) >= 0.5
     return one[same], other[same]
 
 
 def measure_overlap(mask: np.ndarray, truth: np.ndarray) -> float:
-    """IoU of two masks."""
+    """Return the IoU of two masks."""
     return np.count_nonzero(mask & truth) / np.count_nonzero(mask | truth)
 
 
@@ -159,7 +159,7 @@ def score_outlines(
 
 
 def time_best(function: Callable[[], Any]) -> tuple[float, Any]:
-    """CPU seconds of the best of PASSES, and what it returned."""
+    """Return the CPU seconds of the best of PASSES, and what it returned."""
     seconds = []
     for _ in range(PASSES):
         begin = time.process_time()
@@ -169,7 +169,7 @@ def time_best(function: Callable[[], Any]) -> tuple[float, Any]:
 
 
 def choose_rivals(scores: dict[str, dict[str, float]]) -> dict[str, str]:
-    """The setting of each rival with the highest C-IoU."""
+    """Choose the setting of each rival with the highest C-IoU."""
     return {
         rival: max((name for name in scores if name.startswith(rival)), key=lambda name: scores[name]["c_iou"])
         for rival in RIVALS
@@ -177,7 +177,7 @@ def choose_rivals(scores: dict[str, dict[str, float]]) -> dict[str, str]:
 
 
 def compare(scores: dict[str, dict[str, float]], rival: str) -> dict[str, Any]:
-    """Ours beside one rival: what is better, by how much, and how many times faster."""
+    """Compare ours with one rival: what is better, by how much, and how many times faster."""
     ours, theirs = scores["ours"], scores[rival]
     return {
         "iou_gain": round(ours["iou"] - theirs["iou"], 4),

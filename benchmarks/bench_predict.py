@@ -31,7 +31,7 @@ from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 
 Forward = Callable[[np.ndarray], np.ndarray]
 TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
@@ -59,7 +59,7 @@ class Timed:
 
 
 def predict_in_passes(predict: Forward, tiles: Sequence[Tile], folder: Path) -> None:
-    """Eight passes over all images, then the mean of what was kept."""
+    """Predict in eight passes over all images, then take the mean of what was kept."""
     kept: dict[str, list[np.ndarray]] = {tile.image_id: [] for tile in tiles}
     for turn, back in TURNS:
         for start in range(0, len(tiles), BATCH):
@@ -80,7 +80,7 @@ def predict_in_passes(predict: Forward, tiles: Sequence[Tile], folder: Path) -> 
 
 
 def find_difference(tiles: Sequence[Tile], one: Path, other: Path) -> int:
-    """The largest difference of two folders' maps, in steps of 1 / 255."""
+    """Return the largest difference of two folders' maps, in steps of 1 / 255."""
     worst = 0
     for tile in tiles:
         with rasterio.open(map_path(one, tile.image_id)) as a, rasterio.open(map_path(other, tile.image_id)) as b:
@@ -94,7 +94,7 @@ def bench(
     member: Annotated[str, typer.Option(help="Whose network, with random weights.")] = "lite0_unet",
 ) -> None:
     """Time both; the last line is one JSON object."""
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     spec = find_spec(member)

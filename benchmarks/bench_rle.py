@@ -34,7 +34,7 @@ CSV_TILES = 10_000
 
 
 def encode_with_numpy(mask: np.ndarray) -> str:
-    """The recipe of countless Kaggle notebooks."""
+    """Encode by the recipe of countless Kaggle notebooks."""
     pixels = mask.T.flatten()
     pixels = np.concatenate([[0], pixels, [0]])
     runs = np.where(pixels[1:] != pixels[:-1])[0] + 1
@@ -43,7 +43,7 @@ def encode_with_numpy(mask: np.ndarray) -> str:
 
 
 def decode_with_numpy(text: str, height: int, width: int) -> np.ndarray:
-    """Its counterpart."""
+    """Decode by its counterpart."""
     s = text.split()
     starts, lengths = (np.asarray(x, dtype=int) for x in (s[0::2], s[1::2]))
     starts -= 1
@@ -54,7 +54,7 @@ def decode_with_numpy(text: str, height: int, width: int) -> np.ndarray:
 
 
 def time_each(function: Callable[..., Any], arguments: Iterable[tuple]) -> float:
-    """Microseconds a call, in the best of PASSES passes."""
+    """Return the microseconds a call, in the best of PASSES passes."""
     arguments = list(arguments)
     seconds = []
     for _ in range(PASSES):
@@ -66,21 +66,21 @@ def time_each(function: Callable[..., Any], arguments: Iterable[tuple]) -> float
 
 
 def time_once(function: Callable[..., Any], *arguments: Any) -> float:
-    """Seconds of one call."""
+    """Return the seconds of one call."""
     begin = time.perf_counter()
     function(*arguments)
     return time.perf_counter() - begin
 
 
 def read_masks() -> list[np.ndarray]:
-    """The 336 training masks of hot_buildings."""
+    """Read the 336 training masks of hot_buildings."""
     root = Path(os.environ.get("ROOFSTACK_DATA", Path(__file__).parents[2] / "shared/data"))
     files = list_files(root / "hot_buildings/training/masks/img")
     return [read_mask(path) for path in files.values()]
 
 
 def measure_csv(masks: list[np.ndarray]) -> dict[str, float]:
-    """Seconds to write (with its check) and to read a submission of CSV_TILES tiles, and its size."""
+    """Return the seconds to write (with its check) and to read a submission of CSV_TILES tiles, and its size."""
     ids = [f"tile_{i:05d}" for i in range(CSV_TILES)]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "submission.csv"

@@ -1,6 +1,6 @@
 """Scenes of growing size through the whole of a predict but the network: is memory flat, time linear?
 
-A stand-in takes the network's place (the red channel). Each size runs in a process of its own, from a tiled,
+A stand-in stands in for the network (the red channel). Each size runs in a process of its own, from a tiled,
 georeferenced GeoTIFF on disk to a map on disk; its peak memory is that process's. The map is then compared with
 the image, block by block.
 
@@ -48,7 +48,7 @@ def write_image(path: Path, side: int) -> None:
 
 
 def predict_red(stack: np.ndarray) -> np.ndarray:
-    """The stand-in: the red channel as the probability, (1, n, h, w)."""
+    """Return the red channel as the probability: the stand-in, (1, n, h, w)."""
     return stack[None, ..., 0] / np.float32(255)
 
 

@@ -86,7 +86,7 @@ def count_with_opencv(trial: Trial, tiles: Sequence[Tile]) -> Counts:
 
 
 def count_with_scikit_image(trial: Trial, tiles: Sequence[Tile]) -> Counts:
-    """The same in scikit-image and NumPy."""
+    """Count the same in scikit-image and NumPy."""
     recipe, threshold = trial
     steps = {"close": (closing, recipe.close), "open": (opening, recipe.open)}
     intersection = union = 0
@@ -119,8 +119,8 @@ def time_search(tiles: Sequence[Tile], groups: Sequence[str]) -> tuple[float, Gr
 
 def agree(grid: Grid, trials: Sequence[Trial], counts: Sequence[Counts]) -> bool:
     """Tell whether the grid says the same as the loop for all trials, to the last pixel."""
-    places = {recipe: place for place, recipe in enumerate(grid.recipes)}
-    found = [grid.counts[places[recipe], threshold - 1] for recipe, threshold in trials]
+    indices = {recipe: index for index, recipe in enumerate(grid.recipes)}
+    found = [grid.counts[indices[recipe], threshold - 1] for recipe, threshold in trials]
     return [(int(one.intersection.sum()), int(one.union.sum())) for one in found] == list(counts)
 
 
@@ -194,7 +194,7 @@ def bench(
     tiles, groups = read_tiles(data, maps)
     search_kernels(tiles[:1], groups[:1])  # compiles, or loads what was compiled
     before, grid = time_search(tiles, groups)
-    settings = [(recipe, 1 + place * 67 % THRESHOLDS) for place, recipe in enumerate(grid.recipes)]
+    settings = [(recipe, 1 + index * 67 % THRESHOLDS) for index, recipe in enumerate(grid.recipes)]
     opencv, opencv_counts = time_loop(count_with_opencv, settings, tiles)
     few_settings, few_tiles, few_groups = settings[::9], tiles[::16], groups[::16]
     scikit_image, scikit_image_counts = time_loop(count_with_scikit_image, few_settings, few_tiles)

@@ -28,8 +28,8 @@ from ensemble.mapfolder.samples import ArraySamples, RunSamples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts
 from members.common.console import run_command, stdout
+from members.data.frames import read_frame
 from members.data.run import Run
-from postproc.geo.frames import read_frame
 from postproc.geo.outlining import draw_masks, outline_images
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe

@@ -14,7 +14,10 @@ from hypothesis import settings
 
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.samples import ArraySamples
+from members.common.files import write_json
+from members.data.run import FoldFolder, Run
 from members.training.catalog import find_spec
+from members.training.networks.weights import write_content
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -22,11 +25,11 @@ settings.load_profile("patient")
 
 ROOT = Path(__file__).parents[1]
 DRIVERS = {".tif": "GTiff", ".tiff": "GTiff", ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
-PLACE = {"crs": "EPSG:3857", "transform": rasterio.Affine(0.25, 0, 9_500_000, 0, -0.5, 3_200_000)}
+GEOREFERENCE = {"crs": "EPSG:3857", "transform": rasterio.Affine(0.25, 0, 9_500_000, 0, -0.5, 3_200_000)}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let tests write images without a place on earth in peace."""
+    """Let tests write images without georeferencing, and without a warning."""
     config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
@@ -52,12 +55,12 @@ def write_raster(path: Path, pixels: np.ndarray, **profile: Any) -> Path:
 
 def write_tiles(folder: Path, count: int = 6, size: tuple[int, int] = (64, 64), suffix: str = ".tif") -> Path:
     """Write images/, masks/ and groups.csv: tile0, tile1, .. of random pixels, two neighbours a group."""
-    place = PLACE if suffix == ".tif" else {}
+    georeference = GEOREFERENCE if suffix == ".tif" else {}
     for number in range(count):
         rng = np.random.default_rng(number)
         image = rng.integers(0, 256, (*size, 3), np.uint8)
-        write_raster(folder / "images" / f"tile{number}{suffix}", image, **place)
-        write_raster(folder / "masks" / f"tile{number}{suffix}", (image[..., 0] > 127) * np.uint8(255), **place)
+        write_raster(folder / "images" / f"tile{number}{suffix}", image, **georeference)
+        write_raster(folder / "masks" / f"tile{number}{suffix}", (image[..., 0] > 127) * np.uint8(255), **georeference)
     rows = [f"tile{number},g{number // 2}\n" for number in range(count)]
     (folder / "groups.csv").write_text("image_id,group\n" + "".join(rows))
     return folder
@@ -107,6 +110,15 @@ def hash_folder(folder: Path) -> dict[str, str]:
     }
 
 
+def write_fold(run: Run, member: str, fold: int, weights: bytes = b"weights", base: str = "lite0_unet") -> FoldFolder:
+    """Write what training leaves of one fold, with any bytes for weights."""
+    folder = run.fold(member, fold)
+    write_json(folder.spec_file, find_spec(base).model_dump() | {"name": member})
+    write_json(folder.record_file, run.read_record().model_dump())
+    write_content(weights, folder)
+    return folder
+
+
 Turn = Callable[[np.ndarray], np.ndarray]
 
 
@@ -131,7 +143,7 @@ def draw_stack(*shape: int) -> np.ndarray:
 
 
 class Standin:
-    """Takes a network's place: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+    """Stands in for a network: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
 
     def __init__(self, slope: float = 1.0, tilt: float = 0.0, member: str = "lite0_unet") -> None:
         self.slope, self.tilt, self.spec = np.float32(slope), tilt, find_spec(member)
@@ -152,9 +164,9 @@ class Standin:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.networks.backend import choose_backend
+    from members.training.networks.backend import load_backend
 
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))

@@ -43,9 +43,9 @@ def data(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     for row in chosen:
         kinds = ("images", "masks") if row["part"] == "training" else ("images",)
         for kind in kinds:
-            place = Path(row["part"], kind, "img", f"{row['image_id']}.tif")
-            (folder / place).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source / place, folder / place)
+            relative = Path(row["part"], kind, "img", f"{row['image_id']}.tif")
+            (folder / relative).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / relative, folder / relative)
     with (folder / "tiles.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, chosen[0])
         writer.writeheader()

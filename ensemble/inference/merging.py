@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -29,7 +28,6 @@ def take_log(probability: np.ndarray) -> np.ndarray:
         return np.log(probability)
 
 
-MergeName = Literal["mean", "gmean", "power", "max", "min"]
 MERGES: dict[str, Merge] = {
     "mean": Merge(0, lambda p: p, np.add, lambda total, count: total / count),
     # of logs, since a product of many small probabilities underflows
@@ -55,7 +53,7 @@ def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
 
 
 def see_views(networks: Sequence[Network], stack: np.ndarray, view: View) -> list[np.ndarray]:
-    """Return what each network sees in one view, brought back to its place.
+    """Return what each network sees in one view, brought back to where the image has it.
 
     Args:
         networks: of one size multiple.

@@ -97,7 +97,7 @@ def open_scene(path: Path) -> Iterator[RasterScene]:
         yield RasterScene(raster)
 
 
-def place_windows(length: int, window: int, overlap: int, multiple: int) -> list[int]:
+def find_window_starts(length: int, window: int, overlap: int, multiple: int) -> list[int]:
     """Return starts of windows along one axis, evenly distributed, overlapping by at least `overlap`.
 
     Starts are multiples of `multiple`, so that a network that halves its input sees each pixel at the same position
@@ -143,7 +143,7 @@ Span = tuple[slice, np.ndarray]  # a window along one axis, and its weights, flo
 def list_spans(length: int, multiple: int) -> list[Span]:
     """List the windows along one axis with their weights."""
     window = WINDOW // multiple * multiple
-    starts = place_windows(length, window, OVERLAP, multiple)
+    starts = find_window_starts(length, window, OVERLAP, multiple)
     weights = weigh_windows(length, starts, window, OVERLAP, MARGIN)
     return [(slice(start, start + len(weight)), weight) for start, weight in zip(starts, weights, strict=True)]
 

@@ -185,7 +185,7 @@ class View:
         return np.ascontiguousarray(image)
 
     def undo(self, seen: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-        """Bring what was seen of an image of `size` (h, w) back to its place, exactly where the scale is 1.
+        """Bring what was seen of an image of `size` (h, w) back to where it is there, exactly where the scale is 1.
 
         Values stay as they are: it is meant for probabilities, which colours do not change.
         """

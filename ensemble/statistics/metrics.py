@@ -1,17 +1,15 @@
 """The one table of what is scored: each metric's name, label, and formula on counts that were summed up.
 
-What would be nought by nought is decided here: nothing to be found and nothing found scores 1, a share of nothing 0,
+What would be 0 by 0 is decided here: nothing to be found and nothing found scores 1, a share of nothing 0,
 and a mean over nothing does not exist (NaN).
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-Objective = Literal["pooled_iou", "mean_iou", "dice", "boundary_iou", "building_f1"]
-"""What can be maximised."""
 MetricName = str
 
 IOU_UNIT = 2**32  # a tile's IoU is summed in this fixed point, since floats would depend on the order

@@ -2,18 +2,19 @@
 
 A picture is cut into runs: stretches of a line that have one value. From bright to dark they join to objects, and from
 dark to bright to holes (union-find, as component trees are built: Berger et al. 2007,
-doi:10.1109/ICIP.2007.4379949), and the pixels of the small ones are summed on the way. Where no small object touches a small hole, filling and dropping do
-not see one another, and a pair of areas removes and adds what each of the two does alone. Where one does, the mask's
-components are joined at that threshold, hole by hole.
+doi:10.1109/ICIP.2007.4379949), and the pixels of the small ones are summed on the way. Where no small object touches
+a small hole, filling and dropping do not see one another, and a pair of areas removes and adds what each of the two
+does alone. Where one does, the mask's components are joined at that threshold, hole by hole.
 
 Everything that calls one another is in this file: numba's cache would not see a change in another one.
 """
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_areas(
     picture: np.ndarray, truth_sums: np.ndarray, hole_areas: np.ndarray, object_areas: np.ndarray, most: int
 ) -> np.ndarray:
@@ -53,7 +54,7 @@ def count_areas(
     return counts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_areas(
     picture: np.ndarray,
     truth_sums: np.ndarray,
@@ -97,7 +98,7 @@ def add_areas(
                 sums[2, n, hole, least] += int(np.rint(ratio * unit))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sum_lines(truth: np.ndarray) -> np.ndarray:
     """Return how many pixels of a mask, bool (height, width), are left of each: int32 (height, width + 1)."""
     sums = np.zeros((truth.shape[0], truth.shape[1] + 1), np.int32)
@@ -107,7 +108,7 @@ def sum_lines(truth: np.ndarray) -> np.ndarray:
     return sums
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Cut a picture into runs, line by line.
 
@@ -173,7 +174,7 @@ def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, n
     return levels, sizes, neighbours, starts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_root(parents: np.ndarray, i: int) -> int:
     """Return the root of a node's set, and shorten the way there."""
     while parents[i] != i:
@@ -182,7 +183,7 @@ def find_root(parents: np.ndarray, i: int) -> int:
     return i
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def rank_areas(areas: np.ndarray, largest: int) -> np.ndarray:
     """Return how many of the minimum areas an area reaches, for the areas 0..largest: int64 (largest + 1,)."""
     ranks = np.zeros(largest + 1, np.int64)
@@ -192,7 +193,7 @@ def rank_areas(areas: np.ndarray, largest: int) -> np.ndarray:
     return ranks
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sum_small(
     runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     levels: np.ndarray,
@@ -280,7 +281,7 @@ def sum_small(
     return small, base, large_below
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def mark_ring(marks: np.ndarray, following: np.ndarray, first: int, mark: int) -> None:
     """Mark all runs of a ring."""
     i = first
@@ -291,7 +292,7 @@ def mark_ring(marks: np.ndarray, following: np.ndarray, first: int, mark: int) -
             break
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_coupled(
     runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     large_below: np.ndarray,
@@ -318,7 +319,7 @@ def find_coupled(
     return coupled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_pairs(
     runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     threshold: int,
@@ -378,7 +379,7 @@ def count_pairs(
                         counts[hole, least, 1] += own[root, 1]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def join(parents: np.ndarray, own: np.ndarray, i: int, j: int) -> None:
     """Join the sets of two runs; the earlier root stays one."""
     i, j = find_root(parents, i), find_root(parents, j)

@@ -51,7 +51,7 @@ def sort_words(classes: np.ndarray) -> Words:
 
 
 def measure_kernels(kernels: Sequence[np.ndarray]) -> Kernels:
-    """Return how wide the rows of kernels are, and how to get there.
+    """Measure the rows of kernels: how wide each is, and in which steps a line is widened to it.
 
     Args:
         kernels: the structuring elements of the sizes 1, 3, 5, .., each of centred rows, symmetric about the
@@ -60,8 +60,9 @@ def measure_kernels(kernels: Sequence[np.ndarray]) -> Kernels:
     Returns:
         half_widths: int64 (radius + 1, radius + 1); [r, d] is the pixels to either side in the rows d above and
             below the middle of the kernel of size 2r + 1.
-        steps: int64 (radius + 1, radius + 1); [r] is the half widths of the kernel's rows and what leads to them,
-            rising by 2b + 1 at most from one b to the next, and then zeros; [0] is all of them.
+        steps: int64 (radius + 1, radius + 1); [r] holds the half widths that `widen` computes one from another for
+            the kernel of size 2r + 1: those of its rows and as many between as it takes for none to be above 3b + 1,
+            b being the one before; then zeros. [0] holds 1, 2, .., radius.
     """
     half_widths, steps = np.zeros((2, len(kernels), len(kernels)), np.int64)
     steps[0, :-1] = range(1, len(kernels))

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
+import skimage
 from pydantic import BaseModel, ConfigDict, Field
-from skimage.measure import label
 
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
@@ -95,7 +95,7 @@ def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[Outl
 def separate_buildings(
     mask: np.ndarray, blend: np.ndarray, split_level: int, split_depth: float
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Number the buildings of a mask, 1..n, from top to bottom.
+    """Label the buildings of a mask, 1..n, from top to bottom.
 
     Args:
         mask, blend: as for `outline_buildings`.
@@ -106,7 +106,7 @@ def separate_buildings(
         bool (n,), None where nothing was split, so that none do.
     """
     if split_level == 0 and split_depth == 0:
-        return label(mask, connectivity=1).astype(np.int32), None
+        return skimage.measure.label(mask, connectivity=1).astype(np.int32), None
     components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
     if split_depth > 0:
         components = split_by_distance(components, split_depth)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
-from numba import njit
 from shapely import Polygon
+
+from members.common.compiled import compiled
 
 
 def draw_polygons(polygons: Sequence[Polygon] | np.ndarray, mask: np.ndarray) -> None:
@@ -25,7 +26,7 @@ def draw_polygons(polygons: Sequence[Polygon] | np.ndarray, mask: np.ndarray) ->
         _draw(points, ring_starts, starts, mask)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _draw(points: np.ndarray, ring_starts: np.ndarray, starts: np.ndarray, mask: np.ndarray) -> None:
     """Draw polygons, whose rings' points are closed and lie one after the other."""
     height = len(mask)
@@ -45,7 +46,7 @@ def _draw(points: np.ndarray, ring_starts: np.ndarray, starts: np.ndarray, mask:
             _draw_line(points, ring_starts[starts[k] : starts[k + 1] + 1], y, crossings, mask[y])
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _draw_line(points: np.ndarray, ring_starts: np.ndarray, y: int, crossings: np.ndarray, line: np.ndarray) -> None:
     """Draw what a polygon covers of a line."""
     middle = y + 0.5
@@ -72,7 +73,7 @@ def _draw_line(points: np.ndarray, ring_starts: np.ndarray, y: int, crossings: n
         _fill(line, math.floor(crossings[i] + 0.5), math.floor(crossings[i + 1] + 0.5))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _fill(line: np.ndarray, start: int, end: int) -> None:
     for x in range(max(start, 0), min(end, len(line))):
         line[x] = True

@@ -5,10 +5,11 @@ binary heap that works as scikit-image's does (`watershed_raveled`, version 0.26
 """
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def flood(height: np.ndarray, markers: np.ndarray, inside: np.ndarray) -> np.ndarray:
     """Grow markers over their 4-neighbours, lowest pixels first (Meyer 1994, doi:10.1016/0165-1684(94)90060-4).
 
@@ -52,7 +53,7 @@ def flood(height: np.ndarray, markers: np.ndarray, inside: np.ndarray) -> np.nda
     return labels[1:-1, 1:-1].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def push(
     values: np.ndarray, ages: np.ndarray, pixels: np.ndarray, size: int, value: float, age: int, pixel: int
 ) -> int:
@@ -68,7 +69,7 @@ def push(
     return size + 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def pop(values: np.ndarray, ages: np.ndarray, pixels: np.ndarray, size: int) -> int:
     """Take the first entry off the heap; return its new size."""
     size -= 1

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from members.common.errors import InputError
+from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from postproc.formats.submission import check_ids, read_ids, read_submission
-from postproc.geo.frames import Frame, read_frame
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
 
@@ -66,7 +66,9 @@ def open_inputs(truth: Path, submission: Path | None, vector: Path | None, image
         raise InputError("score takes one of --submission FILE and --vector FILE; give either")
     masks = {} if truth.is_file() else find_truth(truth)
     if not masks and images is None:
-        raise InputError(f"{truth}: a vector file does not tell the images' places and sizes; give them as --images")
+        raise InputError(
+            f"{truth}: a vector file does not tell where the images are, nor their sizes; give them as --images"
+        )
     wanted = read_ids(submission) if submission else list(masks) or None
     files = find_images(images, wanted) if images else masks
     expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
@@ -107,7 +109,7 @@ def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame
     outlines = read_outlines(path, frames)
     if not any(outlines.values()):
         raise InputError(
-            f"{path}: none of its outlines lies in the {len(frames)} images; check the place and the CRS of both"
+            f"{path}: none of its outlines lies in the {len(frames)} images; check the coordinates and the CRS of both"
         )
     return lambda image_id: ImageBuildings.from_outlines(outlines[image_id], frames[image_id].size)
 

@@ -13,7 +13,8 @@ from itertools import product
 import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
-from ensemble.statistics.metrics import IOU_UNIT, Objective
+from ensemble.statistics.metrics import IOU_UNIT
+from members.common.choices import Objective
 from postproc.operators.areas import add_areas, sum_lines
 from postproc.operators.flat_operators import apply_chains
 from postproc.operators.layout import find_shape, lay_out

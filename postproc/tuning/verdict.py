@@ -1,7 +1,7 @@
 """The verdict: which steps of a pipeline earn their keep on tiles that they were not chosen on.
 
 A step is kept only where the cross-validated score improves, as nnU-Net does it (Isensee et al. 2021,
-doi:10.1038/s41592-020-01008-z); here the gain's bootstrap interval over groups has to be above nought.
+doi:10.1038/s41592-020-01008-z); here the gain's bootstrap interval over groups has to be above 0.
 """
 
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.estimates import IN_SAMPLE, Gain, measure_gain
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.fits import Fit
 

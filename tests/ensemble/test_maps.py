@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import PLACE, Outcome, hash_folder, write_raster, write_tiles
+from conftest import GEOREFERENCE, Outcome, hash_folder, write_raster, write_tiles
 
 from ensemble.mapfolder import foreign as module
 from ensemble.mapfolder.manifest import read_manifest, read_manifests
@@ -61,7 +61,7 @@ def test_maps_of_every_kind_are_taken_in(roofstack: RoofStack, run: Run, foreign
         assert values[0, 0] == 0
         assert values[0, 1] == 255
         with rasterio.open(map_path(folder, image_id)) as raster:
-            assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
+            assert (raster.crs, raster.transform) == (GEOREFERENCE["crs"], GEOREFERENCE["transform"])
     np.testing.assert_array_equal(read_blend(folder.parent, Blend({"theirs": 1}), "tile0", (64, 48)), values)
     checked = roofstack("maps", "check", folder)
     assert (checked.code, checked.out) == (0, "4 maps of theirs: no problem(s)\n")
@@ -167,10 +167,10 @@ def theirs(tmp_path: Path) -> Path:
         image = np.repeat(np.where(roofs, 200, 50).astype(np.uint8)[..., None], 3, axis=2)
         part = "valid" if name.startswith("tile") else "test"
         if part == "valid":
-            write_raster(data / f"images/{name}.tif", image, **PLACE)
-            write_raster(data / f"masks/{name}.tif", roofs * np.uint8(255), **PLACE)
+            write_raster(data / f"images/{name}.tif", image, **GEOREFERENCE)
+            write_raster(data / f"masks/{name}.tif", roofs * np.uint8(255), **GEOREFERENCE)
         else:
-            write_raster(data / f"test/images/img/{name}.tif", image, **PLACE)
+            write_raster(data / f"test/images/img/{name}.tif", image, **GEOREFERENCE)
         (tmp_path / part).mkdir(exist_ok=True)
         probability = np.clip(np.where(roofs, 0.8, 0.2) + rng.normal(0, 0.05, (64, 64)), 0, 1)
         np.save(tmp_path / part / f"{name}.npy", probability.astype(np.float32))

@@ -11,7 +11,7 @@ import geopandas
 import numpy as np
 import pytest
 import rasterio
-from conftest import PLACE, Outcome, hash_folder, write_raster
+from conftest import GEOREFERENCE, Outcome, hash_folder, write_raster
 from shapely import MultiPolygon, Polygon, box
 
 from members.data.raster import read_mask
@@ -19,7 +19,7 @@ from postproc.formats.submission import write_submission
 from postproc.scoring.layouts import find_truth
 
 Call = Callable[..., Outcome]
-CORNER: rasterio.Affine = PLACE["transform"]
+CORNER: rasterio.Affine = GEOREFERENCE["transform"]
 SIZE = (40, 48)
 TILES = {
     "a": ([box(2, 2, 12, 12), box(20, 10, 30, 30)], [box(2, 2, 12, 12), box(22, 10, 32, 30)]),
@@ -38,20 +38,22 @@ def draw_boxes(outlines: list[Polygon]) -> np.ndarray:
     return mask
 
 
-def find_place(number: int) -> rasterio.Affine:
+def find_transform(number: int) -> rasterio.Affine:
     """Tiles lie side by side."""
     return CORNER @ rasterio.Affine.translation(number * SIZE[1], 0)
 
 
 def move(outline: Polygon, number: int) -> Polygon:
-    return Polygon([find_place(number) @ point for point in outline.exterior.coords])
+    return Polygon([find_transform(number) @ point for point in outline.exterior.coords])
 
 
 def write_vector(path: Path, kind: int, crs: str | None = "EPSG:4326") -> Path:
     """The true (0) or the predicted (1) outlines on the map, or in pixels without a CRS."""
     rows = [(image_id, number, outline) for number, image_id in enumerate(TILES) for outline in TILES[image_id][kind]]
     outlines = [outline if crs is None else move(outline, number) for _, number, outline in rows]
-    table = geopandas.GeoDataFrame({"image_id": [row[0] for row in rows]}, geometry=outlines, crs=crs and PLACE["crs"])
+    table = geopandas.GeoDataFrame(
+        {"image_id": [row[0] for row in rows]}, geometry=outlines, crs=crs and GEOREFERENCE["crs"]
+    )
     (table.to_crs(crs) if crs else table).to_file(path)
     return path
 
@@ -61,9 +63,9 @@ def data(tmp_path: Path) -> Path:
     """A data set, with s.csv and p.gpkg that say the same about it, and the truth once more as t.geojson."""
     root = tmp_path / "data"
     for number, (image_id, (truth, _)) in enumerate(TILES.items()):
-        place = {"crs": PLACE["crs"], "transform": find_place(number)}
-        write_raster(root / f"training/images/img/{image_id}.tif", np.zeros((*SIZE, 3), np.uint8), **place)
-        write_raster(root / f"training/masks/img/{image_id}.tif", draw_boxes(truth) * np.uint8(255), **place)
+        georeference = {"crs": GEOREFERENCE["crs"], "transform": find_transform(number)}
+        write_raster(root / f"training/images/img/{image_id}.tif", np.zeros((*SIZE, 3), np.uint8), **georeference)
+        write_raster(root / f"training/masks/img/{image_id}.tif", draw_boxes(truth) * np.uint8(255), **georeference)
     rows = [f"{image_id},{group},{region}\n" for image_id, (group, region) in REGIONS.items()]
     (root / "tiles.csv").write_text("image_id,group,region\n" + "".join(rows))
     write_submission(tmp_path / "s.csv", {image_id: draw_boxes(p) for image_id, (_, p) in TILES.items()})
@@ -150,7 +152,7 @@ def test_truth_with_invalid_rings_in_another_crs(data: Path, tmp_path: Path, roo
     bow = Polygon([(2, 2), (12, 12), (12, 2), (2, 12)])
     spike = Polygon([(20, 10), (30, 10), (30, 30), (30, 36), (30, 30), (20, 30)])
     rest = MultiPolygon([move(box(5, 5, 25, 20), 1), move(box(10, 10, 20, 20), 3)])
-    table = geopandas.GeoDataFrame(geometry=[move(bow, 0), move(spike, 0), rest], crs=PLACE["crs"])
+    table = geopandas.GeoDataFrame(geometry=[move(bow, 0), move(spike, 0), rest], crs=GEOREFERENCE["crs"])
     table.to_crs("EPSG:32645").to_file(tmp_path / "t.shp")
     run = roofstack(
         "score", "--truth", tmp_path / "t.shp", "--submission", tmp_path / "s.csv", "--images", data, "--json"
@@ -217,7 +219,10 @@ def spoil(data: Path, tmp_path: Path, how: str) -> list[Any]:
         ("empty", "no building pixel in the truth of 4 images"),
         ("column", "no column country among image_id, group, region"),
         ("table", "--by region: no tiles.csv or groups.csv"),
-        ("no images", "t.geojson: a vector file does not tell the images' places and sizes; give them as --images"),
+        (
+            "no images",
+            "t.geojson: a vector file does not tell where the images are, nor their sizes; give them as --images",
+        ),
         ("no truth", "nowhere: no such folder"),
         ("few images", "b.tif: mask without an image; --images has to hold b too"),
         ("elsewhere", "none of its outlines lies in the 4 images"),

@@ -31,7 +31,7 @@ from postproc.polygons.buildings import rasterize_outlines
 RoofStack = Callable[..., Outcome]
 SIZE = (40, 50)
 GRID = Affine(0.5, 0, 350_000, 0, -0.5, 3_050_000)
-PLACES = {"left": GRID, "right": GRID * Affine.translation(50, 0)}
+TRANSFORMS = {"left": GRID, "right": GRID * Affine.translation(50, 0)}
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = N
     """A run with one member's maps of two tiles side by side, with or without georeferencing."""
     run = Run(folder / "run")
     maps = run.map_folder("test", "net")
-    for name, transform in PLACES.items():
+    for name, transform in TRANSFORMS.items():
         write_raster(
             maps / f"{name}.tif", draw_map(name), **({} if bare else {"crs": "EPSG:32645", "transform": transform})
         )
@@ -115,7 +115,7 @@ def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = N
         "tta": "none",
         "weights": {},
         "split": {},
-        "images": dict.fromkeys(PLACES, SIZE),
+        "images": dict.fromkeys(TRANSFORMS, SIZE),
     }
     write_manifest(maps, Manifest.model_validate(spec))
     run.tuned_file.write_text(json.dumps(recipe or {"recipe": {}, "members": {"net": 1}}))
@@ -142,13 +142,13 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     assert sorted(table.area_m2) == pytest.approx([100 / 4, 320 / 4], rel=0.01)
     house = table[table.area_m2 > 50].iloc[0]
     assert house.confidence == pytest.approx(0.8)
-    assert house.image_id in PLACES
-    expected = {name: draw_map(name) >= 128 for name in PLACES}
+    assert house.image_id in TRANSFORMS
+    expected = {name: draw_map(name) >= 128 for name in TRANSFORMS}
     for name, mask in read_submission(run.submission_file("test")):
         np.testing.assert_array_equal(mask, expected[name])
         np.testing.assert_array_equal(read_mask(masks / f"{name}.tif"), mask)
         with rasterio.open(masks / f"{name}.tif") as raster:
-            assert (raster.crs.to_epsg(), raster.transform) == (32645, PLACES[name])
+            assert (raster.crs.to_epsg(), raster.transform) == (32645, TRANSFORMS[name])
     loaded = COCO(coco)
     names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
     found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])

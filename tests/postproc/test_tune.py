@@ -56,12 +56,12 @@ def make_run(folder: Path, groups: int = 6, empty: bool = False) -> Run:
     split = Split(folds=2, fold_of_group={f"g{group}": group % 2 for group in range(groups)})
     run.write_record(data, list_tiles(data), split)
     for member in ("fair", "noise"):
-        place = run.map_folder("valid", member)
+        folder = run.map_folder("valid", member)
         for name, (maps, _) in made.items():
-            write_raster(place / f"{name}.tif", maps[member])
+            write_raster(folder / f"{name}.tif", maps[member])
         sizes = dict.fromkeys(names, (SIZE, SIZE))
         spec = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=sizes)
-        write_manifest(place, spec)
+        write_manifest(folder, spec)
     return run
 
 
@@ -171,12 +171,12 @@ def test_other_objectives_report_pooled_iou_too(run: Run, call: Tune, objective:
 def test_opening_that_costs_true_objects_is_told(run: Run, call: Tune, tmp_path: Path) -> None:
     specks = sorted((tmp_path / "data/masks").glob("*.png"))
     for path in specks:  # a roof of 2x2 px that the member sees, among noise of that size that it sees too
-        mask, place = cv2.imread(str(path), 0), run.map_folder("valid", "fair") / f"{path.stem}.tif"
-        values = cv2.imread(str(place), 0)
+        mask, map_path = cv2.imread(str(path), 0), run.map_folder("valid", "fair") / f"{path.stem}.tif"
+        values = cv2.imread(str(map_path), 0)
         mask[45:47, 45:47] = values[45:47, 45:47] = 255
         values[::5, 40:44] = values[45:, ::5] = 255
         write_raster(path, mask)
-        write_raster(place, values)
+        write_raster(map_path, values)
         write_raster(run.map_folder("valid", "noise") / f"{path.stem}.tif", values)
     run.write_record(tmp_path / "data", list_tiles(tmp_path / "data"), run.read_record().split)
     outcome = call(run)
@@ -207,10 +207,10 @@ def test_no_maps(run: Run, call: Tune) -> None:
 
 def test_maps_of_tiles_that_members_trained_on(run: Run, call: Tune) -> None:
     for member in ("fair", "noise"):
-        place = run.map_folder("valid", member)
-        manifest = read_manifest(place)
+        folder = run.map_folder("valid", member)
+        manifest = read_manifest(folder)
         other = manifest.split | {"fold_of_group": dict.fromkeys(manifest.split["fold_of_group"], -1)}
-        write_manifest(place, manifest.model_copy(update={"split": other}))
+        write_manifest(folder, manifest.model_copy(update={"split": other}))
     refuse(call, run, "run/maps/valid/fair: maps by a member trained on another split .*; predict them again")
 
 

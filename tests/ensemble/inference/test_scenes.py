@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
-from conftest import PLACE, write_raster
+from conftest import GEOREFERENCE, write_raster
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,8 +18,8 @@ from ensemble.inference.scenes import (
     ArrayScene,
     Scene,
     StackPredictor,
+    find_window_starts,
     open_scene,
-    place_windows,
     predict_scene,
     weigh_windows,
 )
@@ -85,7 +85,9 @@ def test_an_image_in_memory_is_seen_as_its_file_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["strips", "bigtiff", "cog", "vrt"])
 def test_formats(tmp_path: Path, kind: str) -> None:
     image = draw_image(600, 700)
-    path = write_raster(tmp_path / "scene.tif", image, **PLACE, **({"bigtiff": "yes"} if kind == "bigtiff" else {}))
+    path = write_raster(
+        tmp_path / "scene.tif", image, **GEOREFERENCE, **({"bigtiff": "yes"} if kind == "bigtiff" else {})
+    )
     if kind == "cog":
         rasterio.shutil.copy(path, tmp_path / "cog.tif", driver="COG", blocksize=256)
         path = tmp_path / "cog.tif"
@@ -98,7 +100,7 @@ def test_formats(tmp_path: Path, kind: str) -> None:
     expected = np.rint(blur(image[None])[0, 0] * 255)
     assert np.abs(read_map(tmp_path / "maps/a.tif", (600, 700)) - expected).max() <= 1
     with rasterio.open(tmp_path / "maps/a.tif") as raster:
-        assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
+        assert (raster.crs, raster.transform) == (GEOREFERENCE["crs"], GEOREFERENCE["transform"])
         assert raster.block_shapes == [(512, 512)]
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.tif"]
 
@@ -168,7 +170,7 @@ def test_real_scenes(shared_data: Path, name: str) -> None:
 def test_windows_cover_the_axis_and_overlap(length: int, units: int, multiple: int, data: st.DataObject) -> None:
     window = units * multiple
     overlap = data.draw(st.integers(0, window - multiple))
-    starts = place_windows(length, window, overlap, multiple)
+    starts = find_window_starts(length, window, overlap, multiple)
     assert starts[0] == 0
     assert length <= starts[-1] + window
     assert length > starts[-1] + window - multiple or starts == [0]
@@ -181,17 +183,17 @@ def test_windows_cover_the_axis_and_overlap(length: int, units: int, multiple: i
 
 
 def test_starts_by_hand() -> None:
-    assert place_windows(10, 4, 1, 1) == [0, 3, 6]
-    assert place_windows(11, 4, 1, 1) == [0, 2, 4, 7]
-    assert place_windows(4, 4, 1, 1) == [0]
-    assert place_windows(1000, 512, 128, 32) == [0, 256, 512]
-    assert place_windows(513, 512, 128, 32) == [0, 32]
+    assert find_window_starts(10, 4, 1, 1) == [0, 3, 6]
+    assert find_window_starts(11, 4, 1, 1) == [0, 2, 4, 7]
+    assert find_window_starts(4, 4, 1, 1) == [0]
+    assert find_window_starts(1000, 512, 128, 32) == [0, 256, 512]
+    assert find_window_starts(513, 512, 128, 32) == [0, 32]
 
 
 @given(st.integers(1, 2000), st.integers(0, 40), st.integers(1, 60))
 def test_weights_sum_to_one_and_fall_to_the_crop(length: int, margin: int, ramp: int) -> None:
     window, overlap = 256, 2 * margin + ramp
-    starts = place_windows(length, window, overlap, 16)
+    starts = find_window_starts(length, window, overlap, 16)
     weights = weigh_windows(length, starts, window, overlap, margin)
     total = np.zeros(length)
     for start, weight in zip(starts, weights, strict=True):

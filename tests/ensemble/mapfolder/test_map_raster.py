@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from conftest import PLACE, ROOT, write_raster, write_tiles
+from conftest import GEOREFERENCE, ROOT, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,11 +30,11 @@ def test_every_value_survives_as_a_probability(value: int) -> None:
 
 
 def test_a_map_keeps_crs_and_transform(tmp_path: Path) -> None:
-    source = write_raster(tmp_path / "source.tif", np.dstack([VALUES] * 3), **PLACE)
+    source = write_raster(tmp_path / "source.tif", np.dstack([VALUES] * 3), **GEOREFERENCE)
     write_map(tmp_path / "maps/a.tif", VALUES, source)
     np.testing.assert_array_equal(read_map(tmp_path / "maps/a.tif", (32, 40)), VALUES)
     with rasterio.open(tmp_path / "maps/a.tif") as raster:
-        assert (raster.crs, raster.transform) == (PLACE["crs"], PLACE["transform"])
+        assert (raster.crs, raster.transform) == (GEOREFERENCE["crs"], GEOREFERENCE["transform"])
         assert (raster.driver, raster.count, raster.dtypes) == ("GTiff", 1, ("uint8",))
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.tif"]
 
@@ -79,3 +79,13 @@ def test_a_map_cut_short(tmp_path: Path) -> None:
         read_map(path, (32, 40))
     with pytest.raises(InputError, match=r"b.tif: no such file"):
         read_map(tmp_path / "b.tif", (32, 40))
+
+
+@pytest.mark.parametrize(("values", "shown"), [([0.5, np.nan], "nan"), ([1.01, 0.5], "1.01"), ([-0.01, 0.5], "-0.01")])
+def test_what_is_no_probability_is_no_map(values: list[float], shown: str) -> None:
+    with pytest.raises(InputError, match=rf"1 of 2 probabilities are none, such as {shown}; they are numbers"):
+        quantise(np.array(values, np.float32))
+
+
+def test_rounding_beyond_the_ends_is_none() -> None:
+    assert quantise(np.float32([1.000001, -0.000001])).tolist() == [255, 0]

@@ -14,14 +14,14 @@ RADIUS = 3
 
 def count(picture, truth, kernel, flip):
     """Every chain of two radii 0..3 by the compiled code, int32 (4, 4, 2, 256)."""
-    places = np.arange((RADIUS + 1) ** 2).reshape(RADIUS + 1, RADIUS + 1)
+    rows = np.arange((RADIUS + 1) ** 2).reshape(RADIUS + 1, RADIUS + 1)
     classes = lay_out(truth, RADIUS, OUTSIDE)
-    counts = np.full((places.size, 2, 256), -1, np.int32)
+    counts = np.full((rows.size, 2, 256), -1, np.int32)
     kernels = measure_kernels([draw_kernel(kernel, 2 * r + 1) for r in range(RADIUS + 1)])
     plane = lay_out(picture ^ np.uint8(flip), RADIUS, 0)
     shape = find_shape(picture, RADIUS)
-    count_chains(plane, shape, classes, sort_words(classes), kernels, places, flip, counts)
-    return counts.reshape(*places.shape, 2, 256)
+    count_chains(plane, shape, classes, sort_words(classes), kernels, rows, flip, counts)
+    return counts.reshape(*rows.shape, 2, 256)
 
 
 def count_with_opencv(picture, truth, kernel, flip):
@@ -56,13 +56,13 @@ def test_flat_pictures_stay_as_they_are(value):
 def test_chains_that_are_not_asked_for_are_left_alone():
     picture = np.arange(60, dtype=np.uint8).reshape(6, 10) * 4
     truth = picture > 100
-    places = np.full((RADIUS + 1, RADIUS + 1), -1)
-    places[2, 1], places[2, 3] = 0, 2
+    rows = np.full((RADIUS + 1, RADIUS + 1), -1)
+    rows[2, 1], rows[2, 3] = 0, 2
     counts = np.full((3, 2, 256), -1, np.int32)
     kernels = measure_kernels([draw_kernel("square", 2 * r + 1) for r in range(RADIUS + 1)])
     classes = lay_out(truth, RADIUS, OUTSIDE)
     plane, shape = lay_out(picture, RADIUS, 0), find_shape(picture, RADIUS)
-    count_chains(plane, shape, classes, sort_words(classes), kernels, places, 0, counts)
+    count_chains(plane, shape, classes, sort_words(classes), kernels, rows, 0, counts)
     expected = count_with_opencv(picture, truth, "square", 0)
     assert np.array_equal(counts[0], expected[2, 1])
     assert (counts[1] == -1).all()

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import PLACE, write_raster
+from conftest import GEOREFERENCE, write_raster
 from shapely import box
 
 from members.common.errors import InputError
+from members.data.frames import read_frame
 from postproc.formats.submission import write_submission
-from postproc.geo.frames import read_frame
 from postproc.scoring.reading import open_inputs, read_masks, read_truth, read_vector
 
 MASK = np.zeros((40, 36), bool)
@@ -24,10 +24,10 @@ def write_mask(path: Path) -> Path:
 
 
 def write_geojson(path: Path, column: int = 0) -> Path:
-    """The two buildings of MASK in the CRS of PLACE, as QGIS writes it, `column` pixels to the right."""
+    """The two buildings of MASK in the CRS of GEOREFERENCE, as QGIS writes it, `column` pixels to the right."""
     features = []
     for outline in (box(3, 2, 15, 10), box(20, 20, 36, 30)):
-        ring = [(PLACE["transform"] @ (x + column, y)) for x, y in outline.exterior.coords]
+        ring = [(GEOREFERENCE["transform"] @ (x + column, y)) for x, y in outline.exterior.coords]
         features.append({"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}})
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
     path.write_text(json.dumps({"type": "FeatureCollection", "crs": crs, "features": features}))
@@ -36,7 +36,7 @@ def write_geojson(path: Path, column: int = 0) -> Path:
 
 @pytest.mark.parametrize("vector", [False, True])
 def test_truth_is_the_same_from_masks_and_from_outlines(tmp_path: Path, vector: bool) -> None:
-    image = write_raster(tmp_path / "a.tif", IMAGE, **PLACE)
+    image = write_raster(tmp_path / "a.tif", IMAGE, **GEOREFERENCE)
     masks = {} if vector else {"a": write_mask(tmp_path / "masks/a.png")}
     truth = read_truth(write_geojson(tmp_path / "t.geojson"), masks, {"a": read_frame(image)})("a")
     assert np.array_equal(truth.mask, MASK)
@@ -44,14 +44,16 @@ def test_truth_is_the_same_from_masks_and_from_outlines(tmp_path: Path, vector: 
 
 
 def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
-    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **PLACE))}
+    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **GEOREFERENCE))}
     path = write_geojson(tmp_path / "t.geojson", column=1000)
-    with pytest.raises(InputError, match=r"t.geojson: none of its outlines lies in the 1 images; check the place"):
+    with pytest.raises(
+        InputError, match=r"t.geojson: none of its outlines lies in the 1 images; check the coordinates"
+    ):
         read_truth(path, {}, frames)
 
 
 def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -> None:
-    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **PLACE))}
+    frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **GEOREFERENCE))}
     write_submission(tmp_path / "s.csv", {"a": MASK})
     ((of_mask, ours),) = read_masks(tmp_path / "s.csv")
     ((of_outlines, theirs),) = read_vector(write_geojson(tmp_path / "p.geojson"), frames)
@@ -62,7 +64,7 @@ def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -
 
 def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_path: Path) -> None:
     for image_id in "bac":
-        write_raster(tmp_path / "images" / f"{image_id}.tif", IMAGE, **PLACE)
+        write_raster(tmp_path / "images" / f"{image_id}.tif", IMAGE, **GEOREFERENCE)
     write_submission(tmp_path / "s.csv", {"b": MASK, "a": ~MASK})
     inputs = open_inputs(write_geojson(tmp_path / "t.geojson"), tmp_path / "s.csv", None, tmp_path / "images")
     assert (inputs.ids, inputs.images) == (["a", "b"], 3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ensemble.statistics.counts import THRESHOLDS
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS
 from postproc.search.area_search import Branch, choose_areas, count_branches
