@@ -22,9 +22,10 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ensemble.inference.engines.forward import trace_sizes
 from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
-from ensemble.inference.networks import Network, trace_sizes
+from ensemble.inference.networks import Network
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path

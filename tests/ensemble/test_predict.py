@@ -42,7 +42,7 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for fold in (0, 1):
         write_fold(run, "lite0_unet", fold, b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
-    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(SLOPES[folder.name]).network)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(SLOPES[folder.name]).network)
     return run
 
 
@@ -142,7 +142,7 @@ def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--members")
     if other == "damaged":
 
-        def load(folder: Path) -> Network:
+        def load(folder: Path, engine: str) -> Network:
             if folder.parent.name == "two" and folder.name == "fold1":
                 raise InputError("damaged")
             return Standin().network
@@ -168,13 +168,14 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         weights=weights,
         split=SPLIT.model_dump(),
         images={f"tile{number}": (64, 64) for number in range(6)},
+        engines=("keras",),
     )
 
 
 def test_a_member_sees_only_views_that_it_was_trained_to_support(
     roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(tilt=0.8).network)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(tilt=0.8).network)
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
         write_json(run.fold("lite0_unet", fold).spec_file, spec.model_dump())
@@ -245,7 +246,7 @@ def test_uncertainty_over_views_and_members(
     slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
     add_member(run, "two")
     monkeypatch.setattr(
-        sharing, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).network
+        sharing, "load_network", lambda folder, engine: Standin(slopes[folder.parent.name, folder.name]).network
     )
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/a.tif", image)
@@ -290,7 +291,7 @@ from members.training.catalog import find_spec
 
 predict.choose_backend = lambda: None
 network = Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
-sharing.load_network = lambda folder: network
+sharing.load_network = lambda folder, engine="keras": network
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]
