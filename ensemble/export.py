@@ -80,7 +80,7 @@ def export(
     if format == "onnx":
         write_onnx(target, network)
     else:
-        write_ir(target, network, quantise_export(network, tiles, side or None) if int8 else None)
+        write_ir(target, network, quantise_export(network, tiles, side or None, multiple) if int8 else None)
     folder.log_command()
     stdout.print(f"{target}: {len(numbers)} network{'s' if len(numbers) > 1 else ''} of {name}")
 

@@ -15,6 +15,7 @@ from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder
 
 from ensemble import predict
 from ensemble.inference import sharing
+from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.manifest import Manifest, hash_file, read_manifest
 from ensemble.mapfolder.raster import read_map
@@ -170,6 +171,37 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         images={f"tile{number}": (64, 64) for number in range(6)},
         engines=("keras",),
     )
+
+
+def test_another_engine_goes_on_with_the_same_maps(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maps differ by 1 of 255 at most, so nothing is made anew; the manifest names both."""
+    monkeypatch.setattr(Engine, "installed", True)
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    assert roofstack(*command, "--engine", "keras").code == 0
+    folder = run.map_folder("valid", "lite0_unet")
+    (folder / "tile1.tif").unlink()
+    outcome = roofstack(*command, "--engine", "onnx")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "1 new of 6" in outcome.out
+    assert read_manifest(folder).engines == ("keras", "onnx")
+    assert "0 new of 6" in roofstack(*command).out
+    outcome = roofstack(*command, "--int8")
+    assert "its maps were of other views or images; predicting them anew" in outcome.err
+    assert "6 new of 6" in outcome.out
+    assert (read_manifest(folder).engines, read_manifest(folder).int8) == (("int8",), True)
+
+
+def test_engines_that_do_not_go(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid")
+    assert "--int8 with --engine onnx: OpenVINO computes" in roofstack(*command, "--int8", "--engine", "onnx").err
+    monkeypatch.setattr(Engine, "installed", False)
+    outcome = roofstack(*command, "--engine", "openvino")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "engine openvino: not installed; pip install 'roofstack[openvino]'" in outcome.err
 
 
 def test_a_member_sees_only_views_that_it_was_trained_to_support(

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import rasterio.transform
 from pyproj import Geod, Transformer
 
 from ensemble.inference.engines.conversion import convert_networks, load_keras_network, write_openvino
@@ -21,7 +22,6 @@ from members.data.raster import open_raster, read_image
 from members.data.run import FoldFolder
 from members.data.tiles import Tile
 from members.training.augment import pad_tile
-from members.training.spec import STRIDE
 
 if TYPE_CHECKING:
     import keras
@@ -123,13 +123,14 @@ def write_ir(path: Path, export: Export, model: Any = None) -> None:
     write_openvino(path, model)
 
 
-def quantise_export(export: Export, tiles: Sequence[Tile], side: int | None) -> Any:
+def quantise_export(export: Export, tiles: Sequence[Tile], side: int | None, multiple: int) -> Any:
     """Return the network with 8 bits, as OpenVINO's model.
 
     Args:
         export: the network.
         tiles: on some of which ranges of activations are measured.
-        side: of the images that the network takes, px; None where any will do.
+        side: of the images that the network takes, px; None where any multiple will do.
+        multiple: px.
 
     Raises:
         InputError: NNCF is not installed.
@@ -137,7 +138,7 @@ def quantise_export(export: Export, tiles: Sequence[Tile], side: int | None) -> 
     mean, std = export.metadata["standardization_mean"], export.metadata["standardization_std"]
 
     def prepare(tile: Tile) -> np.ndarray:
-        image = pad_tile(read_image(tile.image), side or 0, STRIDE)
+        image = pad_tile(read_image(tile.image), side or 0, multiple)
         image = image[:side, :side] / 255
         return ((image - mean) / std).transpose(2, 0, 1)[None].astype(np.float32)
 
@@ -152,8 +153,8 @@ def measure_resolution(tiles: Sequence[Tile]) -> float | None:
             if raster.crs is None:
                 return None
             middle = raster.height // 2, raster.width // 2
-            corners = [raster.transform @ (middle[1] + right, middle[0] + down) for down, right in ((0, 0), (1, 1))]
-            to_degrees = Transformer.from_crs(raster.crs, "EPSG:4326", always_xy=True).transform
-            longitudes, latitudes = to_degrees(*zip(*corners, strict=True))
+            xs, ys = rasterio.transform.xy(raster.transform, (middle[0], middle[0] + 1), (middle[1], middle[1] + 1))
+            to_degrees = Transformer.from_crs(raster.crs, "EPSG:4326", always_xy=True)
+            longitudes, latitudes = to_degrees.transform(xs, ys)
             sizes.append(Geod(ellps="WGS84").line_length(longitudes, latitudes) / math.sqrt(2) * 100)
     return float(np.median(sizes)) if sizes else None

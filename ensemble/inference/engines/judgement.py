@@ -22,7 +22,7 @@ from members.data.raster import read_image, read_pair
 from members.data.run import Run, RunRecord
 from members.data.tiles import Tile
 from members.training.augment import pad_tile
-from members.training.spec import STRIDE, read_spec
+from members.training.spec import MemberSpec, read_spec
 
 BITS = ("float32", "int8")
 
@@ -71,9 +71,8 @@ def judge_int8(
     for fold in range(record.split.folds):
         files = run.fold(member, fold)
         unseen = [tile for tile in tiles if record.split.validates(tile.group, fold)]
-        content = read_converted(files)
-        models[fold] = quantise_model(content, [take_batch(tile) for tile in spread_tiles(tiles, unseen)])
-        spec = read_spec(files.spec_file)
+        spec, content = read_spec(files.spec_file), read_converted(files)
+        models[fold] = quantise_model(content, [take_batch(tile, spec) for tile in spread_tiles(tiles, unseen)])
         networks = [Network(spec, compile_openvino(model)) for model in (content, models[fold])]
         for tile in progress(unseen, f"{member} fold {fold}", len(unseen)):
             image, truth = read_pair(tile)
@@ -99,9 +98,9 @@ def judge_int8(
     return judgement
 
 
-def take_batch(tile: Tile) -> np.ndarray:
-    """Read a tile as a batch of one, float32 (1, h, w, 3), padded to what networks take."""
-    return pad_tile(read_image(tile.image), 0, STRIDE)[None].astype(np.float32)
+def take_batch(tile: Tile, spec: MemberSpec) -> np.ndarray:
+    """Read a tile as a batch of one, float32 (1, h, w, 3), padded to what the member's networks take."""
+    return pad_tile(read_image(tile.image), 0, spec.size_multiple)[None].astype(np.float32)
 
 
 def tabulate_judgement(member: str, judgement: Judgement) -> ResultTable:
