@@ -56,9 +56,8 @@ def export(
         raise InputError(f"--fold {fold}: {name} has the folds 0 to {record.split.folds - 1}")
     multiple = read_spec(folder.fold(name, 0).spec_file).size_multiple
     if side % multiple:
-        raise InputError(
-            f"--side {side}: no multiple of {multiple}, as {name} needs; give {side // multiple * multiple}"
-        )
+        near = max(side // multiple, 1) * multiple
+        raise InputError(f"--side {side}: {name} takes multiples of {multiple} px; give {near}, or 0")
     target = output or Path(f"{name}{SUFFIXES[format]}")
     check_target(target, [SUFFIXES[format]])
     if int8 and (format != "openvino" or data is None):
