@@ -40,7 +40,7 @@ from members.data.raster import read_image
 from members.data.run import FoldFolder
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 
 Forward = Callable[[np.ndarray], np.ndarray]
 PEER = Path(__file__).with_name("peer_ttach.py")
@@ -130,7 +130,7 @@ def bench(
     ] = None,
 ) -> None:
     """Time all; the last line is one JSON object."""
-    choose_backend()
+    load_backend()
     if peer is None and importlib.util.find_spec("torch") and importlib.util.find_spec("ttach"):
         peer = sys.executable
     chosen = list_tiles(data / "hot_buildings", "test")[:tiles]

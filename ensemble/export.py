@@ -1,27 +1,17 @@
 """The command that writes a member's network for other programs, and judges networks of 8 bits."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from ensemble.inference.engines.exporting import (
-    export_networks,
-    measure_resolution,
-    quantise_export,
-    write_ir,
-    write_onnx,
-)
-from ensemble.inference.engines.judgement import judge_int8, tabulate_judgement
-from ensemble.inference.engines.table import find_engine
-from ensemble.inference.inputs import choose_members
+from members.common.choices import ExportFormat
 from members.common.console import print_table, run_command, stdout, track, warn
 from members.common.errors import InputError
 from members.common.files import check_target
-from members.data.run import Run
-from members.data.tiles import list_tiles
 from members.training.networks.backend import choose_backend
-from members.training.spec import read_spec
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 
@@ -29,7 +19,7 @@ SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
 def export(
     member: Annotated[str, typer.Argument(help="The member.")],
     run: Annotated[Path, typer.Option(help="The run that it was trained in.")],
-    format: Annotated[Literal["onnx", "openvino"], typer.Option(help="onnx, or openvino: .xml with .bin.")] = "onnx",
+    format: Annotated[ExportFormat, typer.Option(help="onnx, or openvino: .xml with .bin.")] = "onnx",
     output: Annotated[Path | None, typer.Option(help="The file; default: MEMBER.onnx or MEMBER.xml, here.")] = None,
     fold: Annotated[int | None, typer.Option(help="One fold alone; default: the mean of all, in one network.")] = None,
     side: Annotated[int, typer.Option(min=0, help="Of the images, px; 0 leaves it free, for other programs.")] = 512,
@@ -46,6 +36,21 @@ def export(
     mean of them, as in maps of new images; it takes as much longer. With --int8 networks of 8 bits are compared with
     those of float32 on the validation tiles, and nothing is written where their cost is proven.
     """
+    from ensemble.inference.engines.exporting import (
+        export_networks,
+        measure_resolution,
+        quantise_export,
+        write_ir,
+        write_onnx,
+    )
+    from ensemble.inference.engines.judgement import judge_int8, tabulate_judgement
+    from ensemble.inference.engines.table import find_engine
+    from ensemble.inference.inputs import choose_members
+    from members.data.run import Run
+    from members.data.tiles import list_tiles
+    from members.training.spec import read_spec
+
+    choose_backend()
     folder = Run(run)
     record = folder.read_record()
     [name], remarks = choose_members(folder, record, [member])
@@ -66,7 +71,6 @@ def export(
     tiles = [] if data is None else list_tiles(data, group_by=record.split.group_by)
     if data is not None:
         folder.check_tiles(tiles)
-    choose_backend()
     if int8:
         judgement = judge_int8(folder, record, name, tiles, track)
         print_table(tabulate_judgement(name, judgement))

@@ -1,26 +1,22 @@
 """Probability maps of a part by every member of a run, with test-time augmentation."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from ensemble.inference.engines.choice import choose_engine
-from ensemble.inference.engines.table import EngineChoice, find_engine
-from ensemble.inference.inputs import choose_members, list_part
-from ensemble.inference.merging import MergeName
-from ensemble.inference.sharing import check_networks, predict_member
-from ensemble.inference.std import combine_std
-from ensemble.inference.tasks import Request, Task, plan_member
-from ensemble.inference.views import View, parse_views
+from members.common.choices import EngineName, MergeName
 from members.common.console import run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
-from members.data.raster import read_size
-from members.data.run import Run
 from members.training.networks.backend import choose_backend
+
+if TYPE_CHECKING:
+    from ensemble.inference.tasks import Task
+    from ensemble.inference.views import View
 
 
 def predict(
@@ -39,7 +35,7 @@ def predict(
         list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
     ] = None,
     engine: Annotated[
-        EngineChoice,
+        EngineName,
         typer.Option(help="What computes the networks; auto: the fastest here whose maps are the same to 1 of 255."),
     ] = "auto",
     int8: Annotated[
@@ -58,6 +54,16 @@ def predict(
     folds. Images of any size are read in windows; where one has no data the probability is 0. A stopped
     prediction goes on at the first missing map, and several of them on one folder share the work.
     """
+    from rich.table import Table
+
+    from ensemble.inference.engines.choice import choose_engine
+    from ensemble.inference.inputs import choose_members, list_part
+    from ensemble.inference.sharing import check_networks, predict_member
+    from ensemble.inference.std import combine_std
+    from ensemble.inference.tasks import Request, plan_member
+    from members.data.raster import read_size
+    from members.data.run import Run
+
     name = name_engine(engine, int8)
     if scheduler is None and name == "keras":
         choose_backend()
@@ -92,7 +98,7 @@ def predict(
     stdout.print(table)
 
 
-def name_engine(engine: EngineChoice, int8: bool) -> str:
+def name_engine(engine: EngineName, int8: bool) -> str:
     """Return the engine that the options ask for; for auto that which others are compared with.
 
     Raises:
@@ -100,6 +106,8 @@ def name_engine(engine: EngineChoice, int8: bool) -> str:
     """
     if int8 and engine not in ("auto", "openvino"):
         raise InputError(f"--int8 with --engine {engine}: OpenVINO computes with 8 bits; leave --engine out")
+    from ensemble.inference.engines.table import find_engine
+
     name = "int8" if int8 else "keras" if engine == "auto" else engine
     return find_engine(name).name
 
@@ -110,6 +118,8 @@ def read_views(tta: str) -> tuple[View, ...]:
     Raises:
         InputError: it names no views.
     """
+    from ensemble.inference.views import parse_views
+
     try:
         return parse_views(tta)
     except InputError as error:

@@ -164,9 +164,9 @@ class Standin:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.networks.backend import choose_backend
+    from members.training.networks.backend import load_backend
 
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))
@@ -174,9 +174,9 @@ def lite0_network() -> Any:
 
 def build_small(seed: int) -> Any:
     """Build a network with all that is special in members: preprocessing, padding, bilinear upsampling, a skip."""
-    from members.training.networks.backend import choose_backend
+    from members.training.networks.backend import load_backend
 
-    choose_backend()
+    load_backend()
     import keras
     from keras import layers
 

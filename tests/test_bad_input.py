@@ -379,7 +379,7 @@ def test_a_damaged_validation_tile_is_named(roofstack: RoofStack, tmp_path: Path
         (["--images", "DATA/images", "--part", "../away"], r"--part ../away: it names a folder, by letters, digits"),
         (["--images", "DATA/images", "--part", ""], r"--part : it names a folder, by letters, digits"),
         (["--images", "DATA/absent", "--part", "town"], r"absent: no such folder"),
-        (["--images", "DATA/groups.csv", "--part", "town"], r"groups.csv: not a readable raster \(.*\); restore"),
+        (["--images", "DATA/groups.csv", "--part", "town"], r"groups.csv: ending .csv; a raster has one of .tif"),
         (["--data", "DATA", "--part", "test"], r"data: no folder of test images \(.*\); see the README"),
         (
             ["--data", "DATA", "--part", "valid", "--members", "b7_unet"],

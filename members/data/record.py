@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from members.common.errors import InputError
 from members.common.files import read_json
+from members.common.passwords import hide_passwords
 from members.data.split import Split
 
 PACKAGES = (
@@ -55,11 +56,11 @@ def read_record(path: Path, cure: str) -> RunRecord:
 
 
 def read_command() -> str:
-    """Return the command line that is running, as one would type it."""
-    program = Path(sys.argv[0])
+    """Return the command line that is running, as one would type it, without passwords."""
+    program, arguments = Path(sys.argv[0]), [hide_passwords(argument) for argument in sys.argv[1:]]
     if program.suffix != ".py":
-        return shlex.join([program.name, *sys.argv[1:]])
-    return shlex.join(["python", "-m", f"{program.parent.name}.{program.stem}", *sys.argv[1:]])
+        return shlex.join([program.name, *arguments])
+    return shlex.join(["python", "-m", f"{program.parent.name}.{program.stem}", *arguments])
 
 
 def read_versions() -> dict[str, str]:

@@ -7,6 +7,7 @@ import pytest
 from conftest import Outcome, hash_folder, write_fold, write_tiles
 
 from ensemble import export as command
+from ensemble.inference.engines import exporting
 from ensemble.inference.engines.exporting import Export
 from members.data.run import FoldFolder, Run
 from members.data.split import Split
@@ -38,7 +39,7 @@ def exported(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], str, int 
         asked.append(([files.path.name for files in folds], name, side, resolution))
         return Export(b"network", {})
 
-    monkeypatch.setattr(command, "export_networks", stand_in)
+    monkeypatch.setattr(exporting, "export_networks", stand_in)
     return asked
 
 

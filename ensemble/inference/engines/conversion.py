@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from members.common.errors import InputError
 from members.common.files import write_whole
 from members.data.run import FoldFolder
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import choose_backend, load_backend
 from members.training.networks.weights import hash_bytes, read_weights
 from members.training.spec import read_spec
 
@@ -59,7 +59,7 @@ def load_keras_network(files: FoldFolder) -> "keras.Model":
     Raises:
         InputError: no backend of Keras is installed, or spec or weights are missing, damaged or of another network.
     """
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network  # brings Keras
     from members.training.networks.weights import load_weights
 
@@ -81,7 +81,7 @@ def convert_networks(
     Raises:
         InputError: Keras does not run on TensorFlow, or the converter is not installed.
     """
-    if choose_backend() != "tensorflow":
+    if load_backend() != "tensorflow":
         raise InputError("networks are converted by TensorFlow; run this once with KERAS_BACKEND=tensorflow")
     try:
         import tf2onnx

@@ -3,15 +3,11 @@
 import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from ensemble.inference.engines.forward import Forward, load_keras, load_onnx, load_openvino
 from ensemble.inference.engines.quantisation import load_int8
 from members.common.errors import InputError
 from members.data.run import FoldFolder
-
-EngineName = Literal["keras", "openvino", "onnx"]
-EngineChoice = Literal["auto", "keras", "openvino", "onnx"]
 
 
 @dataclass(frozen=True)

@@ -80,8 +80,9 @@ def test_a_folder_of_maps_leads_to_its_run(tmp_path: Path) -> None:
 def test_mapped_members_are_those_with_a_folder_of_maps(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.list_mapped_members("valid") == []
-    for name in ("b", "a", ".hidden"):
+    for name in ("b", "a"):
         run.map_folder("valid", name).mkdir(parents=True)
+    (run.part_folder("valid") / ".hidden").mkdir()
     (run.part_folder("valid") / "file").touch()
     assert run.list_mapped_members("valid") == ["a", "b"]
 
@@ -135,6 +136,8 @@ def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         "python -m ensemble.predict --part valid",
     ]
     assert read_command() == "python -m ensemble.predict --part valid"
+    monkeypatch.setattr(sys, "argv", ["roofstack", "tune", "--storage=postgresql://me:secret@host/x?password=secret"])
+    assert read_command() == "roofstack tune '--storage=postgresql://me:***@host/x?password=***'"
 
 
 def test_a_lost_record_is_beside_the_weights_of_each_fold(run: Run) -> None:

@@ -83,6 +83,6 @@ def test_the_mean_of_networks_with_channels_first(write_small: Write) -> None:
 
 
 def test_other_backends_do_not_convert(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ensemble.inference.engines.conversion.choose_backend", lambda: "jax")
+    monkeypatch.setattr("ensemble.inference.engines.conversion.load_backend", lambda: "jax")
     with pytest.raises(InputError, match="converted by TensorFlow; run this once with KERAS_BACKEND=tensorflow"):
         convert_networks([])

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from ensemble.inference.engines.forward import trace_sizes
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 
 
 def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bilinear upsampling on each of them, in any order, and in batches of any length; each size is traced once."""
-    choose_backend()
+    load_backend()
     import keras
 
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
