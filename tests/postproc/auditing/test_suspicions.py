@@ -13,6 +13,7 @@ from members.synthetic.scenes import draw_scene
 from postproc.auditing.suspicions import Kind, Ranking, Suspicion, rank_suspicions, suspect_labels
 
 TOP = 0.05
+KINDS: tuple[Kind, ...] = ("missing", "invented")
 Sample = tuple[np.ndarray, np.ndarray]
 Plant = tuple[int, Kind, np.ndarray]
 
@@ -35,7 +36,7 @@ def list_buildings(mask: np.ndarray, smallest: int, largest: int) -> list[np.nda
 def plant(samples: list[Sample], each: int, seed: int, seen: float = 0.0) -> tuple[list[Sample], list[Plant]]:
     """Delete a building in some tiles, and invent one in others, a rectangle on open ground.
 
-    `seen` is the mean probability that the map has for a building that is deleted, at least.
+    `seen` is the mean probability, by the map, that the planted label is wrong, at least.
     """
     rng = np.random.default_rng(seed)
     changed, planted = list(samples), list[Plant]()
@@ -54,7 +55,7 @@ def plant(samples: list[Sample], each: int, seed: int, seen: float = 0.0) -> tup
                 top, left = rng.integers(0, mask.shape[0] - height), rng.integers(0, mask.shape[1] - width)
                 area = np.zeros_like(mask)
                 area[top : top + height, left : left + width] = True
-                if not (area & built).any():
+                if not (area & built).any() and values[area].mean() <= 255 * (1 - seen):
                     planted.append((number, "invented", area))
                     changed[number] = values, mask | area
                     break
@@ -127,17 +128,20 @@ def test_planted_in_drawn_towns() -> None:
 
 
 @pytest.mark.slow
-def test_planted_in_real_tiles(shared_data: Path) -> None:
+@pytest.mark.parametrize(("seen", "share"), [(0.85, 0.95), (0.75, 0.85)])
+def test_planted_in_real_tiles(shared_data: Path, seen: float, share: float) -> None:
     """Maps of two small networks, and labels that have errors of their own, which rank high as well.
 
-    What the maps don't see, no map can miss in the labels: of the buildings that they do see four in five are found.
+    What the maps contradict clearly is found; what they don't see they can't tell.
     """
     samples = read_samples(shared_data)
-    found = {"missing": np.zeros(2, int), "invented": np.zeros(2, int)}
-    for seed in range(3):
-        changed, planted = plant(samples, each=15, seed=seed, seen=0.75)
+    hits, all_planted = 0, 0
+    for seed in range(4):
+        changed, planted = plant(samples, each=15, seed=seed, seen=seen)
         ranking = rank(changed)
-        for kind in ("missing", "invented"):
-            found[kind] += count_found(ranking, planted, kind)
-    assert found["invented"][0] >= 0.95 * found["invented"][1]
-    assert found["missing"][0] >= 0.75 * found["missing"][1]
+        for kind in KINDS:
+            found, count = count_found(ranking, planted, kind)
+            hits += found
+            all_planted += count
+    assert all_planted == 120
+    assert hits >= share * all_planted
