@@ -14,7 +14,10 @@ from hypothesis import settings
 
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.samples import ArraySamples
+from members.common.files import write_json
+from members.data.run import FoldFolder, Run
 from members.training.catalog import find_spec
+from members.training.networks.weights import write_content
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -105,6 +108,15 @@ def hash_folder(folder: Path) -> dict[str, str]:
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes() if path.is_file() else b"").hexdigest()
         for path in folder.rglob("*")
     }
+
+
+def write_fold(run: Run, member: str, fold: int, weights: bytes = b"weights", base: str = "lite0_unet") -> FoldFolder:
+    """Write what training leaves of one fold, with any bytes for weights."""
+    folder = run.fold(member, fold)
+    write_json(folder.spec_file, find_spec(base).model_dump() | {"name": member})
+    write_json(folder.record_file, run.read_record().model_dump())
+    write_content(weights, folder)
+    return folder
 
 
 Turn = Callable[[np.ndarray], np.ndarray]

@@ -21,6 +21,7 @@ Kernel = Literal["square", "ellipse"]
 KERNEL_SHAPES: dict[Kernel, int] = {"square": cv2.MORPH_RECT, "ellipse": cv2.MORPH_ELLIPSE}
 ORDERS: tuple[Order, ...] = ("close-open", "open-close")
 LARGEST_KERNEL = 15  # px, of those that are tried
+MOST_PX = 999  # of a kernel: OpenCV allocates its square
 AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px, that are tried
 
 
@@ -99,8 +100,8 @@ class Morphology(Step):
 
     order: Order = Field(default="close-open", description="which of closing and opening comes first")
     kernel: Kernel = Field(default="square", description="shape of the closing's and the opening's kernel")
-    close: int = Field(default=1, ge=1, description="kernel size of the closing, odd; 1 = off [px]")
-    open: int = Field(default=1, ge=1, description="kernel size of the opening, odd; 1 = off [px]")
+    close: int = Field(default=1, ge=1, le=MOST_PX, description="kernel size of the closing, odd; 1 = off [px]")
+    open: int = Field(default=1, ge=1, le=MOST_PX, description="kernel size of the opening, odd; 1 = off [px]")
 
     @field_validator("close", "open")
     @classmethod

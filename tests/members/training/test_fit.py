@@ -133,7 +133,7 @@ def test_a_run_leaves_weights_history_and_curves_but_no_state(whole: Whole) -> N
     folder, history = whole.folder, whole.history
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert {path.name for path in folder.path.iterdir()} == {
-        "spec.json", "best.weights.h5", "history.csv", "tensorboard",
+        "spec.json", "best.weights.h5", "weights.json", "history.csv", "tensorboard",
     }  # fmt: skip
     assert MemberSpec.model_validate_json(folder.spec_file.read_text()) == SPEC
     with folder.history_file.open() as lines:
