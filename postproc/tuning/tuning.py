@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tuning:
     """What was tuned.
 
@@ -142,6 +142,8 @@ class Tuning:
 
     def __str__(self) -> str:
         return f"{self.tabulate()}\nkept: {self.pipeline}"
+
+    __repr__ = __str__  # a notebook stores it beside the HTML
 
     def _repr_html_(self) -> str:
         return self.tabulate()._repr_html_()

@@ -88,6 +88,7 @@ def test_tables_as_text_and_in_a_notebook() -> None:
     shown = report._repr_html_()
     assert shown.count("<table>") == 2
     assert "<td>mean of all</td>" in shown
+    assert repr(report) == str(report)
 
 
 def test_one_member_correlates_with_nobody() -> None:

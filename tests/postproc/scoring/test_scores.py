@@ -65,6 +65,7 @@ def test_scores_in_words_and_as_json() -> None:
     assert lines[0] == "1 images of 1 groups"
     assert lines[2].split() == ["IoU,", "all", "pixels", "pooled", "0.8000"]
     assert len(lines) == 2 + len(METRICS)
+    assert repr(scores) == str(scores)
     html = scores._repr_html_()
     assert "<td>IoU, all pixels pooled</td><td>0.8000</td><td></td>" in html
     described = json.loads(json.dumps(score_masks(MASKS[2:] * 2, [TRUTHS[2], TRUTHS[0]]).describe()))
