@@ -164,9 +164,9 @@ class Standin:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.networks.backend import choose_backend
+    from members.training.networks.backend import load_backend
 
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))

@@ -12,7 +12,7 @@ import numpy as np
 from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
 from members.data.run import FoldFolder
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 from members.training.spec import MemberSpec, read_spec
 
 
@@ -48,7 +48,7 @@ def load_network(folder: str | Path) -> Network:
         InputError: no backend of Keras is installed, the folder has no spec or no weights, or the weights are damaged
             or do not fit the spec.
     """
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network  # brings Keras
     from members.training.networks.weights import load_weights
 

@@ -1,6 +1,7 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
 import errno
+import logging
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -32,9 +33,32 @@ stdout = Console(soft_wrap=True, markup=False, emoji=False, width=None if sys.st
 stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 
+def escape(text: str) -> str:
+    """Write out what is not printed, such as the codes that move a terminal's cursor, in a text that quotes a file.
+
+    >>> escape("image \\x1b[2J")
+    'image \\\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
-    stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+    stderr.print(Text.assemble(("warning:", "yellow"), " ", escape(message)))
+
+
+class Notes(logging.Handler):
+    """What the library logs, as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stderr.print(record.getMessage())
+
+
+def show_notes() -> None:
+    """Have what the library logs shown."""
+    logger = logging.getLogger("roofstack")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [Notes()]
 
 
 def print_table(table: ResultTable) -> None:
@@ -74,6 +98,7 @@ def make_app(**options: Any) -> typer.Typer:
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
+    show_notes()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends ends as Ctrl-C does
     try:
         app(arguments)
@@ -94,7 +119,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
 
 def fail(message: str) -> NoReturn:
     """End with one line on stderr and exit code 2."""
-    stderr.print(Text.assemble(("error:", "red"), " ", message))
+    stderr.print(Text.assemble(("error:", "red"), " ", escape(message)))
     sys.exit(2)
 
 

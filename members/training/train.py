@@ -1,5 +1,7 @@
 """The command that trains members into a run."""
 
+from __future__ import annotations
+
 import contextlib
 import math
 import re
@@ -13,23 +15,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.table import Table
 
+from members.common.choices import Precision
 from members.common.console import make_progress, run_command, stderr, stdout, warn
 from members.common.errors import InputError
 from members.common.files import remove_stale, write_json
 from members.common.locking import hold
-from members.data.raster import Pair, check_tiles, read_pair
-from members.data.record import RunRecord
-from members.data.run import FoldFolder, Run
-from members.data.split import Split, assign_folds, plan_split, split_training
-from members.data.tiles import Tile, list_tiles
-from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend, describe_devices
-from members.training.spec import MemberSpec, Precision, revise_spec
+from members.training.networks.backend import choose_backend, describe_devices, load_backend
 
 if TYPE_CHECKING:
     import keras
+
+    from members.data.raster import Pair
+    from members.data.record import RunRecord
+    from members.data.run import FoldFolder, Run
+    from members.data.split import Split
+    from members.data.tiles import Tile
+    from members.training.spec import MemberSpec
 
 
 def train(
@@ -93,6 +95,13 @@ def train(
     Writes RUN/members/MEMBER/foldK: best.weights.h5, spec.json, history.csv. Validation tiles are whole groups
     that the member never trains on. A run that was stopped goes on where it was with the same command.
     """
+    from members.data.raster import check_tiles, read_pair
+    from members.data.run import Run
+    from members.data.split import assign_folds, plan_split
+    from members.data.tiles import list_tiles
+    from members.training.catalog import find_spec
+    from members.training.spec import check_encoder_weights, revise_spec
+
     deadline = time.monotonic() + parse_duration(time_budget) if time_budget else math.inf
     choose_backend()
     target = Run(run)
@@ -114,6 +123,9 @@ def train(
         "seed": recorded.seed if recorded else seed,
     }
     specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
+    for spec in specs:
+        if restart or spec.name not in target.list_members():
+            check_encoder_weights(spec.backbone, spec.encoder_weights)
     if recorded:
         check_split(target, recorded, asked)
     split = recorded or plan_split(**asked)
@@ -142,6 +154,8 @@ class TrainingSet:
 
     def take_fold(self, fold: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
         """Return the tiles that a fold trains on, and those that its early stopping looks at, by image id."""
+        from members.data.split import split_training
+
         held = [self.split.validates(tile.group, fold) for tile in self.tiles]
         training = [index for index, out in enumerate(held) if not out]
         validation = [index for index, out in enumerate(held) if out]
@@ -188,6 +202,9 @@ def fit_members(
     deadline: float,
 ) -> None:
     """Train folds of every member, one after the other, and print a table of them."""
+    from rich.table import Table
+
+    load_backend()
     from members.training.checkpoint import read_progress
     from members.training.fit import train_fold
     from members.training.networks.network import build_network
@@ -262,7 +279,7 @@ def open_fold(folder: FoldFolder, record: RunRecord, restart: bool) -> Iterator[
             shutil.rmtree(folder.former.path, ignore_errors=True)
 
 
-def show_steps(spec: MemberSpec, steps: int) -> "keras.callbacks.Callback":
+def show_steps(spec: MemberSpec, steps: int) -> keras.callbacks.Callback:
     """Make a callback that shows a bar over the steps of each epoch, with loss and IoU."""
     import keras
 

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, Self
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from skimage.morphology import remove_small_holes, remove_small_objects
 
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, rank_threshold
 
@@ -172,6 +171,8 @@ class Areas(Step):
     min_object: int = Field(default=0, ge=0, description="objects of a smaller area are dropped; 0 = off [px area]")
 
     def apply(self, mask: np.ndarray) -> np.ndarray:
+        from skimage.morphology import remove_small_holes, remove_small_objects  # here, as it takes a while to load
+
         if self.min_hole > 0:
             mask = remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
         if self.min_object > 0:

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.operators.component_tree import count_areas, drop_objects, fill_holes
 from postproc.operators.flat_operators import count_chains
 from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words

@@ -16,7 +16,8 @@ from optuna.pruners import BasePruner, WilcoxonPruner
 from shapely import Polygon
 
 from ensemble.statistics.counts import Counts, check_truth, index_groups
-from ensemble.statistics.metrics import METRICS, Objective
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import Objective
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS

@@ -9,9 +9,10 @@ from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, Objective
+from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
+from members.common.choices import Objective
 from members.common.progress import Progress, silent
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.pipeline.steps import Step, Threshold

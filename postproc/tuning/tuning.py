@@ -12,11 +12,12 @@ from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, index_groups
 from ensemble.statistics.crossfit import CrossFit, pool_groups
 from ensemble.statistics.estimates import LEVEL, Estimate, estimate_score
-from ensemble.statistics.metrics import METRICS, Objective
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, Objective
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
@@ -27,8 +28,6 @@ from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
     from postproc.study.studies import Studies
-
-WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
 
 
 @dataclass(frozen=True, repr=False)

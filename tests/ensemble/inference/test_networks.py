@@ -13,7 +13,7 @@ from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import FoldFolder
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 from members.training.networks.weights import write_content, write_weights
 
 
@@ -47,7 +47,7 @@ def test_a_network_is_what_was_saved(
 
 def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bilinear upsampling on each of them, in any order, and in batches of any length; each size is traced once."""
-    choose_backend()
+    load_backend()
     import keras
 
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)

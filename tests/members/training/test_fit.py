@@ -66,8 +66,8 @@ class NotInstalled:
         if name == "tensorflow":
             raise ModuleNotFoundError(name)
 
-from members.training.networks.backend import choose_backend, describe_devices, list_accelerators
-backend = choose_backend()
+from members.training.networks.backend import load_backend, describe_devices, list_accelerators
+backend = load_backend()
 sys.meta_path.insert(0, NotInstalled())
 from members.data.run import FoldFolder
 from test_fit import SPEC, build_tiny, fit, train
