@@ -6,7 +6,6 @@ from typing import Literal
 
 import numpy as np
 import shapely
-from rasterio import Affine
 from shapely import Polygon
 
 Status = Literal["regularised", "simplified", "traced"]
@@ -42,6 +41,7 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
     """
+    from rasterio import Affine
     from rasterio.features import rasterize
 
     shapes = np.array([outline for outline in outlines if not outline.is_empty], object)
