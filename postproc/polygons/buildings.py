@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import shapely
 from shapely import Polygon
 
 Status = Literal["regularised", "simplified", "traced"]
@@ -40,9 +41,12 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
     """
+    from rasterio import Affine
     from rasterio.features import rasterize
 
-    shapes = [outline for outline in outlines if not outline.is_empty]
-    if not shapes:
+    shapes = np.array([outline for outline in outlines if not outline.is_empty], object)
+    if not len(shapes):
         return np.zeros(size, bool)
-    return rasterize(shapes, out_shape=size, dtype=np.uint8).astype(bool)
+    # rasterio warns of pixels of side 1, as of images that lie nowhere; twice as large they hold the same, exactly
+    doubled = shapely.transform(shapes, lambda vertices: 2 * vertices)
+    return rasterize(doubled, out_shape=size, transform=Affine.scale(2), dtype=np.uint8).astype(bool)
