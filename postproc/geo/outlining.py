@@ -14,8 +14,9 @@ import shapely
 from shapely.affinity import translate
 
 from members.common.progress import Progress, silent
+from members.data.frames import Frame
 from postproc.geo.blocks import BLOCK, plan_windows
-from postproc.geo.frames import Frame, clip_outlines, draw_border
+from postproc.geo.frames import clip_outlines, draw_border
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from members.common.errors import InputError
+from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from postproc.formats.submission import check_ids, read_ids, read_submission
-from postproc.geo.frames import Frame, read_frame
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
 

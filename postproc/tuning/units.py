@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.mapfolder.samples import Sample
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import draw_masks, outline_images
 from postproc.pipeline.pipeline import Pipeline

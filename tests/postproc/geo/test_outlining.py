@@ -12,7 +12,7 @@ from scipy import ndimage
 from shapely import box
 from shapely.affinity import translate
 
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import (
     collect_pieces,
