@@ -124,7 +124,7 @@ def plan_training(run: Run, data: Path) -> TrainingSet:
 
 
 def revise_member(name: str, epochs: int) -> MemberSpec:
-    """Return a member's spec as the demo trains it: small crops, half a decoder, and no gradient in the finest stages."""
+    """Return a member's spec as the demo trains it: small crops, half a decoder, the finest stages as they came."""
     from members.training.catalog import find_spec
     from members.training.spec import revise_spec
 
