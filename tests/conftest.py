@@ -35,6 +35,19 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile the loops that most tests use, before processes begin that would each compile them at once."""
+    import roofstack as rs
+
+    samples = draw_samples(2)
+    maps = {name: [maps[number] for maps, _ in samples] for number, name in enumerate(samples.members)}
+    truths = [truth for _, truth in samples]
+    tuning = rs.tune_pipeline(maps, truths, samples.groups, cross_fit=False)
+    rs.score_masks([tuning.pipeline.mask(values) for values in maps["m0"]], truths, samples.groups)
+    rs.select_blend(maps, truths, samples.groups, bags=1)
+
+
 CPU_LIMIT = 20  # s, of a test that is not marked slow
 
 
