@@ -136,7 +136,8 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
     """Train a member, or go on with it, and return its network, which is built once."""
     import keras
 
-    from ensemble.inference.networks import Network, load_network, trace_sizes
+    from ensemble.inference.engines.forward import trace_sizes
+    from ensemble.inference.networks import Network, load_network
     from members.training.fit import train_fold
     from members.training.networks.weights import load_weights
 
@@ -209,7 +210,7 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         prepare_folder(task.folder, task.manifest)
     for batch in batch_images(images):
         stack = np.stack([images[index] for index in batch])
-        seen = np.stack([see_views([network], stack, view)[0] for view in views])
+        seen = np.stack([each for [each] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
             for index, each in zip(batch, values, strict=True):
                 write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)
