@@ -2,7 +2,7 @@
 
 import functools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
+from members.data.raster import Pair
 from members.data.run import FoldFolder
 from members.training.networks.backend import load_backend
 from members.training.spec import MemberSpec, read_spec
@@ -57,6 +58,31 @@ def load_network(folder: str | Path) -> Network:
     network = build_network(spec)
     load_weights(network, files)
     return Network(spec, trace_sizes(network))
+
+
+def train_network(
+    spec: MemberSpec,
+    training: Mapping[str, Pair],
+    validation: Mapping[str, Pair],
+    folder: FoldFolder,
+    report: Callable[[dict[str, float]], None],
+) -> Network:
+    """Train a fold, as `members.training.fit.train_fold` says, and return its network with its best weights.
+
+    It is the network that was trained, not one built anew, unless the fold was trained before.
+    """
+    load_backend()
+    import keras
+
+    from members.training.fit import train_fold
+    from members.training.networks.weights import load_weights
+
+    holder = keras.callbacks.Callback()  # Keras tells it the network
+    train_fold(spec, training, validation, folder, report=report, callbacks=[holder])
+    if holder.model is None:
+        return load_network(folder.path)
+    load_weights(holder.model, folder)
+    return Network(spec, trace_sizes(holder.model))
 
 
 def trace_sizes(network: Any) -> Callable[[np.ndarray], np.ndarray]:
