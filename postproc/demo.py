@@ -134,14 +134,9 @@ def revise_member(name: str, epochs: int) -> MemberSpec:
 
 def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook) -> Network:
     """Train a member, or go on with it, and return its network, which is built once."""
-    import keras
+    from ensemble.inference.networks import train_network
 
-    from ensemble.inference.engines.forward import trace_sizes
-    from ensemble.inference.networks import Network, load_network
-    from members.training.fit import train_fold
-    from members.training.networks.weights import load_weights
-
-    folder, holder = run.fold(spec.name, 0), keras.callbacks.Callback()
+    folder = run.fold(spec.name, 0)
     training, validation = data.take_fold(0)
 
     def report(row: dict[str, float]) -> None:
@@ -154,11 +149,7 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
 
     stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
     with open_fold(folder, run.read_record(), restart=False):
-        train_fold(spec, training, validation, folder, report=report, callbacks=[holder])
-    if holder.model is None:  # it was trained before
-        return load_network(folder.path)
-    load_weights(holder.model, folder)
-    return Network(spec, trace_sizes(holder.model))
+        return train_network(spec, training, validation, folder, report)
 
 
 def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:
@@ -210,7 +201,7 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         prepare_folder(task.folder, task.manifest)
     for batch in batch_images(images):
         stack = np.stack([images[index] for index in batch])
-        seen = np.stack([each for [each] in see_views([network], stack, views)])
+        seen = np.stack([values for [values] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
             for index, each in zip(batch, values, strict=True):
                 write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)

@@ -32,7 +32,7 @@ def run(data_set: Path, tmp_path: Path) -> Run:
 def test_maps_with_and_without_tta_come_from_one_pass(
     run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are those of two predictions, and each view of a batch is looked at once."""
+    """They are those of two predictions, and each view of a tile is looked at once."""
     tiles, views = list_tiles(data_set), parse_views("d4")
     sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
     parts = {"test": views, "test_without_tta": views[:1], "other": views, "other_without_tta": views[:1]}
@@ -42,8 +42,8 @@ def test_maps_with_and_without_tta_come_from_one_pass(
     }
     network = Standin(tilt=0.8)
     write_maps([tasks["test"], tasks["test_without_tta"]], network.network, tiles, views)
-    assert len(network.batches) == len(views)
-    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(tilt=0.8).network)
+    assert sum(len(batch) for batch in network.batches) == len(views) * len(tiles)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(tilt=0.8).network)
     for part in ("other", "other_without_tta"):
         sharing.predict_member(tasks[part])
     for one, other in (("test", "other"), ("test_without_tta", "other_without_tta")):
@@ -51,7 +51,7 @@ def test_maps_with_and_without_tta_come_from_one_pass(
             ours, theirs = (read_map(map_path(tasks[part].folder, tile.image_id), (64, 64)) for part in (one, other))
             np.testing.assert_array_equal(ours, theirs)
     write_maps([tasks["test"], tasks["test_without_tta"]], network.network, tiles, views)
-    assert len(network.batches) == len(views), "what is there is not predicted again"
+    assert sum(len(batch) for batch in network.batches) == len(views) * len(tiles), "what is there is left as it is"
 
 
 def test_the_line_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
