@@ -157,6 +157,7 @@ class Tuning:
         return collect_counts(count, tiles, self.task.groups, self.objective)[0]
 
 
+@allow_ungeoreferenced()  # threads that draw outlines undo one another's filters of warnings, rasterio's own among them
 def tune_pipeline(
     maps: Samples | Mapping[str, Sequence[np.ndarray]],
     truths: Sequence[np.ndarray] | None = None,
