@@ -18,6 +18,7 @@ from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.data.frames import Frame
+from members.data.raster import allow_ungeoreferenced
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
