@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import shapely
 from shapely import Polygon
+
+from postproc.polygons.drawing import draw_polygons
 
 Status = Literal["regularised", "simplified", "traced"]
 
@@ -31,7 +32,7 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     """Draw outlines as a mask: a pixel is building where its centre lies inside one.
 
     Args:
-        outlines: polygons in pixels, as in `Building`; they may overlap, and reach beyond the image.
+        outlines: valid polygons in pixels, as in `Building`; they may overlap, and reach beyond the image.
         size: height and width, px.
 
     Returns:
@@ -41,12 +42,6 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
     """
-    from rasterio import Affine
-    from rasterio.features import rasterize
-
-    shapes = np.array([outline for outline in outlines if not outline.is_empty], object)
-    if not len(shapes):
-        return np.zeros(size, bool)
-    # rasterio warns of pixels of side 1, as of images that lie nowhere; twice as large they hold the same, exactly
-    doubled = shapely.transform(shapes, lambda vertices: 2 * vertices)
-    return rasterize(doubled, out_shape=size, transform=Affine.scale(2), dtype=np.uint8).astype(bool)
+    mask = np.zeros(size, bool)
+    draw_polygons([outline for outline in outlines if not outline.is_empty], mask)
+    return mask

@@ -18,7 +18,6 @@ from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.data.frames import Frame
-from members.data.raster import allow_ungeoreferenced
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
@@ -158,7 +157,6 @@ class Tuning:
         return collect_counts(count, tiles, self.task.groups, self.objective)[0]
 
 
-@allow_ungeoreferenced()  # threads that draw outlines undo one another's filters of warnings, rasterio's own among them
 def tune_pipeline(
     maps: Samples | Mapping[str, Sequence[np.ndarray]],
     truths: Sequence[np.ndarray] | None = None,
