@@ -14,8 +14,9 @@ from ensemble.inference.sharing import check_networks, predict_member
 from ensemble.inference.std import combine_std
 from ensemble.inference.tasks import Request, Task, plan_member
 from ensemble.inference.views import View, parse_views
-from members.common.console import run_command, stderr, stdout, track, warn
+from members.common.console import SCHEDULER, run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
+from members.common.workers import open_workers
 from members.data.raster import read_size
 from members.data.run import Run
 from members.training.networks.backend import choose_backend
@@ -39,9 +40,7 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
-    scheduler: Annotated[
-        str | None, typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
-    ] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
@@ -66,13 +65,14 @@ def predict(
     if scheduler is None:
         check_networks(tasks[1:])
     table = Table("member", "maps", "views", "seconds", "folder")
-    for task in tasks:
-        if task.replaces_maps():
-            stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
-        began = time.monotonic()
-        count = predict_member(task, scheduler, track)
-        seconds = time.monotonic() - began
-        table.add_row(task.manifest.member, f"{count} new of {len(tiles)}", tta, f"{seconds:.1f}", str(task.folder))
+    with open_workers(scheduler) as workers:
+        for task in tasks:
+            if task.replaces_maps():
+                stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
+            began = time.monotonic()
+            count = predict_member(task, workers if scheduler else None, track)
+            seconds = time.monotonic() - began
+            table.add_row(task.manifest.member, f"{count} new of {len(tiles)}", tta, f"{seconds:.1f}", str(task.folder))
     if uncertainty:
         combine_std(folder, part, chosen, tiles)
     folder.log_command()

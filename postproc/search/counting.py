@@ -1,32 +1,41 @@
 """Counting many tiles in parallel, and summing the counts per group."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numba import njit
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_truth, index_groups
 from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective
+from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers, cut_chunks
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import count_bands
 
 Tile = tuple[np.ndarray, np.ndarray]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+
+
+class Tiles(Protocol):
+    """Maps, uint8 (h, w), each with its truth, bool (h, w): a list, or what reads one where it is asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+
+    def __getitem__(self, number: int, /) -> Tile:
+        """Return one tile's map and truth."""
 
 
 def collect_counts(
     count: Callable[[Tile], np.ndarray],
-    tiles: Iterable[Tile],
+    tiles: Tiles,
     groups: Sequence[str],
     objective: Objective,
-    workers: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
 ) -> Counts:
-    """Count the tiles in parallel and sum them per group.
+    """Count the tiles in parallel and sum them per group; workers read the tiles, and give back sums of several.
 
     Args:
         count: returns a tile's int32 (recipes, 2, 256), pixels of the truth's background and building by grey value, or
@@ -34,26 +43,45 @@ def collect_counts(
         tiles: map and truth of each.
         groups: the group of each tile.
         objective: what is to be scored.
-        workers: threads; by default one a core.
+        workers: who counts; by default a thread a core.
+        progress: watches the work.
+        purpose: what is shown of it.
 
     Returns:
         Counts whose choices are (recipes, 255).
+
+    Raises:
+        InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
+        ValueError: `tiles` and `groups` are not equally many.
     """
     names, index = index_groups(groups)
-    sums: np.ndarray | None = None
-    buildings = 0
+    if len(tiles) != len(groups):
+        raise ValueError(f"{len(tiles)} tiles of {len(groups)} groups")
 
-    def check(tiles: Iterable[Tile]) -> Iterator[Tile]:
-        nonlocal buildings
-        for number, ((blend, truth), group) in enumerate(zip(tiles, index, strict=True)):
+    def count_chunk(numbers: Sequence[int]) -> tuple[int, dict[int, np.ndarray]]:
+        """Count some tiles: the truth's pixels, and group -> sums, int64 (3, recipes, 255)."""
+        buildings, found = 0, dict[int, np.ndarray]()
+        for number in numbers:
+            blend, truth = tiles[number]
+            group = int(index[number])
             check_tile(blend, truth, f"tile {number} of group {names[group]}")
             buildings += int(np.count_nonzero(truth))
-            yield blend, truth
+            counts = count((blend, truth))
+            if group not in found:
+                found[group] = np.zeros((3, len(counts), THRESHOLDS), np.int64)
+            add_counts(counts, *found[group])
+        return buildings, found
 
-    for counts, group in zip(map_threads(count, check(tiles), workers), index, strict=True):
-        if sums is None:
-            sums = np.zeros((3, len(names), len(counts), THRESHOLDS), np.int64)
-        add_counts(counts, *sums[:, group])
+    workers = workers or Threads()
+    chunks = cut_chunks(range(len(tiles)), workers)
+    sums: np.ndarray | None = None
+    buildings = 0
+    for pixels, found in progress(workers.map(count_chunk, chunks, ordered=False), purpose, len(chunks)):
+        buildings += pixels
+        for group, own in found.items():
+            if sums is None:
+                sums = np.zeros((3, len(names), *own.shape[1:]), np.int64)
+            sums[:, group] += own
     check_truth(buildings, len(groups))
     return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums, objective))
 
@@ -83,19 +111,6 @@ def count_values(picture: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> 
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
             counts[int(truth[y, x]), picture[y, x]] += 1
-
-
-def map_threads(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
-    """Yield work(item) in the items' order; only a few items are read ahead."""
-    workers = workers or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 @njit(nogil=True, cache=True)

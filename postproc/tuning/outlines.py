@@ -1,11 +1,10 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
 
-from ensemble.mapfolder.samples import Sample
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels
 from ensemble.statistics.metrics import METRICS, Objective
@@ -13,14 +12,14 @@ from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
-from postproc.search.counting import map_threads
 from postproc.search.grid import Choice
 from postproc.tuning.fits import Fit, Task
-from postproc.tuning.units import Unit, read_units
+from postproc.tuning.units import Unit, list_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
 SPLIT_LEVELS = (0, 192)
+SHARE = 4  # tiles of a unit that are read for all settings at once
 SETTINGS = tuple(
     OutlineRecipe(tolerance=tolerance, split_level=level) for level, tolerance in product(SPLIT_LEVELS, TOLERANCES)
 )
@@ -51,28 +50,33 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
 
 def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
-    pipelines = list_pipelines(base)
+    samples, blend, objective, pipelines = task.samples, base.blend, task.objective, list_pipelines(base)
+
+    def count(share: tuple[Unit, Sequence[Pipeline]]) -> list[list[TileCounts]]:
+        """Count some of the settings for each tile of a unit."""
+        unit, some = share
+        tiles = unit.read(samples)
+        values = [blend.mix(maps) for maps, _ in tiles]
+        drawn = zip(*(unit.draw(pipeline, values) for pipeline in some), strict=True)
+        return [
+            [count_mask(mask, truth, objective) for mask in masks]
+            for masks, (_, truth) in zip(drawn, tiles, strict=True)
+        ]
+
+    shares = [(unit, some) for unit in list_units(task) for some in share_out(pipelines, len(unit.numbers))]
     counted: list[list[TileCounts]] = [[] for _ in task.groups]
-
-    def list_work() -> Iterator[tuple[Unit, list[Sample], list[np.ndarray], Pipeline]]:
-        """Yield every setting for every unit, so that a large unit keeps all threads busy."""
-        for unit, tiles in read_units(task, f"outlines, {len(pipelines)} settings"):
-            values = [base.blend.mix(maps) for maps, _ in tiles]
-            for pipeline in pipelines:
-                yield unit, tiles, values, pipeline
-
-    def count(work: tuple[Unit, list[Sample], list[np.ndarray], Pipeline]) -> list[tuple[int, TileCounts]]:
-        """Count each tile of a unit."""
-        unit, tiles, values, pipeline = work
-        masks = unit.draw(pipeline, values)
-        found = [count_mask(mask, truth, task.objective) for mask, (_, truth) in zip(masks, tiles, strict=True)]
-        return list(zip(unit.numbers, found, strict=True))
-
-    for found in map_threads(count, list_work()):
-        for number, columns in found:
-            counted[number].append(columns)
+    found = task.progress(task.workers.map(count, shares), f"outlines, {len(pipelines)} settings", len(shares))
+    for (unit, _), tiles in zip(shares, found, strict=True):
+        for number, columns in zip(unit.numbers, tiles, strict=True):
+            counted[number] += columns
     joined = ({name: np.array([each[name] for each in own]) for name in own[0]} for own in counted)
     return Counts.from_tiles(task.groups, joined)
+
+
+def share_out(pipelines: Sequence[Pipeline], tiles: int) -> list[Sequence[Pipeline]]:
+    """Cut settings into runs, more of them for a unit of more tiles, so that a large one keeps all workers busy."""
+    size = max(1, SHARE * len(pipelines) // max(tiles, SHARE))
+    return [pipelines[start : start + size] for start in range(0, len(pipelines), size)]
 
 
 def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> TileCounts:

@@ -3,12 +3,12 @@
 A building on the border of two tiles is outlined once, and what the outline covers is scored in both.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from ensemble.mapfolder.samples import Sample
+from ensemble.mapfolder.samples import Sample, Samples
 from postproc.geo.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import draw_masks, outline_images
@@ -27,6 +27,10 @@ class Unit:
 
     numbers: tuple[int, ...]
     frames: tuple[Frame, ...] = ()
+
+    def read(self, samples: Samples) -> list[Sample]:
+        """Read the tiles' maps and truths."""
+        return [samples[number] for number in self.numbers]
 
     def draw(self, pipeline: Pipeline, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Turn the tiles' blended maps, uint8 (h, w) each, into the pipeline's masks, bool (h, w) each."""
@@ -50,10 +54,3 @@ def list_units(task: Task) -> list[Unit]:
         Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic.frames)
         for mosaic in join_frames(task.frames)
     ]
-
-
-def read_units(task: Task, purpose: str) -> Iterator[tuple[Unit, list[Sample]]]:
-    """Yield each unit with its tiles' maps and truths, read one unit at a time."""
-    units = list_units(task)
-    for unit in task.progress(units, purpose, len(units)):
-        yield unit, [task.samples[number] for number in unit.numbers]

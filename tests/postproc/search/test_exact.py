@@ -9,10 +9,10 @@ from skimage import morphology
 
 from ensemble.statistics.counts import count_maps
 from members.common.errors import InputError
+from members.common.workers import Threads
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS, Areas, Morphology, draw_kernel
 from postproc.scoring.boundary import find_band
-from postproc.search.counting import map_threads
 from postproc.search.exact import list_kernel_recipes, search_areas, search_kernels, search_step
 
 
@@ -121,7 +121,7 @@ def test_the_first_recipe_counts_as_the_bare_maps_do():
     tiles = [make_tile(rng, 30, 20), make_tile(rng, 9, 31), make_tile(rng, 12, 12)]
     groups = ["b", "a", "b"]
     bare = count_maps(*zip(*tiles, strict=True), groups)
-    grid = search_kernels(iter(tiles), groups, largest=3)
+    grid = search_kernels(tiles, groups, largest=3)
     assert np.array_equal(grid.counts.tiles, bare.tiles)
     assert grid.counts[0].sums.keys() == bare.sums.keys()
     for name, values in bare.sums.items():
@@ -133,30 +133,10 @@ def test_neither_order_nor_threads_change_a_bit():
     rng = np.random.default_rng(2)
     tiles = [make_tile(rng, 20, 20) for _ in range(12)]
     groups = list("abcabcabcabc")
-    first = search_kernels(tiles, groups, largest=5, workers=1).counts
-    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=3).counts
+    first = search_kernels(tiles, groups, largest=5, workers=Threads(1)).counts
+    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=Threads(3)).counts
     for objective in ("pooled_iou", "mean_iou", "dice"):
         assert np.array_equal(first.score(objective), second.score(objective))
-
-
-def test_tiles_are_read_only_a_few_ahead():
-    done = 0
-
-    def work(number):
-        nonlocal done
-        done += 1
-        return number
-
-    def read():
-        for number in range(50):
-            assert number - len(yielded) <= 3
-            yield number
-
-    yielded = []
-    for number in map_threads(work, read(), workers=2):
-        yielded.append(number)
-    assert yielded == list(range(50))
-    assert done == 50
 
 
 def test_the_choice_is_the_best_and_of_equals_the_simplest():
@@ -208,7 +188,7 @@ def test_bad_input_is_refused():
         search_kernels([(blend, truth), (blend, truth[:4])], ["a", "b"], largest=3)
     with pytest.raises(InputError, match="no tile"):
         search_kernels([], [])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="1 tiles of 2 groups"):
         search_kernels([(blend, truth)], ["a", "b"], largest=3)
 
 
