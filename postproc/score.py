@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import print_table, run_command, track, warn
+from members.common.console import SCHEDULER, print_table, run_command, track, warn
 from members.common.errors import InputError
+from members.common.workers import open_workers
 from members.data.tiles import read_groups
 from postproc.scoring.layouts import find_table
 from postproc.scoring.pixels import pool_masks
@@ -43,6 +44,7 @@ def score(
         Path | None, typer.Option(metavar="FILE", help="Write a CSV: a row for all images, each region, each image.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the tables.")] = False,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Score a submission CSV, or outlines of buildings, against true masks or outlines.
 
@@ -61,7 +63,8 @@ def score(
     groups = read_groups(table, inputs.ids) if table else {image_id: image_id for image_id in inputs.ids}
     regions = read_groups(table, inputs.ids, by) if table and by else {}
 
-    compared = inputs.compare(track(inputs.predicted, "scoring", len(inputs.ids)))
+    with open_workers(scheduler) as workers:
+        compared = inputs.compare(track, workers)
     pool_masks(image.columns for image in compared)
     rows = list_rows(make_scorer(compared), inputs.ids, list(groups.values()), by, list(regions.values()))
     if output is not None:

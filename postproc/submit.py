@@ -1,6 +1,7 @@
 """The command that turns a run's maps into a submission file, and into files for a GIS."""
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +11,9 @@ import typer
 from ensemble.mapfolder.manifest import read_manifests
 from ensemble.mapfolder.raster import map_path
 from ensemble.selection.blend import read_blend
-from members.common.console import run_command, stdout, track
+from members.common.console import SCHEDULER, run_command, stdout, track
 from members.common.errors import InputError
+from members.common.workers import open_workers
 from members.data.run import Run
 from members.data.tiles import list_tiles
 from postproc.formats.exports import Export, Source, plan_exports, write_exports
@@ -19,7 +21,7 @@ from postproc.formats.registry import BuildingFormat, MaskFormat, list_suffixes
 from postproc.formats.submission import check_ids, read_ids
 from postproc.geo.footprints import check_areas
 from postproc.geo.frames import read_frame
-from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.pipeline import Pipeline, Window
 
 VECTOR = ", ".join(list_suffixes("vector"))
 
@@ -51,6 +53,7 @@ def submit(
     min_area_m2: Annotated[
         float, typer.Option(help="Leave smaller buildings out of --vector and --coco [m²].", min=0)
     ] = 0.0,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.
 
@@ -81,17 +84,24 @@ def submit(
     exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
     source.log_command()
 
-    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
-        values = read_blend(source.part_folder(part), pipeline.blend, image_id, sizes[image_id])
-        return pipeline.cut(values), values
-
     kept = pipeline.outlines is not None
-    count = write_exports(exports, Source(frames, read, pipeline.outline_mask, kept), min_area_m2, track)
+    read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
+    with open_workers(scheduler) as workers:
+        found = Source(frames, read, pipeline.outline_mask, kept)
+        count = write_exports(exports, found, min_area_m2, track, workers)
     stdout.print(f"{len(sizes)} images of {pipeline}")
     stdout.print(f"written, decoded and compared: {path}")
     report_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
         stdout.print(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+
+
+def read_window(
+    part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read and blend a window of an image's maps; return its mask, bool (h, w), and the blend, uint8 (h, w)."""
+    size = sizes[image_id]
+    return pipeline.cut_window(lambda outer: read_blend(part, pipeline.blend, image_id, size, outer), size, window)
 
 
 def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from members.common.errors import InputError
 from members.data.tiles import Tile
 
 MIN_SIDE = 32
+OPENING = threading.RLock()
 CACHE = 256 * 2**20
 """Bytes of pixels that GDAL keeps in memory while a raster is open, at most."""
 Pair = tuple[np.ndarray, np.ndarray]
@@ -23,8 +25,11 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @contextlib.contextmanager
 def allow_ungeoreferenced() -> Iterator[None]:
-    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each."""
-    with warnings.catch_warnings():
+    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each.
+
+    One thread at a time: the filters of warnings are the process's.
+    """
+    with OPENING, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.mapfolder.samples import Sample, Samples
+from members.common.workers import Threads
+from postproc.geo.blocks import Window
 from postproc.geo.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import draw_masks, outline_images
@@ -38,10 +40,12 @@ class Unit:
             return [pipeline.mask(each) for each in values]
         images = {frame.image_id: each for frame, each in zip(self.frames, values, strict=True)}
 
-        def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
-            return pipeline.cut(images[image_id]), images[image_id]
+        masks = {image_id: pipeline.cut(each) for image_id, each in images.items()}
 
-        outlined = outline_images(self.frames, read, pipeline.outline_mask)
+        def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
+            return masks[image_id][window], images[image_id][window]
+
+        outlined = outline_images(self.frames, read, pipeline.outline_mask, workers=Threads(1))
         return [mask for _, mask in draw_masks(outlined, {frame.image_id: frame.size for frame in self.frames})]
 
 
