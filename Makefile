@@ -11,7 +11,7 @@ demo: .venv/installed  ## train, predict, tune and submit on drawn scenes, in a 
 	$(BIN)/roofstack demo
 
 test: .venv/installed lint  ## linters, types and tests: everything that CI checks
-	$(BIN)/pytest -m "not slow" -n auto --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow

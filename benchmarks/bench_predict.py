@@ -31,7 +31,7 @@ from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 
 Forward = Callable[[np.ndarray], np.ndarray]
 TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
@@ -94,7 +94,7 @@ def bench(
     member: Annotated[str, typer.Option(help="Whose network, with random weights.")] = "lite0_unet",
 ) -> None:
     """Time both; the last line is one JSON object."""
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     spec = find_spec(member)

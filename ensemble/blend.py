@@ -6,14 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ensemble.mapfolder.samples import RunSamples
-from ensemble.selection.calibration import CalibrationName
-from ensemble.selection.judgement import Method
-from ensemble.selection.report import complete_weights, select_blend
+from members.common.choices import CalibrationName, Method
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import write_json
-from members.data.run import Run
 
 
 def blend(
@@ -41,6 +37,10 @@ def blend(
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
     the interval of its gain is above 0.
     """
+    from ensemble.mapfolder.samples import RunSamples
+    from ensemble.selection.report import select_blend
+    from members.data.run import Run
+
     folder = Run(run)
     samples = RunSamples(folder, data)
     given = None if weights is None else parse_weights(weights, samples.members)
@@ -58,6 +58,8 @@ def parse_weights(text: str, members: Sequence[str]) -> dict[str, int]:
     Raises:
         InputError: an unknown member, a weight that is no integer or negative, or all are 0.
     """
+    from ensemble.selection.report import complete_weights
+
     given = {}
     try:
         for part in text.split(","):

@@ -5,12 +5,8 @@ from typing import Annotated
 
 import typer
 
-from ensemble.mapfolder.checks import compare_manifests, find_problems
-from ensemble.mapfolder.foreign import find_target, import_maps
-from ensemble.mapfolder.manifest import MANIFEST, Manifest, read_manifest
 from members.common.console import make_app, stdout, track
 from members.common.errors import InputError
-from members.data.run import Run
 
 app = make_app(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
 
@@ -23,6 +19,9 @@ def check(
 
     Exit code 1 if anything is.
     """
+    from ensemble.mapfolder.checks import compare_manifests, find_problems
+    from ensemble.mapfolder.manifest import MANIFEST, Manifest, read_manifest
+
     folders = [folder] if (folder / MANIFEST).is_file() else sorted(folder.glob("*/"))
     if not folders:
         raise InputError(f"{folder}: no maps here (no {MANIFEST}, nor folders that have one); run roofstack predict")
@@ -68,6 +67,9 @@ def import_command(
     run that is made here takes your word for that: its part valid is all tiles of --data, and blend, tune, score and
     submit work on it without any training.
     """
+    from ensemble.mapfolder.foreign import find_target, import_maps
+    from members.data.run import Run
+
     taker = Run(run)
     if not member.replace("_", "").isalnum() or member in taker.list_members():
         raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")

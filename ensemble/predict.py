@@ -1,25 +1,23 @@
 """Probability maps of a part by every member of a run, with test-time augmentation."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
-from ensemble.inference.inputs import choose_members, list_part
-from ensemble.inference.merging import MergeName
-from ensemble.inference.sharing import check_networks, predict_member
-from ensemble.inference.std import combine_std
-from ensemble.inference.tasks import Request, Task, plan_member
-from ensemble.inference.views import View, parse_views
+from members.common.choices import MergeName
 from members.common.console import SCHEDULER, run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
 from members.common.workers import open_workers
-from members.data.raster import read_size
-from members.data.run import Run
 from members.training.networks.backend import choose_backend
+
+if TYPE_CHECKING:
+    from ensemble.inference.tasks import Task
+    from ensemble.inference.views import View
 
 
 def predict(
@@ -48,6 +46,15 @@ def predict(
     folds. Images of any size are read in windows; where one has no data the probability is 0. A stopped
     prediction goes on at the first missing map, and several of them on one folder share the work.
     """
+    from rich.table import Table
+
+    from ensemble.inference.inputs import choose_members, list_part
+    from ensemble.inference.sharing import check_networks, predict_member
+    from ensemble.inference.std import combine_std
+    from ensemble.inference.tasks import Request, plan_member
+    from members.data.raster import read_size
+    from members.data.run import Run
+
     if scheduler is None:
         choose_backend()
     views = read_views(tta)
@@ -85,6 +92,8 @@ def read_views(tta: str) -> tuple[View, ...]:
     Raises:
         InputError: it names no views.
     """
+    from ensemble.inference.views import parse_views
+
     try:
         return parse_views(tta)
     except InputError as error:

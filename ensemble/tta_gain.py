@@ -5,11 +5,7 @@ from typing import Annotated
 
 import typer
 
-from ensemble.inference.inputs import choose_members
-from ensemble.inference.view_gain import measure_member, tabulate_gains
-from ensemble.mapfolder.samples import list_valid_tiles
 from members.common.console import print_table, run_command, track, warn
-from members.data.run import Run
 from members.training.networks.backend import choose_backend
 
 
@@ -25,6 +21,11 @@ def tta_gain(
     Proposes the cheapest choice that is within the noise of the best: the 90 % bootstrap interval, over groups, of
     the best one's gain over it reaches down to 0. Writes nothing but the command line to RUN/commands.sh.
     """
+    from ensemble.inference.inputs import choose_members
+    from ensemble.inference.view_gain import measure_member, tabulate_gains
+    from ensemble.mapfolder.samples import list_valid_tiles
+    from members.data.run import Run
+
     choose_backend()
     folder = Run(run)
     record, tiles = folder.read_record(), list_valid_tiles(folder, data)

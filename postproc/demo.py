@@ -1,36 +1,32 @@
 """The demo: every stage on a small set of tiles, scored on tiles that nothing was trained or tuned on."""
 
+from __future__ import annotations
+
 import csv
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from ensemble.predict import predict
-from ensemble.selection.blend import Blend, read_blend
-from ensemble.statistics.metrics import METRICS
 from members.common.console import print_table, stderr, stdout, track, warn
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.common.tables import ResultTable
-from members.data.raster import check_tiles, read_image, read_mask, read_pair
-from members.data.run import Run
-from members.data.split import NEVER_VALID, Split, draw_split
-from members.data.tiles import Tile, list_tiles
-from members.synthetic.scenes import write_scenes
 from members.training.networks.backend import choose_backend
 from members.training.train import train
-from postproc.pipeline.pipeline import Pipeline
-from postproc.scoring.layouts import find_truth
-from postproc.scoring.pixels import count_mask, pool_masks
 from postproc.submit import submit
 from postproc.tune import tune
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
+
+    from members.data.run import Run
+    from members.data.tiles import Tile
+    from postproc.pipeline.pipeline import Pipeline
 
 MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, TEST_SHARE, VALID_SHARE = 108, 0.15, 0.2
@@ -52,7 +48,10 @@ def demo(
     A sixth of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
     that was stopped goes on where it was.
     """
-    from postproc.reporting.figures import save_figure
+    from members.data.raster import read_mask
+    from members.data.run import Run
+    from postproc.pipeline.pipeline import Pipeline
+    from postproc.scoring.layouts import find_truth
 
     choose_backend()
     source = data or draw_scenes(run / "scenes", tiles)
@@ -68,6 +67,8 @@ def demo(
     made = Run(run)
     tuned = Pipeline.of_run(made, "test")
     print_table(tabulate_stages(made, truths, tuned))
+    from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
+
     picture = run / "demo.png"
     save_figure(draw_results(made, truths, tuned), picture)
     stdout.print(f"submission: {made.submission_file('test')}\npicture: {picture}")
@@ -75,6 +76,8 @@ def demo(
 
 def draw_scenes(folder: Path, count: int) -> Path:
     """Draw the demo's own data set, unless it is there."""
+    from members.synthetic.scenes import write_scenes
+
     stderr.print(f"drawing {count} aerial scenes with exact masks in {folder}", highlight=False)
     write_scenes(folder, count, progress=track)
     return folder
@@ -86,6 +89,9 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
     Raises:
         InputError: the source is no data set, has too few groups, or the folder holds another demo's data.
     """
+    from members.data.raster import check_tiles, read_pair
+    from members.data.tiles import list_tiles
+
     origin = {"source": str(source.resolve()), "most": most}
     if (folder / ORIGIN).is_file():
         if (found := read_json(folder / ORIGIN)) != origin:
@@ -118,6 +124,8 @@ def prepare_data(source: Path, folder: Path, most: int) -> None:
 
 def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> tuple[list[Tile], list[int]]:
     """Choose whole groups that make up about a share of the tiles and of the building area."""
+    from members.data.split import NEVER_VALID, Split, draw_split
+
     split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=share))
     chosen = [split.fold_of_group[tile.group] != NEVER_VALID for tile in tiles]
     return (
@@ -134,6 +142,10 @@ def score_stage(part: Path, pipeline: Pipeline, truths: Mapping[str, np.ndarray]
         pipeline: from maps to masks.
         truths: image id -> bool (h, w).
     """
+    from ensemble.selection.blend import read_blend
+    from ensemble.statistics.metrics import METRICS
+    from postproc.scoring.pixels import count_mask, pool_masks
+
     counts = (
         count_mask(truth, pipeline.mask(read_blend(part, pipeline.blend, image_id, truth.shape)))
         for image_id, truth in truths.items()
@@ -143,6 +155,9 @@ def score_stage(part: Path, pipeline: Pipeline, truths: Mapping[str, np.ndarray]
 
 def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> ResultTable:
     """Return the table of what each stage brings."""
+    from ensemble.selection.blend import Blend
+    from postproc.pipeline.pipeline import Pipeline
+
     single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
     blend = Pipeline(Blend.mean(MEMBERS))
     stages = {f"member {name}": (single, Pipeline(Blend({name: 1}))) for name in MEMBERS}
@@ -153,8 +168,13 @@ def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline)
     return ResultTable(f"{len(truths)} tiles that nothing was trained or tuned on", ("stage", "pooled IoU"), rows)
 
 
-def draw_results(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> "Figure":
+def draw_results(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> Figure:
     """Draw the panels of a few tiles with buildings, at equal distances in the list of ids."""
+    import numpy as np
+
+    from ensemble.selection.blend import read_blend
+    from members.data.raster import read_image
+    from members.data.tiles import list_tiles
     from postproc.reporting.panels import ImageResult, draw_rows
 
     images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}

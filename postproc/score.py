@@ -9,12 +9,6 @@ import typer
 from members.common.console import SCHEDULER, print_table, run_command, track, warn
 from members.common.errors import InputError
 from members.common.workers import open_workers
-from members.data.tiles import read_groups
-from postproc.scoring.layouts import find_table
-from postproc.scoring.pixels import pool_masks
-from postproc.scoring.reading import open_inputs
-from postproc.scoring.scores import make_scorer
-from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
 
 
 def score(
@@ -53,6 +47,13 @@ def score(
     tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
     file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
+    from members.data.tiles import read_groups
+    from postproc.scoring.layouts import find_table
+    from postproc.scoring.pixels import pool_masks
+    from postproc.scoring.reading import open_inputs
+    from postproc.scoring.scores import make_scorer
+    from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
+
     inputs = open_inputs(truth, submission, vector, images)
     if len(inputs.ids) < inputs.images:
         scored = f"{len(inputs.ids)} of the {inputs.images} images at {images}"

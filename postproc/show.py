@@ -7,15 +7,9 @@ from typing import Annotated
 
 import typer
 
-from ensemble.mapfolder.manifest import read_manifests
-from ensemble.selection.blend import read_blend
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
 from members.common.files import check_target
-from members.data.raster import read_image, read_mask
-from members.data.run import Run
-from members.data.tiles import list_tiles
-from postproc.pipeline.pipeline import Pipeline
 
 SUGGESTIONS = 3
 
@@ -32,8 +26,12 @@ def show(
     Maps become masks and outlines as submit makes them, by RUN/tuned.json; before tuning by threshold 128 alone.
     Without a mask in the data set there is neither truth nor errors.
     """
-    from postproc.reporting.figures import save_figure
-    from postproc.reporting.panels import ImageResult, draw_panels
+    from ensemble.mapfolder.manifest import read_manifests
+    from ensemble.selection.blend import read_blend
+    from members.data.raster import read_image, read_mask
+    from members.data.run import Run
+    from members.data.tiles import list_tiles
+    from postproc.pipeline.pipeline import Pipeline
 
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, "tuned" if source.tuned_file.is_file() else "default")
@@ -51,6 +49,9 @@ def show(
     for found, file in ((image.shape[:2], tile.image), (size if truth is None else truth.shape, tile.mask)):
         if found != tuple(size):
             raise InputError(f"{file}: {found[1]}x{found[0]} px, its map {size[1]}x{size[0]} px; predict it again")
+    from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
+    from postproc.reporting.panels import ImageResult, draw_panels
+
     result = ImageResult.of_map(image, truth, values, pipeline)
     scores = f"{image_id}: {result.describe()}"
     save_figure(draw_panels(result, f"{scores}\n{part}, {pipeline.blend}, {pipeline.recipe}"), path)

@@ -1,29 +1,23 @@
 """The command that turns a run's maps into a submission file, and into files for a GIS."""
 
+from __future__ import annotations
+
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
-from ensemble.mapfolder.manifest import read_manifests
-from ensemble.mapfolder.raster import map_path
-from ensemble.selection.blend import read_blend
 from members.common.console import SCHEDULER, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.workers import open_workers
-from members.data.run import Run
-from members.data.tiles import list_tiles
-from postproc.formats.exports import Export, Source, plan_exports, write_exports
-from postproc.formats.registry import BuildingFormat, MaskFormat, list_suffixes
-from postproc.formats.submission import check_ids, read_ids
-from postproc.geo.footprints import check_areas
-from postproc.geo.frames import read_frame
-from postproc.pipeline.pipeline import Pipeline, Window
 
-VECTOR = ", ".join(list_suffixes("vector"))
+if TYPE_CHECKING:
+    import numpy as np
+
+    from postproc.formats.exports import Export
+    from postproc.pipeline.pipeline import Pipeline, Window
 
 
 def submit(
@@ -42,7 +36,7 @@ def submit(
     ] = None,
     vector: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help=f"Also the buildings as outlines: {VECTOR}; .geojson is in WGS84."),
+        typer.Option(metavar="FILE", help="Also outlines of buildings: .gpkg, .geojson (in WGS84) or .parquet."),
     ] = None,
     coco: Annotated[
         Path | None, typer.Option(metavar="JSON", help="Also COCO instances: RLE, bbox, area and score a building.")
@@ -66,6 +60,16 @@ def submit(
 
     Where tune kept the outlines, the CSV and the masks are drawn from them too; where not, from the masks.
     """
+    from ensemble.mapfolder.manifest import read_manifests
+    from ensemble.mapfolder.raster import map_path
+    from members.data.run import Run
+    from members.data.tiles import list_tiles
+    from postproc.formats.exports import Source, plan_exports, write_exports
+    from postproc.formats.submission import check_ids, read_ids
+    from postproc.geo.footprints import check_areas
+    from postproc.geo.frames import read_frame
+    from postproc.pipeline.pipeline import Pipeline
+
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, recipe)
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
@@ -100,12 +104,16 @@ def read_window(
     part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read and blend a window of an image's maps; return its mask, bool (h, w), and the blend, uint8 (h, w)."""
+    from ensemble.selection.blend import read_blend
+
     size = sizes[image_id]
     return pipeline.cut_window(lambda outer: read_blend(part, pipeline.blend, image_id, size, outer), size, window)
 
 
 def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:
     """Say what else was written, and what of."""
+    from postproc.formats.registry import BuildingFormat, MaskFormat
+
     names: dict[type, list[str]] = {MaskFormat: [], BuildingFormat: []}
     for export in exports:
         names[type(export.format)].append(export.path.name)

@@ -1,5 +1,7 @@
 """The command that chooses threshold, morphology, areas and weights, and says how much of the gain is real."""
 
+from __future__ import annotations
+
 import functools
 import hashlib
 import json
@@ -9,23 +11,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensemble.mapfolder.manifest import Manifest
-from ensemble.mapfolder.raster import map_path
-from ensemble.mapfolder.samples import RunSamples
-from ensemble.selection.blend import Blend, read_weights
-from ensemble.statistics.metrics import Objective
+from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, Objective
 from members.common.console import SCHEDULER, print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.workers import open_workers
-from members.data.run import Run
-from postproc.geo.frames import read_frame
-from postproc.pipeline.recipe import FLAT_STEPS, Recipe
-from postproc.tuning.tuning import BUILDING_TRIALS, WEIGHT_TRIALS, Tuning, tune_pipeline
 
 if TYPE_CHECKING:
     import optuna
 
+    from ensemble.mapfolder.manifest import Manifest
+    from ensemble.selection.blend import Blend
+    from members.data.run import Run
     from postproc.study.studies import StoredStudies
+    from postproc.tuning.tuning import Tuning
 
 
 def tune(
@@ -85,6 +83,13 @@ def tune(
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
+    from ensemble.mapfolder.raster import map_path
+    from ensemble.mapfolder.samples import RunSamples
+    from ensemble.selection.blend import read_weights
+    from members.data.run import Run
+    from postproc.geo.frames import read_frame
+    from postproc.tuning.tuning import tune_pipeline
+
     target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
@@ -118,7 +123,7 @@ def tune(
     stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
 
 
-def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial[StoredStudies]":
+def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[StoredStudies]:
     """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
     Raises:
@@ -132,7 +137,7 @@ def plan_studies(run: Run, storage: str | None, maps: str) -> "functools.partial
     return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 
 
-def record_study(tuning: Tuning, open_studies: "functools.partial[StoredStudies]") -> "optuna.Study":
+def record_study(tuning: Tuning, open_studies: functools.partial[StoredStudies]) -> optuna.Study:
     """Record what was searched exactly as trials, and return the study of all groups."""
     from postproc.study.kernel_study import record_grid
 
@@ -152,8 +157,9 @@ def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Se
     return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
 
 
-def draw_plots(tuning: Tuning, study: "optuna.Study", folder: Path) -> None:
+def draw_plots(tuning: Tuning, study: optuna.Study, folder: Path) -> None:
     """Write the plots."""
+    from postproc.pipeline.recipe import FLAT_STEPS, Recipe
     from postproc.reporting.figures import save_figure
     from postproc.reporting.plots import plot_gains, plot_importance, plot_step, plot_thresholds
 

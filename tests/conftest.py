@@ -14,7 +14,10 @@ from hypothesis import settings
 
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.samples import ArraySamples
+from members.common.files import write_json
+from members.data.run import FoldFolder, Run
 from members.training.catalog import find_spec
+from members.training.networks.weights import write_content
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -107,6 +110,15 @@ def hash_folder(folder: Path) -> dict[str, str]:
     }
 
 
+def write_fold(run: Run, member: str, fold: int, weights: bytes = b"weights", base: str = "lite0_unet") -> FoldFolder:
+    """Write what training leaves of one fold, with any bytes for weights."""
+    folder = run.fold(member, fold)
+    write_json(folder.spec_file, find_spec(base).model_dump() | {"name": member})
+    write_json(folder.record_file, run.read_record().model_dump())
+    write_content(weights, folder)
+    return folder
+
+
 Turn = Callable[[np.ndarray], np.ndarray]
 
 
@@ -152,9 +164,9 @@ class Standin:
 @pytest.fixture(scope="session")
 def lite0_network() -> Any:
     """The network of lite0_unet with random weights: seconds to build, so the tests share it."""
-    from members.training.networks.backend import choose_backend
+    from members.training.networks.backend import load_backend
 
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))

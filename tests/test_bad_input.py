@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import ROOT, Outcome, hash_folder, write_raster, write_tiles
+from conftest import ROOT, Outcome, hash_folder, write_fold, write_raster, write_tiles
 
 from members.common.files import write_json
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
+from members.training.networks.weights import write_weights
 from members.training.train import TrainingSet
 
 RoofStack = Callable[..., Outcome]
@@ -268,8 +269,7 @@ def run(tmp_path: Path, data_set: Path) -> Run:
     """A run of one member, as after training, whose weights file is not one."""
     run = Run(tmp_path / "run")
     run.write_record(data_set, list_tiles(data_set), Split(fold_of_group={"g0": -1, "g1": 0, "g2": -1}))
-    write_json(run.fold("lite0_unet", 0).spec_file, find_spec("lite0_unet").model_dump())
-    run.fold("lite0_unet", 0).weights_file.write_bytes(b"weights")
+    write_fold(run, "lite0_unet", 0)
     return run
 
 
@@ -302,8 +302,15 @@ def test_another_split_than_the_runs(
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda run: cut(run.record_file), r"run.json: not a readable JSON file \(.*\); restore it or delete it"),
-        (lambda run: run.record_file.write_text("{}"), r"run.json: command: Field required; restore it"),
+        (lambda run: cut(run.record_file), r"run.json: not a readable JSON file \(.*\); copy .*run.json"),
+        (
+            lambda run: run.record_file.write_text("{}"),
+            r"run.json: command: Field required; copy \S*/run.json to",
+        ),
+        (
+            lambda run: run.record_file.unlink(),
+            r"run.json: missing, though members were trained; copy ",
+        ),
         (
             lambda run: cut(run.fold("lite0_unet", 0).spec_file),
             r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it or delete it",
@@ -316,7 +323,7 @@ def test_another_split_than_the_runs(
             r"lite0_unet/fold0/spec.json: backbone = 'lite99': Input should be .*",
         ),
     ],
-    ids=["run.json cut short", "run.json empty", "spec.json cut short", "spec.json of no network"],
+    ids=["run.json cut short", "run.json empty", "run.json gone", "spec.json cut short", "spec.json of no network"],
 )
 def test_damaged_records(
     roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run, command: str, damage: Callable, message: str
@@ -372,7 +379,7 @@ def test_a_damaged_validation_tile_is_named(roofstack: RoofStack, tmp_path: Path
         (["--images", "DATA/images", "--part", "../away"], r"--part ../away: it names a folder, by letters, digits"),
         (["--images", "DATA/images", "--part", ""], r"--part : it names a folder, by letters, digits"),
         (["--images", "DATA/absent", "--part", "town"], r"absent: no such folder"),
-        (["--images", "DATA/groups.csv", "--part", "town"], r"groups.csv: not a readable raster \(.*\); restore"),
+        (["--images", "DATA/groups.csv", "--part", "town"], r"groups.csv: ending .csv; a raster has one of .tif"),
         (["--data", "DATA", "--part", "test"], r"data: no folder of test images \(.*\); see the README"),
         (
             ["--data", "DATA", "--part", "valid", "--members", "b7_unet"],
@@ -406,16 +413,17 @@ def test_damaged_weights_cost_no_map(
     import keras
 
     monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
-    weights = run.fold("lite0_unet", 0).weights_file
-    lite0_network.save_weights(weights)
+    folder = run.fold("lite0_unet", 0)
+    weights = folder.weights_file
+    write_weights(lite0_network, folder)
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
     assert roofstack(*command).code == 0
     assert len(list(run.map_folder("valid", "lite0_unet").glob("*.tif"))) == 2
     changed = r"lite0_unet: its maps were made with other weights than fold 0 of lite0_unet has now"
-    damaged = r"fold0/best.weights.h5: damaged or of another network \(.*\); retrain"
+    damaged = r"fold0/best.weights.h5: damaged, not the file that training wrote \(.*\); restore both files, or train"
     elsewhere = ("predict", "--images", data_set / "images", "--run", run.path, "--part", "elsewhere", "--tta", "none")
     other = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)])
-    for damage in (cut, lambda path: path.write_bytes(b"weights"), other.save_weights):
+    for damage in (cut, lambda path: path.write_bytes(b"no weights"), other.save_weights):
         damage(weights)
         refuse(roofstack, tmp_path, changed, *command)
         refuse(roofstack, tmp_path, damaged, *elsewhere)

@@ -3,25 +3,31 @@
 import ast
 import importlib
 import inspect
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import typer
-from conftest import ROOT, Outcome
+from conftest import ROOT, Outcome, write_raster
 
 import roofstack as rs
 
 RoofStack = Callable[..., Outcome]
 
-HEAVY = {
-    "albumentations", "cv2", "efficientnet", "geopandas", "jax", "keras", "matplotlib", "numba", "optuna", "pandas",
-    "pyarrow", "pycocotools", "pyogrio", "rasterio", "scipy", "segmentation_models", "skimage", "sklearn",
-    "sqlalchemy", "tensorboardX", "tensorflow",
+FRAMEWORKS = {
+    "albumentations", "distributed", "efficientnet", "geopandas", "jax", "keras", "matplotlib", "numba", "optuna",
+    "pandas", "pyarrow", "pycocotools", "pyogrio", "pyproj", "segmentation_models", "scipy.ndimage", "scipy.sparse",
+    "skimage.measure", "skimage.morphology", "sklearn", "sqlalchemy", "tensorboardX", "tensorflow", "torch",
 }  # fmt: skip
+"""What takes a good part of a second to load, or many."""
+HEAVY = FRAMEWORKS | {"cv2", "numpy", "rasterio", "shapely"}
+"""What help does without; bad input needs some of it to be seen."""
 
 
 def run_python(program: str, **environment: str) -> str:
@@ -38,21 +44,92 @@ def list_heavy(program: str) -> set[str]:
     return HEAVY & set(lines[-1].split())
 
 
-def call(*arguments: str) -> str:
-    """Return a program that runs a command line."""
-    return f"""
-sys.argv = {["roofstack", *arguments]}
+def list_loaded(lines: list[list[str]]) -> dict[str, tuple[int, set[str]]]:
+    """Run command lines one after the other in one process: each with its exit code and what it has loaded so far."""
+    program = f"""
+import json, sys
 import roofstack
-try:
-    roofstack.main()
-except SystemExit:
-    pass
+ends = []
+for sys.argv in {[["roofstack", *line] for line in lines]}:
+    try:
+        roofstack.main()
+    except SystemExit as end:
+        ends.append([end.code, [name for name in sys.modules if name in {sorted(HEAVY)}]])
+print()
+print(json.dumps(ends))
 """
+    ends = json.loads(run_python(program).splitlines()[-1])
+    return {" ".join(line): (code, set(names)) for line, (code, names) in zip(lines, ends, strict=True)}
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["-h"], ["--version"], ["tun"], []])
-def test_the_root_imports_nothing_heavy(arguments: list[str]) -> None:
-    assert list_heavy(call(*arguments)) == set()
+def test_help_loads_nothing_that_computes() -> None:
+    """Command by command, so that the first to load something is told."""
+    commands = [name.split() for name in (*rs.COMMANDS, "maps check", "maps import")]
+    lines = [["--help"], ["--version"], [], ["tun"], *([*command, "--help"] for command in commands)]
+    for line, (code, loaded) in list_loaded(lines).items():
+        assert (code, loaded) == (2 if line in ("", "tun") else 0, set()), line
+
+
+def test_bad_input_is_told_before_a_framework_is_loaded(tmp_path: Path, data_set: Path) -> None:
+    run, absent, other = str(tmp_path / "run"), str(tmp_path / "absent"), str(tmp_path / "other.tif")
+    own, data = ["--run", run], ["--data", str(data_set)]
+    write_raster(tmp_path / "other.tif", np.zeros((64, 64, 3), np.uint8))
+    maps = {tile: np.zeros((64, 64), np.uint8) for tile in ("tile0", "tile1", "tile2", "tile3", "tile4", "tile5")}
+    for tile, values in maps.items():
+        (tmp_path / "theirs").mkdir(exist_ok=True)
+        np.save(tmp_path / "theirs" / f"{tile}.npy", values)
+    lines = [
+        ["maps", "import", *data, *own, "--part", "valid", "--member", "theirs", "--from", str(tmp_path / "theirs")],
+        ["train"],
+        ["train", "nobody", *data, *own],
+        ["train", "lite0_unet", "--data", absent, *own],
+        ["train", "lite0_unet", *data, "--run", other],
+        ["train", "lite0_unet", *data, *own, "--folds", "2"],
+        ["train", "lite0_unet", *data, "--run", absent, "--folds", "99"],
+        ["train", "lite0_unet", *data, "--run", absent, "--crop", "100"],
+        ["train", "lite0_unet", *data, "--run", absent, "--time-budget", "soon"],
+        ["train", "lite0_unet", *data, "--run", absent, "--encoder-weights", absent],
+        ["train", "lite0_unet", *data, "--run", absent, "--encoder-weights", "imagenet"],
+        ["augment", "nobody", *data, "--output", "sheet.png"],
+        ["augment", "lite0_unet", *data, "--output", "sheet.jpg"],
+        ["predict", "--part", "valid", *data, "--run", absent],
+        ["predict", "--part", "valid", *data, *own, "--images", other],
+        ["predict", "--part", "a/b", "--images", other, *own],
+        ["predict", "--part", "new", "--images", absent, *own],
+        ["predict", "--part", "valid", *data, *own, "--tta", "turned"],
+        ["predict", "--part", "valid", *data, *own, "--members", "nobody"],
+        ["predict", "--part", "valid", *data, *own],
+        ["tta-gain", *data, "--run", absent],
+        ["tta-gain", *data, *own, "--members", "nobody"],
+        ["maps", "check", absent],
+        ["maps", "import", *own, "--part", "valid", "--member", "a-b", "--from", absent],
+        ["maps", "import", *own, "--part", "valid", "--member", "more", "--from", absent],
+        ["blend", *data, "--run", absent],
+        ["blend", "--data", absent, *own],
+        ["blend", *data, *own, "--weights", "nobody=1"],
+        ["blend", *data, *own, "--method", "best"],
+        ["tune", *data, "--run", absent],
+        ["tune", "--data", absent, *own],
+        ["tune", *data, *own, "--tune-weights"],
+        ["tune", *data, *own, "--objective", "building_f1", "--tune-weights"],
+        ["submit", "--run", absent],
+        ["submit", *own, "--part", "valid"],
+        ["submit", *own, "--part", "valid", "--recipe", "default", "--sample", absent],
+        ["submit", *own, "--part", "valid", "--recipe", "default", "--vector", "buildings.doc"],
+        ["submit", *own, "--part", "valid", "--recipe", "default", "--min-area-m2", "4"],
+        ["show", "tile0", *data, "--run", absent],
+        ["show", "nobody", *data, *own],
+        ["show", "tile0", "--data", absent, *own],
+        ["score", "--truth", absent],
+        ["score", "--truth", absent, "--submission", absent],
+        ["score", "--truth", str(data_set / "masks"), "--submission", absent],
+        ["score", "--truth", str(data_set / "masks"), "--submission", str(data_set / "groups.csv")],
+        ["demo", "--data", absent, *own],
+    ]  # fmt: skip
+    (_, (code, _)), *bad = list_loaded(lines).items()
+    assert code == 0
+    for line, (code, loaded) in bad:
+        assert (code, loaded & FRAMEWORKS) == (2, set()), line
 
 
 @pytest.mark.parametrize("name", rs.COMMANDS)

@@ -33,7 +33,7 @@ ENSEMBLE = {
 }
 SHARED = {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder", "ensemble.selection"}
 POSTPROC = {
-    "postproc.operators": set[str](),
+    "postproc.operators": {"members.common"},
     "postproc.polygons": {"members.common"},
     "postproc.geo": {"members.common", "members.data", "postproc.polygons"},
     "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons"},

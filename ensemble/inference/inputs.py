@@ -73,7 +73,7 @@ def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> 
         Their names, and remarks on them for the user.
 
     Raises:
-        InputError: one is not in the run, or not all of its folds are trained.
+        InputError: one is not in the run, or not all of its folds are trained, on the run's data and split.
     """
     trained = run.list_members()
     names = [name for text in texts or () for name in text.split(",")]
@@ -86,6 +86,7 @@ def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> 
             folder = run.fold(name, fold)
             if not folder.weights_file.is_file():
                 raise InputError(f"{folder.path}: not trained yet; run roofstack train {name} first")
+            run.check_fold(name, fold, record)
             if folder.state_folder.is_dir():
                 remarks.append(f"{folder.path}: training is not finished; predicting with the best weights so far")
     if not chosen:

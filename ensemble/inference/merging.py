@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -29,7 +28,6 @@ def take_log(probability: np.ndarray) -> np.ndarray:
         return np.log(probability)
 
 
-MergeName = Literal["mean", "gmean", "power", "max", "min"]
 MERGES: dict[str, Merge] = {
     "mean": Merge(0, lambda p: p, np.add, lambda total, count: total / count),
     # of logs, since a product of many small probabilities underflows

@@ -2,7 +2,6 @@
 
 import functools
 import logging
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +12,7 @@ import numpy as np
 from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
 from members.data.run import FoldFolder
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
 from members.training.spec import MemberSpec, read_spec
 
 
@@ -49,21 +48,14 @@ def load_network(folder: str | Path) -> Network:
         InputError: no backend of Keras is installed, the folder has no spec or no weights, or the weights are damaged
             or do not fit the spec.
     """
-    choose_backend()
+    load_backend()
     from members.training.networks.network import build_network  # brings Keras
+    from members.training.networks.weights import load_weights
 
     files = FoldFolder(Path(folder))
-    spec, weights = read_spec(files.spec_file), files.weights_file
-    if not weights.is_file():
-        raise InputError(f"{weights}: no such file, so no trained network here; train it, or name another folder")
+    spec = read_spec(files.spec_file)
     network = build_network(spec)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras only warns that layers keep random weights
-            network.load_weights(weights)
-    except (ValueError, OSError, KeyError, UserWarning) as error:
-        reason = " ".join(str(error).split())[:160]
-        raise InputError(f"{weights}: damaged or of another network ({reason}); retrain") from None
+    load_weights(network, files)
     return Network(spec, trace_sizes(network))
 
 

@@ -175,8 +175,9 @@ def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
     """
     if path.suffix == ".npy":
         try:
-            values = np.load(path, allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
+            # mapped, not read: a header may say any size, and only then is compared with the file's
+            values = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, OSError, EOFError, OverflowError) as error:
             raise InputError(f"{path}: not a readable array ({error}); export it again") from None
     else:
         with open_raster(path) as raster:

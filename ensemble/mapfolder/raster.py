@@ -17,8 +17,23 @@ BLOCK = 512
 """Side of the blocks that maps larger than that are stored in, px."""
 
 
+ROUNDING = 1e-4
+"""How far beyond 0 and 1 the rounding of means may carry a probability."""
+
+
 def quantise(probability: np.ndarray) -> np.ndarray:
-    """Return probabilities, float in 0..1, as uint8: 0.0 is 0, 1.0 is 255, rounded half to even between."""
+    """Return probabilities, float in 0..1, as uint8: 0.0 is 0, 1.0 is 255, rounded half to even between.
+
+    Raises:
+        InputError: there are others, or NaN.
+    """
+    inside = (probability >= -ROUNDING) & (probability <= 1 + ROUNDING)
+    if not inside.all():
+        wrong = probability[~inside]
+        raise InputError(
+            f"{wrong.size} of {probability.size} probabilities are none, such as {wrong[0]:.4g}; they are numbers from "
+            "0 to 1, so the network is broken: restore its weights, or train it anew"
+        )
     return np.rint(probability * 255).astype(np.uint8)
 
 

@@ -13,6 +13,8 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run
 
+MOST = 10_000
+"""The largest weight: a sum of weighted values has a table of as many entries."""
 Picks = tuple[int, ...]
 """Weights in the order of the members: how often each is in the blend."""
 LARGEST_TABLE = 2**16
@@ -44,10 +46,10 @@ def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray
 
 
 def check_weights(weights: Sequence[int]) -> None:
-    """Raise InputError unless the weights are non-negative integers, at least one above 0."""
+    """Raise InputError unless the weights are integers from 0 to `MOST`, at least one above 0."""
     integers = all(isinstance(weight, int | np.integer) and not isinstance(weight, bool) for weight in weights)
-    if not integers or not any(weights) or min(weights) < 0:
-        raise InputError(f"weights {list(weights)}; they are non-negative integers and not all 0")
+    if not integers or not any(weights) or min(weights) < 0 or max(weights) > MOST:
+        raise InputError(f"weights {list(weights)}; they are integers from 0 to {MOST}, and not all 0")
 
 
 def divide_sums(weight: int) -> np.ndarray:

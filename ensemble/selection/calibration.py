@@ -7,7 +7,6 @@ The tables are fitted on counts of building and other pixels by value, so no pix
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
@@ -15,8 +14,7 @@ from ensemble.mapfolder.raster import quantise
 from ensemble.selection.judgement import Judgement, choose_weights, judge_choice
 from ensemble.selection.library import IDENTITY, Library
 from ensemble.statistics.crossfit import CrossFit
-
-CalibrationName = Literal["isotonic", "temperature"]
+from members.common.choices import CalibrationName
 
 VALUES = IDENTITY[1:]
 PROBABILITIES = np.minimum(VALUES, 254.75) / 255

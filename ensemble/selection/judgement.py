@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -14,7 +14,6 @@ from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.estimates import Estimate, Gain, estimate_score, measure_gain
 from ensemble.statistics.metrics import best_threshold
 
-Method = Literal["auto", "mean", "single", "greedy"]
 """What to keep: "auto" is the mean, unless another is proven better; "single" is the best member alone."""
 
 

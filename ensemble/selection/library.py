@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from ensemble.mapfolder.samples import Samples
+from ensemble.selection import pixels
 from ensemble.selection.blend import Picks, check_weights, divide_sums, reduce_weights
 from ensemble.statistics.counts import Counts, check_tile, check_truth, count_pixels, index_groups, sum_above
 from members.common.progress import Progress, silent
@@ -74,9 +75,7 @@ class Library:
 
     def count_values(self, sums: np.ndarray, added: np.ndarray, blend_of: np.ndarray) -> np.ndarray:
         """Count every tile's building and other pixels by the value of their blend, as `pixels.count_values` says."""
-        from ensemble.selection.pixels import count_values  # here, as numba takes a second to load
-
-        return count_values(sums, added, blend_of, self.bounds)
+        return pixels.count_values(sums, added, blend_of, self.bounds)
 
     def count_thresholds(self, by_value: np.ndarray) -> Counts:
         """Turn counts of tiles by value, int64 (tiles, 2, 256), into counts per group and threshold."""

@@ -1,10 +1,11 @@
 """The loop over pixels of all that is counted here; importing it loads numba."""
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_values(sums: np.ndarray, added: np.ndarray, blend_of: np.ndarray, bounds: np.ndarray) -> np.ndarray:
     """Count every tile's building and other pixels by the value of their blend.
 

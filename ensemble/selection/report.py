@@ -8,10 +8,11 @@ import numpy as np
 
 from ensemble.mapfolder.samples import ArraySamples, Samples
 from ensemble.selection.blend import Blend, Picks, check_weights
-from ensemble.selection.calibration import Calibration, CalibrationName, judge_calibration
+from ensemble.selection.calibration import Calibration, judge_calibration
 from ensemble.selection.diversity import correlate_errors
-from ensemble.selection.judgement import Judgement, Method, judge_blends, take_method
+from ensemble.selection.judgement import Judgement, judge_blends, take_method
 from ensemble.selection.library import build_library
+from members.common.choices import CalibrationName, Method
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable

@@ -6,12 +6,10 @@ and a mean over nothing does not exist (NaN).
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
-Objective = Literal["pooled_iou", "mean_iou", "dice", "boundary_iou", "building_f1"]
-"""What can be maximised."""
 MetricName = str
 
 IOU_UNIT = 2**32  # a tile's IoU is summed in this fixed point, since floats would depend on the order

@@ -1,6 +1,8 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
 import errno
+import logging
+import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
@@ -36,6 +38,20 @@ stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, std
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
     stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+
+
+class Notes(logging.Handler):
+    """What the library logs, as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stderr.print(record.getMessage())
+
+
+def show_notes() -> None:
+    """Have what the library logs shown."""
+    logger = logging.getLogger("roofstack")
+    logger.setLevel(logging.INFO)
+    logger.handlers = [Notes()]
 
 
 def print_table(table: ResultTable) -> None:
@@ -75,6 +91,8 @@ def make_app(**options: Any) -> typer.Typer:
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
+    show_notes()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends ends as Ctrl-C does
     try:
         app(arguments)
     except InputError as error:

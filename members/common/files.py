@@ -1,14 +1,21 @@
 """Files that are either whole or absent: checked before the work starts, written beside their path, moved onto it."""
 
 import contextlib
+import errno
 import json
 import os
+import platform
+import re
 import tempfile
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from members.common.errors import InputError
+
+TEMPORARY = re.compile(r"\.tmp-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 @contextlib.contextmanager
@@ -17,18 +24,56 @@ def write_whole(path: Path) -> Iterator[Path]:
 
     The temporary file keeps the suffix of `path`, so libraries that choose a format by suffix do so, and
     begins with a dot, so folder listings that look for data skip it. A reader never sees half a file, and
-    a killed writer leaves `path` as it was.
+    a killed writer leaves `path` as it was; its temporary file waits for `remove_stale`. The bytes are on
+    the disk before the file has its name, so a power cut leaves the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".", suffix="." + path.name, dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=f".tmp-{HOST}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
         yield temporary
         temporary.chmod(0o644)
+        sync(temporary)
         temporary.replace(path)
+        sync(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on the disk, as far as the system can say."""
+    if os.name == "nt" and path.is_dir():  # Windows opens no folder
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):  # a file system that has no such thing
+            raise
+    finally:
+        os.close(handle)
+
+
+def remove_stale(folder: Path) -> None:
+    """Remove the temporary files that killed processes of this machine have left in a folder, not below it."""
+    for path in folder.glob(".tmp-*"):
+        found = TEMPORARY.match(path.name)
+        if found and found["host"] == HOST and not is_running(int(found["process"])):
+            path.unlink(missing_ok=True)
+
+
+def is_running(process: int) -> bool:
+    """Tell whether a process of this machine is alive."""
+    if os.name == "nt":  # there a signal of 0 ends the process
+        return True
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it is someone else's
+        return True
+    return True
 
 
 def check_target(path: Path, suffixes: Sequence[str] | None = None) -> None:
@@ -88,15 +133,15 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: the file is missing or is not JSON.
+        InputError: the file is missing or is not JSON; `cure` says what to do about it.
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    except (ValueError, OSError) as error:
-        raise InputError(f"{path}: not a readable JSON file ({error}); restore it or delete it") from None
+    except (ValueError, OSError, RecursionError) as error:
+        raise InputError(f"{path}: not a readable JSON file ({error}); {cure}") from None

@@ -13,10 +13,13 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from members.common.errors import InputError
+from members.data.drivers import find_driver
 from members.data.tiles import Tile
 
 MIN_SIDE = 32
 OPENING = threading.RLock()
+MOST = 2**30
+"""Values of a raster that are read at once, at most: a file of a few bytes may say that it has any number."""
 CACHE = 256 * 2**20
 """Bytes of pixels that GDAL keeps in memory while a raster is open, at most."""
 Pair = tuple[np.ndarray, np.ndarray]
@@ -39,17 +42,18 @@ def open_raster(path: Path) -> Iterator[rasterio.DatasetReader]:
     """Open a raster to read from.
 
     Raises:
-        InputError: the file is missing, has zero bytes, or is no raster.
+        InputError: the file is missing, has zero bytes, or is no raster of the kind that its ending says.
     """
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: zero bytes; restore the file or remove it")
+    driver = find_driver(path)
     # GDAL's quick way through a PNG fills what a truncated file lacks with whatever was in memory, and says nothing
     with rasterio.Env(GDAL_PNG_WHOLE_IMAGE_OPTIM="NO", **limit_cache()):
         try:
             with allow_ungeoreferenced():
-                raster = rasterio.open(path)
+                raster = rasterio.open(path, driver=driver)
         except RasterioError as error:
             raise InputError(f"{path}: not a readable raster ({error}); restore the file or remove it") from None
         with raster:
@@ -75,8 +79,13 @@ def read_bands(raster: rasterio.DatasetReader, **options: object) -> np.ndarray:
     """Read bands of a raster that `open_raster` opened, as (bands, h, w).
 
     Raises:
-        InputError: the file is truncated or damaged.
+        InputError: the file is truncated or damaged, or too large to be read whole.
     """
+    if "window" not in options and raster.height * raster.width * raster.count > MOST:
+        raise InputError(
+            f"{raster.name}: {raster.width}x{raster.height} px, {raster.count} band(s): more than {MOST:,} values at "
+            "once; cut it into tiles (predict alone reads large images, in windows)"
+        )
     try:
         return raster.read(**options)
     except RasterioError as error:

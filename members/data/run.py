@@ -1,44 +1,15 @@
 """A run: the folder that one ensemble's stages meet in, and the record of what it rests on."""
 
 import datetime
-import importlib.metadata
-import platform
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, ValidationError
-
 from members.common.errors import InputError
-from members.common.files import read_json, write_json
+from members.common.files import remove_stale, write_json
+from members.common.locking import hold
+from members.data.record import RunRecord, read_command, read_record, read_versions
 from members.data.split import Split
 from members.data.tiles import Tile, fingerprint_tiles
-
-PACKAGES = (
-    "albumentations",
-    "keras",
-    "numpy",
-    "optuna",
-    "rasterio",
-    "roofstack",
-    "scikit-image",
-    "tensorflow-cpu",
-)
-
-
-class RunRecord(BaseModel):
-    """The content of run.json; all members of a run share its data and its split."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    command: str
-    created: str
-    versions: dict[str, str]
-    data: str
-    fingerprint: str
-    tiles: int
-    split: Split
 
 
 @dataclass(frozen=True)
@@ -52,8 +23,18 @@ class FoldFolder:
         return self.path / "spec.json"
 
     @property
+    def record_file(self) -> Path:
+        """A copy of the run's record: the data and the split that the fold was trained on."""
+        return self.path / "run.json"
+
+    @property
     def weights_file(self) -> Path:
         return self.path / "best.weights.h5"
+
+    @property
+    def hashes_file(self) -> Path:
+        """The hashes that the weights may have."""
+        return self.path / "weights.json"
 
     @property
     def history_file(self) -> Path:
@@ -73,6 +54,16 @@ class FoldFolder:
     def state_file(self) -> Path:
         return self.state_folder / "state.npz"
 
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the process that trains the fold; beside the folder, which a restart moves away."""
+        return self.path.parent / f".{self.path.name}.lock"
+
+    @property
+    def former(self) -> "FoldFolder":
+        """Where a restart keeps what was trained before, until the new training has finished."""
+        return FoldFolder(self.path.parent / f".{self.path.name}.former")
+
 
 class Run:
     """The folder of a run: every path in it, and its record."""
@@ -91,6 +82,11 @@ class Run:
     @property
     def record_file(self) -> Path:
         return self.path / "run.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked while the record is written."""
+        return self.path / ".run.lock"
 
     @property
     def commands_file(self) -> Path:
@@ -142,12 +138,30 @@ class Run:
         return self.path / ("submission.csv" if part == "test" else f"submission-{part}.csv")
 
     def list_members(self) -> list[str]:
-        """List the members with at least one fold that was begun, by name."""
-        return sorted({spec.parent.parent.name for spec in self.members_folder.glob("*/fold*/spec.json")})
+        """List the members with at least one fold that was begun, by name; a name with a dot is set aside."""
+        names = {spec.parent.parent.name for spec in self.members_folder.glob("*/fold*/spec.json")}
+        return sorted(name for name in names if "." not in name)
 
     def list_mapped_members(self, part: str) -> list[str]:
-        """List the members that have a folder of maps of a part, by name."""
-        return sorted(folder.name for folder in self.part_folder(part).glob("[!.]*/") if folder.is_dir())
+        """List the members that have a folder of maps of a part, by name; a name with a dot is set aside."""
+        folders = self.part_folder(part).glob("*/")
+        return sorted(folder.name for folder in folders if folder.is_dir() and "." not in folder.name)
+
+    def list_copies(self) -> list[Path]:
+        """List the copies of the run's record beside its members' weights."""
+        return sorted(self.members_folder.glob("*/fold*/run.json"))
+
+    def has_record(self) -> bool:
+        """Tell whether the run has begun.
+
+        Raises:
+            InputError: it has, as its members show, and its record is gone.
+        """
+        if self.record_file.is_file():
+            return True
+        if copies := self.list_copies():
+            raise InputError(f"{self.record_file}: missing, though members were trained; {self._tell_cure(copies)}")
+        return False
 
     def read_record(self) -> RunRecord:
         """Read run.json.
@@ -155,17 +169,19 @@ class Run:
         Raises:
             InputError: it is missing or damaged.
         """
-        if not self.record_file.is_file():
+        if not self.has_record():
             raise InputError(f"{self.path}: no run here (no run.json); train members first: roofstack train")
-        try:
-            return RunRecord.model_validate(read_json(self.record_file))
-        except ValidationError as error:
-            problem = error.errors()[0]
-            field = ".".join(map(str, problem["loc"])) or "content"
-            raise InputError(f"{self.record_file}: {field}: {problem['msg']}; restore it") from None
+        return read_record(self.record_file, self._tell_cure(self.list_copies()))
+
+    def _tell_cure(self, copies: list[Path]) -> str:
+        return f"copy {copies[0]} to {self.record_file}" if copies else "restore it, or begin another --run"
 
     def write_record(self, data: Path, tiles: list[Tile], split: Split) -> RunRecord:
-        """Write run.json for a run that begins."""
+        """Write run.json for a run that begins.
+
+        Raises:
+            InputError: another process has begun the run meanwhile.
+        """
         record = RunRecord(
             command=read_command(),
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -175,7 +191,11 @@ class Run:
             tiles=len(tiles),
             split=split,
         )
-        write_json(self.record_file, record.model_dump())
+        busy = f"{self.path}: another process begins this run at this moment; run the same command again"
+        with hold(self.lock_file, busy):
+            if self.record_file.is_file():
+                raise InputError(busy)
+            write_json(self.record_file, record.model_dump())
         return record
 
     def check_tiles(self, tiles: list[Tile]) -> RunRecord:
@@ -192,27 +212,26 @@ class Run:
             )
         return record
 
+    def check_fold(self, member: str, fold: int, record: RunRecord) -> None:
+        """Compare the data and the split that a fold was trained on with the run's; a fold yet to begin has none.
+
+        Raises:
+            InputError: they are others, or unknown.
+        """
+        folder = self.fold(member, fold)
+        if not folder.spec_file.is_file() and not folder.record_file.is_file():
+            return
+        own = read_record(folder.record_file, "restore it, or train this member anew with --restart")
+        if (own.fingerprint, own.split) != (record.fingerprint, record.split):
+            what = "split" if own.fingerprint == record.fingerprint else "data"
+            raise InputError(
+                f"{folder.path}: trained on another {what} than {self.record_file} tells of, so it may have seen what "
+                f"it would be scored on; restore that file from {folder.record_file}, or train it with --restart"
+            )
+
     def log_command(self) -> None:
         """Add the command line that is running to commands.sh, the record of how the run came about."""
         self.path.mkdir(parents=True, exist_ok=True)
+        remove_stale(self.path)
         with self.commands_file.open("a", encoding="utf-8") as lines:
             lines.write(read_command() + "\n")
-
-
-def read_command() -> str:
-    """Return the command line that is running, as one would type it."""
-    program = Path(sys.argv[0])
-    if program.suffix != ".py":
-        return shlex.join([program.name, *sys.argv[1:]])
-    return shlex.join(["python", "-m", f"{program.parent.name}.{program.stem}", *sys.argv[1:]])
-
-
-def read_versions() -> dict[str, str]:
-    """Look up the versions of Python and of the packages that results depend on, as far as they are installed."""
-    versions = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from members.common.errors import InputError
-from members.common.files import write_json, write_whole
+from members.common.files import write_json
 from members.data.raster import Pair
 from members.data.run import FoldFolder
 from members.training.batches import TrainingBatches, ValidationBatches
@@ -17,6 +17,7 @@ from members.training.checkpoint import Row, read_progress, restore_state, save_
 from members.training.losses import build_loss
 from members.training.networks.backend import distribute_batches, list_accelerators, seed_backend
 from members.training.networks.network import build_network
+from members.training.networks.weights import write_weights
 from members.training.schedule import best_epoch, choose_rate, has_time, is_finished, plateau_rate
 from members.training.spec import MemberSpec
 
@@ -57,7 +58,8 @@ def train_fold(
     """
     history = read_progress(spec, folder)
     if is_finished(spec, [row["val_loss"] for row in history]):
-        shutil.rmtree(folder.state_folder, ignore_errors=True)  # a kill may have come just before this
+        write_history(history, folder.history_file)  # a kill may have come just before this
+        shutil.rmtree(folder.state_folder, ignore_errors=True)
         return history
     if not has_time(history, deadline):
         return history
@@ -101,8 +103,7 @@ def train_fold(
         }
         history.append(row)
         if best_epoch([row["val_loss"] for row in history]) == epoch:
-            with write_whole(folder.weights_file) as temporary:
-                network.save_weights(temporary)
+            write_weights(network, folder)
         if spec.ema:
             raw.put_back()
         save_state(network, history, folder.state_file)

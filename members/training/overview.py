@@ -3,28 +3,22 @@
 from pathlib import Path
 from typing import Annotated
 
-import cv2
-import numpy as np
 import typer
-from rich.table import Table
 
 from members.common.console import stdout, track
 from members.common.errors import InputError
 from members.common.files import write_whole
-from members.data.raster import Pair, read_pair
-from members.data.tiles import list_tiles
-from members.training.catalog import find_spec, list_specs
-from members.training.networks.backend import choose_backend
-from members.training.spec import MemberSpec
+from members.training.networks.backend import load_backend
 
 SIDE = 256
-OUTLINE = (255, 0, 0)
-GAP = 4
 
 
 def show_members() -> None:
     """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here."""
-    choose_backend()
+    from rich.table import Table
+
+    load_backend()
+    from members.training.catalog import list_specs
     from members.training.networks.backbones import find_weights
     from members.training.networks.network import build_network, count_multiply_adds
 
@@ -51,6 +45,14 @@ def augment(
     """Draw a contact sheet of what a member's network sees: augmented tiles with the outlines of their masks."""
     if output.suffix.lower() != ".png":
         raise InputError(f"--output {output}: the sheet is a PNG file; give a name that ends in .png")
+    import cv2
+    import numpy as np
+
+    from members.data.raster import read_pair
+    from members.data.tiles import list_tiles
+    from members.training.catalog import find_spec
+    from members.training.sheet import draw_sheet
+
     spec = find_spec(member)
     found = list_tiles(data)
     pairs = [read_pair(tile) for tile in found]
@@ -59,37 +61,3 @@ def augment(
     with write_whole(output) as temporary:
         cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     stdout.print(f"{output}: {len(chosen)} tiles as they are (left) and in the first {epochs} epochs of {member}")
-
-
-def draw_sheet(spec: MemberSpec, pairs: list[Pair], indices: list[int], epochs: int) -> np.ndarray:
-    """Draw rows of tiles: as they are, then as the member's policy gives them in each epoch.
-
-    Args:
-        spec: whose policy, crop and seed are used.
-        pairs: all training tiles, as buildings may be pasted from any: uint8 (h, w, 3) with bool (h, w).
-        indices: those to draw.
-        epochs: columns after the first.
-
-    Returns:
-        uint8 RGB, tiles of `spec.crop` px a side with white gaps of 4 px.
-    """
-    from members.training.augment import augment_tile
-
-    rows = []
-    for index in indices:
-        seen = [augment_tile(pairs, index, spec.augment, spec.crop, (spec.seed, epoch)) for epoch in range(epochs)]
-        plain = augment_tile(pairs, index, "none", spec.crop, (spec.seed, 0))
-        row = [frame(outline_buildings(*pair)) for pair in (plain, *seen)]
-        rows.append(np.hstack(row))
-    return np.vstack(rows)
-
-
-def outline_buildings(image: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Copy an image, uint8 (h, w, 3), and outline the buildings of its mask, bool (h, w), in red."""
-    contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(np.ascontiguousarray(image).copy(), contours, -1, OUTLINE, 2)
-
-
-def frame(image: np.ndarray) -> np.ndarray:
-    """Add a white gap at an image's right and bottom."""
-    return np.pad(image, [(0, GAP), (0, GAP), (0, 0)], constant_values=255)

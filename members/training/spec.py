@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from members.common.choices import Precision
 from members.common.errors import InputError
 from members.common.files import read_json
 
@@ -21,7 +22,6 @@ Decoder = Literal["unet", "sm_fpn", "sm_linknet", "sm_pspnet", "sm_unet"]
 Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
 Policy = Literal["none", "d4", "d4_photo", "strong"]
 Schedule = Literal["plateau", "cosine"]
-Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 
 
@@ -87,6 +87,21 @@ def revise_spec(spec: MemberSpec, **changes: object) -> MemberSpec:
     """
     given = {name: value for name, value in changes.items() if value is not None}
     return validate_spec(spec.model_dump() | given, source=f"member {spec.name}")
+
+
+def check_encoder_weights(backbone: str, weights: str) -> None:
+    """Check that encoder weights can be had for a backbone, as far as that shows without a network or a framework.
+
+    Raises:
+        InputError: there are none of the name, or no such file.
+    """
+    lite = backbone.startswith("lite")
+    if weights == "imagenet" and lite:
+        raise InputError(f"{backbone} has no imagenet download; --encoder-weights lite, none or FILE")
+    if weights == "lite" and not lite:
+        raise InputError("--encoder-weights lite is for the lite members; imagenet, none or FILE here")
+    if weights not in ("imagenet", "lite", "none") and not Path(weights).is_file():
+        raise InputError(f"--encoder-weights {weights}: no such file; imagenet, lite, none or a .h5 file")
 
 
 def read_spec(path: Path) -> MemberSpec:

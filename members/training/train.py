@@ -1,31 +1,37 @@
 """The command that trains members into a run."""
 
+from __future__ import annotations
+
+import contextlib
 import math
 import re
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
-from rich.table import Table
 
+from members.common.choices import Precision
 from members.common.console import make_progress, run_command, stderr, stdout, warn
 from members.common.errors import InputError
-from members.data.raster import Pair, check_tiles, read_pair
-from members.data.run import Run
-from members.data.split import Split, assign_folds, plan_split, split_training
-from members.data.tiles import Tile, list_tiles
-from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend, describe_devices
-from members.training.spec import MemberSpec, Precision, revise_spec
+from members.common.files import remove_stale, write_json
+from members.common.locking import hold
+from members.training.networks.backend import choose_backend, describe_devices, load_backend
 
 if TYPE_CHECKING:
     import keras
+
+    from members.data.raster import Pair
+    from members.data.record import RunRecord
+    from members.data.run import FoldFolder, Run
+    from members.data.split import Split
+    from members.data.tiles import Tile
+    from members.training.spec import MemberSpec
 
 
 def train(
@@ -89,6 +95,13 @@ def train(
     Writes RUN/members/MEMBER/foldK: best.weights.h5, spec.json, history.csv. Validation tiles are whole groups
     that the member never trains on. A run that was stopped goes on where it was with the same command.
     """
+    from members.data.raster import check_tiles, read_pair
+    from members.data.run import Run
+    from members.data.split import assign_folds, plan_split
+    from members.data.tiles import list_tiles
+    from members.training.catalog import find_spec
+    from members.training.spec import check_encoder_weights, revise_spec
+
     deadline = time.monotonic() + parse_duration(time_budget) if time_budget else math.inf
     choose_backend()
     target = Run(run)
@@ -100,7 +113,7 @@ def train(
         "leave_out": leave_out,
         "inner_valid": inner_valid,
     }
-    recorded = target.read_record().split if target.record_file.is_file() else None
+    recorded = target.read_record().split if target.has_record() else None
     changes = {
         "epochs": epochs,
         "batch_size": batch_size,
@@ -110,6 +123,9 @@ def train(
         "seed": recorded.seed if recorded else seed,
     }
     specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
+    for spec in specs:
+        if restart or spec.name not in target.list_members():
+            check_encoder_weights(spec.backbone, spec.encoder_weights)
     if recorded:
         check_split(target, recorded, asked)
     split = recorded or plan_split(**asked)
@@ -138,6 +154,8 @@ class TrainingSet:
 
     def take_fold(self, fold: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
         """Return the tiles that a fold trains on, and those that its early stopping looks at, by image id."""
+        from members.data.split import split_training
+
         held = [self.split.validates(tile.group, fold) for tile in self.tiles]
         training = [index for index, out in enumerate(held) if not out]
         validation = [index for index, out in enumerate(held) if out]
@@ -184,11 +202,17 @@ def fit_members(
     deadline: float,
 ) -> None:
     """Train folds of every member, one after the other, and print a table of them."""
+    from rich.table import Table
+
+    load_backend()
     from members.training.checkpoint import read_progress
     from members.training.fit import train_fold
     from members.training.networks.network import build_network
 
     jobs = [(spec, fold, run.fold(spec.name, fold)) for spec in specs for fold in folds]
+    if run.has_record() and not restart:
+        for spec, fold, _ in jobs:
+            run.check_fold(spec.name, fold, run.read_record())
     plans = [f"on {describe_devices()}"]
     for spec in specs:  # what cannot be trained is said before hours are spent on what can
         started = [read_progress(spec, folder) for other, _, folder in jobs if other is spec and not restart]
@@ -197,22 +221,26 @@ def fit_members(
             f"{spec.name}: {network.count_params():,} parameters, {spec.backbone}, {spec.augment}, {spec.loss}"
         )
     stderr.print("\n".join(plans))
-    if not run.record_file.is_file():
-        run.write_record(data.folder, data.tiles, data.split)
+    record = run.read_record() if run.has_record() else run.write_record(data.folder, data.tiles, data.split)
     run.log_command()
     table = Table("member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes")
     for spec, fold, folder in jobs:
-        if restart:
-            shutil.rmtree(folder.path, ignore_errors=True)
         training, validation = data.take_fold(fold)
         label = f"{spec.name} fold {fold}"
         steps = max(len(training) // spec.batch_size, 1)
         stderr.print(
             f"{label}: {len(training)} tiles, {steps} steps an epoch, {steps * spec.epochs:,} in {spec.epochs} epochs"
         )
-        history = train_fold(
-            spec, training, validation, folder, deadline, partial(report, label, spec.epochs), [show_steps(spec, steps)]
-        )
+        with open_fold(folder, record, restart):
+            history = train_fold(
+                spec,
+                training,
+                validation,
+                folder,
+                deadline,
+                partial(report, label, spec.epochs),
+                [show_steps(spec, steps)],
+            )
         if not history or folder.state_file.is_file():
             stderr.print(f"{label}: the time is up after {len(history)} epochs; the same command goes on from there")
         if not history:
@@ -229,7 +257,29 @@ def fit_members(
     )
 
 
-def show_steps(spec: MemberSpec, steps: int) -> "keras.callbacks.Callback":
+@contextlib.contextmanager
+def open_fold(folder: FoldFolder, record: RunRecord, restart: bool) -> Iterator[None]:
+    """Keep other processes from a fold while it is trained, and beside its weights what it is trained on.
+
+    A restart keeps what was trained before until the new training has finished.
+
+    Raises:
+        InputError: another process trains it.
+    """
+    busy = f"{folder.path}: another process trains it; wait until it has finished, or train other folds: --fold"
+    with hold(folder.lock_file, busy):
+        remove_stale(folder.path)
+        if restart and folder.path.is_dir():
+            if not folder.former.path.is_dir():
+                folder.path.rename(folder.former.path)
+            shutil.rmtree(folder.path, ignore_errors=True)
+        write_json(folder.record_file, record.model_dump())
+        yield
+        if folder.weights_file.is_file() and not folder.state_file.is_file():
+            shutil.rmtree(folder.former.path, ignore_errors=True)
+
+
+def show_steps(spec: MemberSpec, steps: int) -> keras.callbacks.Callback:
     """Make a callback that shows a bar over the steps of each epoch, with loss and IoU."""
     import keras
 

@@ -5,9 +5,9 @@ compares 64 pixels of neighbouring rows at a time and writes digits straight int
 marks where runs begin and end in each column, and then fills all columns at once, row by row.
 """
 
-import numba
 import numpy as np
 
+from members.common.compiled import compiled
 from members.common.errors import InputError
 
 RULES = (
@@ -80,7 +80,7 @@ def decode_rle(text: str, height: int, width: int) -> np.ndarray:
     return mask.view(np.bool_)
 
 
-@numba.njit(cache=True)
+@compiled
 def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
     """Find where, counted from 0 down the columns, runs begin and end; ascending, an even count.
 
@@ -104,8 +104,8 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
                 positions[64 * k + _index_lowest_bit(bits)] += 1
                 bits &= bits - ONE
     total = 0
-    for column in range(64 * count):
-        positions[column], total = total, total + positions[column]
+    for index in range(64 * count):
+        positions[index], total = total, total + positions[index]
     edges = np.empty(total + total % 2, np.int64)
     edges[-1:] = size  # stays where a run reaches the last pixel and no column behind closes it
     for y in range(height):
@@ -119,14 +119,14 @@ def _find_edges(words: np.ndarray, size: int) -> np.ndarray:
     return edges
 
 
-@numba.njit(cache=True)
+@compiled
 def _index_lowest_bit(bits: np.uint64) -> np.int64:
     """Return the index of the lowest bit set, by a de Bruijn product (Leiserson, Prokop and Randall, 1998)."""
     lowest = bits & (~bits + ONE)
     return BIT_INDEX[(lowest * DE_BRUIJN) >> np.uint64(58)]
 
 
-@numba.njit(cache=True)
+@compiled
 def _write_runs(edges: np.ndarray, digits: int) -> np.ndarray:
     """Write "start length" pairs in ASCII, from the last to the first, as digits come out of a division."""
     text = np.empty(edges.size * (digits + 1), np.uint8)
@@ -142,7 +142,7 @@ def _write_runs(edges: np.ndarray, digits: int) -> np.ndarray:
     return text[at:-1]
 
 
-@numba.njit(cache=True)
+@compiled
 def _fill_runs(text: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
     """Draw runs into a mask of zeros; return (0, 0), or the rule broken and the run's number from 1."""
     height, width = mask.shape
@@ -180,7 +180,7 @@ def _fill_runs(text: np.ndarray, mask: np.ndarray) -> tuple[int, int]:
     return 0, 0
 
 
-@numba.njit(cache=True)
+@compiled
 def _read_number(text: np.ndarray, at: int) -> tuple[int, int]:
     """Read the number that begins at `at` or after spaces there; return it and the index behind it."""
     while at < text.size and text[at] == ord(" "):

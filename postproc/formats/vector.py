@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 ID, CONFIDENCE = "image_id", "confidence"
 LAYER = "buildings"
 GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
+BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
+    **dict.fromkeys(GEOJSON, (b"{", b"\x1e")), **dict.fromkeys(PARQUET, b"PAR1"), ".gpkg": b"SQLite format 3",
+    ".fgb": b"fgb", ".shp": b"\x00\x00\x27\x0a", ".kml": b"<", ".gml": b"<",
+}  # fmt: skip
+"""Of vector files that are read, by their endings."""
 DIGITS = 8
 """Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
@@ -111,11 +116,29 @@ def _write_layer(path: Path, table: "geopandas.GeoDataFrame") -> None:
         pyogrio.write_dataframe(table, path, layer=LAYER, geometry_type="Polygon", **options)
 
 
+def check_kind(path: Path) -> None:
+    """Check that a file is of the kind that its ending says, before GDAL goes by its content.
+
+    GDAL would also read a virtual layer of any name, which leads to other files of the machine or onto the network.
+
+    Raises:
+        InputError: another ending, or a beginning that files of that kind do not have.
+    """
+    beginning = BEGINNINGS.get(path.suffix.lower())
+    if beginning is None:
+        raise InputError(f"{path}: ending {path.suffix or 'none'}; a vector file has one of {', '.join(BEGINNINGS)}")
+    with path.open("rb") as file:
+        content = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not content.startswith(beginning) or b"<OGRVRT" in content:
+        raise InputError(f"{path}: not a readable vector file (it begins as no {path.suffix} does); export it again")
+
+
 def load_table(path: Path) -> "geopandas.GeoDataFrame":
     """Read the one layer of a vector file, or that of several which is named `LAYER`."""
     import geopandas
     import pyogrio
 
+    check_kind(path)
     if path.suffix.lower() in PARQUET:
         return geopandas.read_parquet(path)
     layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]

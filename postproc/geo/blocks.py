@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
+import scipy
 
 from members.common.workers import Threads, Workers
 
@@ -136,4 +135,6 @@ def _label_objects(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
 def find_groups(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
     """Group the numbers 0 to count - 1 that pairs connect; return the group of each, int (count,)."""
     one, other = np.array(pairs, int).reshape(-1, 2).T
-    return connected_components(coo_array((np.ones(len(one)), (one, other)), (count, count)), directed=False)[1]
+    return scipy.sparse.csgraph.connected_components(
+        scipy.sparse.coo_array((np.ones(len(one)), (one, other)), (count, count)), directed=False
+    )[1]

@@ -6,10 +6,11 @@ node above it that is large enough; filling small holes is the same on the compl
 """
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_areas(
     image: np.ndarray, truth: np.ndarray, hole_areas: np.ndarray, object_areas: np.ndarray, counts: np.ndarray
 ) -> None:
@@ -30,13 +31,13 @@ def count_areas(
             count_objects(filled[number], truth, object_areas, counts[number])
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_holes(image: np.ndarray, areas: np.ndarray) -> np.ndarray:
     """Return the picture without its small holes, uint8 (areas, height, width), for each minimum area."""
     return ~drop_objects(~image, areas)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def drop_objects(image: np.ndarray, areas: np.ndarray) -> np.ndarray:
     """Return the picture without its small objects, uint8 (areas, height, width), for each minimum area."""
     parents, levels, nodes = build_tree(image)
@@ -50,7 +51,7 @@ def drop_objects(image: np.ndarray, areas: np.ndarray) -> np.ndarray:
     return dropped
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_objects(image: np.ndarray, truth: np.ndarray, object_areas: np.ndarray, counts: np.ndarray) -> None:
     """Fill counts, int32 (objects, 2, 256), with the picture's values for each minimum area of objects."""
     parents, levels, nodes = build_tree(image)
@@ -67,7 +68,7 @@ def count_objects(image: np.ndarray, truth: np.ndarray, object_areas: np.ndarray
                 counts[number, kind, values[node]] += pixels[kind, node]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def drop_small(parents: np.ndarray, levels: np.ndarray, areas: np.ndarray, least: int) -> np.ndarray:
     """Return the value of each node's own pixels without components of area < least, uint8 (nodes,)."""
     values = np.zeros(len(parents), np.uint8)
@@ -76,7 +77,7 @@ def drop_small(parents: np.ndarray, levels: np.ndarray, areas: np.ndarray, least
     return values
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sum_areas(parents: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     """Return the area of each node's component, int64 (nodes,)."""
     areas = np.bincount(nodes.ravel(), minlength=len(parents))
@@ -85,7 +86,7 @@ def sum_areas(parents: np.ndarray, nodes: np.ndarray) -> np.ndarray:
     return areas
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def build_tree(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Build the tree of the bright components by union-find (Berger et al. 2007, doi:10.1109/ICIP.2007.4379949).
 
@@ -138,7 +139,7 @@ def build_tree(image: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return parents[:count], levels[:count], nodes
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sort_values(image: np.ndarray, stride: int, values: np.ndarray) -> np.ndarray:
     """Return the indices of the pixels in the padded `values`, which are filled, from dark to bright."""
     starts = np.zeros(257, np.int64)

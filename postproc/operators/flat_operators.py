@@ -8,14 +8,14 @@ Everything that calls one another is in this file: numba's cache would not see a
 """
 
 import numpy as np
-from numba import njit
 
+from members.common.compiled import compiled
 from postproc.operators.layout import WORD, Kernels, Shape, Words
 
 NO_BITS, ALL_BITS = np.uint64(0), np.uint64(2**64 - 1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_chains(
     plane: np.ndarray,
     shape: Shape,
@@ -80,7 +80,7 @@ def count_chains(
                 opened, previous = previous, opened
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def widen(planes: np.ndarray, steps: np.ndarray) -> None:
     """Fill planes[b] with the maximum of planes[0] over -b..b along the lines, for each b > 0 in `steps`.
 
@@ -99,7 +99,7 @@ def widen(planes: np.ndarray, steps: np.ndarray) -> None:
         half_width = wider
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def dilate(planes: np.ndarray, half_widths: np.ndarray, radius: int, flip: int, out: np.ndarray, shape: Shape) -> None:
     """Dilate by the kernel of the radius, given the source's widened planes; flip = 255 complements the result.
 
@@ -131,7 +131,7 @@ def dilate(planes: np.ndarray, half_widths: np.ndarray, radius: int, flip: int, 
     clear_padding(out, shape)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def clear_padding(lines: np.ndarray, shape: Shape) -> None:
     """Set the bytes after each line's pixels to 0, of which the last are one word."""
     height, width, stride = shape
@@ -145,31 +145,31 @@ def clear_padding(lines: np.ndarray, shape: Shape) -> None:
 # The loops index from 0 over slices: a negative index would have to wrap around, which forbids vector code.
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def invert(a: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] = ~a[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add(out: np.ndarray, a: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] += a[i]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def take_larger(a: np.ndarray, b: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] = max(a[i], b[i])
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def take_largest_of_3(a: np.ndarray, b: np.ndarray, c: np.ndarray, out: np.ndarray, flip: int) -> None:
     for i in range(len(out)):
         out[i] = max(max(a[i], b[i]), c[i]) ^ flip
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def take_largest_of_5(
     a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, e: np.ndarray, out: np.ndarray, flip: int
 ) -> None:
@@ -177,13 +177,13 @@ def take_largest_of_5(
         out[i] = max(max(max(a[i], b[i]), max(c[i], d[i])), e[i]) ^ flip
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def raise_by_4(out: np.ndarray, a: np.ndarray, b: np.ndarray, c: np.ndarray, d: np.ndarray, flip: int) -> None:
     for i in range(len(out)):
         out[i] = max(max(max(a[i], b[i]), max(c[i], d[i])), out[i]) ^ flip
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_values(
     plane: np.ndarray, complement: np.uint64, classes: np.ndarray, words: Words, lanes: np.ndarray
 ) -> None:
@@ -206,7 +206,7 @@ def count_values(
         add_mixed_word(lanes, classes[WORD * number :], content[number] ^ complement, 1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def update_values(
     plane: np.ndarray,
     previous: np.ndarray,
@@ -234,7 +234,7 @@ def update_values(
                 add_mixed_word(lanes, classes[WORD * number :], content[number], 1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_word(lane: np.ndarray, word: np.uint64, count: int) -> None:
     """Add `count` at each of the word's eight values, each in a lane of its own."""
     byte = np.uint64(255)
@@ -248,14 +248,14 @@ def add_word(lane: np.ndarray, word: np.uint64, count: int) -> None:
     lane[7, word >> np.uint64(56)] += count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_mixed_word(lanes: np.ndarray, classes: np.ndarray, word: np.uint64, count: int) -> None:
     """Add `count` at each of the word's eight values, each among its byte's class."""
     for i in range(WORD):
         lanes[classes[i], i, (word >> np.uint64(8 * i)) & np.uint64(255)] += count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def sum_lanes(lanes: np.ndarray, flip: int, counts: np.ndarray) -> None:
     """Set counts, int32 (2, 256), to the histograms by value ^ flip."""
     for kind in range(2):

@@ -2,8 +2,8 @@
 
 import numpy as np
 import shapely
+import skimage
 from pydantic import BaseModel, ConfigDict, Field
-from skimage.measure import label
 
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
@@ -67,7 +67,7 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
         labels = split_by_map(mask, blend, recipe.split_level)
     if recipe.split_depth > 0:
         labels = split_by_distance(labels, recipe.split_depth)
-    components = label(labels, background=0, connectivity=1).astype(np.int32)
+    components = skimage.measure.label(labels, background=0, connectivity=1).astype(np.int32)
     touching = find_touching(components) if recipe.split_level > 0 or recipe.split_depth > 0 else None
     outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
     confidences = measure_confidence(components, blend).tolist()

@@ -11,7 +11,6 @@ from typing import Any, ClassVar, Literal, Self
 import cv2
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from skimage.morphology import remove_small_holes, remove_small_objects
 
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, rank_threshold
 
@@ -21,6 +20,7 @@ Kernel = Literal["square", "ellipse"]
 KERNEL_SHAPES: dict[Kernel, int] = {"square": cv2.MORPH_RECT, "ellipse": cv2.MORPH_ELLIPSE}
 ORDERS: tuple[Order, ...] = ("close-open", "open-close")
 LARGEST_KERNEL = 15  # px, of those that are tried
+MOST_PX = 999  # of a kernel: OpenCV allocates its square
 AREAS = (0, 4, 8, 16, 32, 64, 128, 256, 512)  # px, that are tried
 
 
@@ -108,8 +108,8 @@ class Morphology(Step):
 
     order: Order = Field(default="close-open", description="which of closing and opening comes first")
     kernel: Kernel = Field(default="square", description="shape of the closing's and the opening's kernel")
-    close: int = Field(default=1, ge=1, description="kernel size of the closing, odd; 1 = off [px]")
-    open: int = Field(default=1, ge=1, description="kernel size of the opening, odd; 1 = off [px]")
+    close: int = Field(default=1, ge=1, le=MOST_PX, description="kernel size of the closing, odd; 1 = off [px]")
+    open: int = Field(default=1, ge=1, le=MOST_PX, description="kernel size of the opening, odd; 1 = off [px]")
 
     @field_validator("close", "open")
     @classmethod
@@ -184,6 +184,8 @@ class Areas(Step):
     min_object: int = Field(default=0, ge=0, description="objects of a smaller area are dropped; 0 = off [px area]")
 
     def apply(self, mask: np.ndarray) -> np.ndarray:
+        from skimage.morphology import remove_small_holes, remove_small_objects  # here, as it takes a while to load
+
         if self.min_hole > 0:
             mask = remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
         if self.min_object > 0:

@@ -8,7 +8,8 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 SPACING = 2.0  # px between samples: finer ones only see the pixels' stairs
 FAR = 2.0  # tolerances: an intersection farther from where the pieces meet joins walls that are nearly parallel
@@ -31,7 +32,7 @@ class Segments(NamedTuple):
     corner_starts: np.ndarray
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def segment_rings(points: np.ndarray, starts: np.ndarray, tolerance: float) -> Segments:
     """Sample each ring evenly, and find the corners that cut it into its walls.
 
@@ -66,7 +67,7 @@ def segment_rings(points: np.ndarray, starts: np.ndarray, tolerance: float) -> S
     return Segments(samples, sample_starts, corners[: corner_starts[-1]].copy(), corner_starts)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _measure_length(ring: np.ndarray) -> float:
     length = 0.0
     for i in range(1, len(ring)):
@@ -74,12 +75,12 @@ def _measure_length(ring: np.ndarray) -> float:
     return length
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _count_samples(ring: np.ndarray) -> int:
     return max(int(_measure_length(ring) / SPACING), 4)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sample_ring(ring: np.ndarray) -> np.ndarray:
     """Return the means of equal stretches of a closed ring, float (n, 2)."""
     count = _count_samples(ring)
@@ -100,7 +101,7 @@ def _sample_ring(ring: np.ndarray) -> np.ndarray:
     return samples / stretch
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
     """Return the first sample of each piece of the best cut of an open chain, int64 (n,); the first is 0."""
     count = len(samples)
@@ -143,7 +144,7 @@ def _find_corners(samples: np.ndarray, penalty: float) -> np.ndarray:
     return corners[:n][::-1].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def join_lines(samples: np.ndarray, corners: np.ndarray, tolerance: float) -> np.ndarray:
     """Fit a line to each piece of a ring, and intersect it with the next.
 

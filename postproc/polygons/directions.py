@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
+import scipy
 import shapely
-from numba import njit
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
+from members.common.compiled import compiled
 from postproc.polygons.corners import Segments
 from postproc.polygons.squaring import square_ring
 from postproc.polygons.walls import TINY, fold
@@ -20,7 +19,7 @@ LOBE = math.radians(15)  # edges that deviate less than this from a direction su
 ROW_ANGLE = math.radians(5)  # neighbours in a row share the direction where theirs differ by no more
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_directions(segments: Segments, ring_starts: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
     """Find each polygon's dominant direction, from its outer ring.
 
@@ -53,7 +52,7 @@ def find_directions(segments: Segments, ring_starts: np.ndarray, tolerance: floa
     return angles, weights
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def find_direction(points: np.ndarray, corners: np.ndarray) -> tuple[float, float]:
     """Find the direction that most edge length follows, modulo 90 degrees.
 
@@ -108,8 +107,8 @@ def share_directions(outlines: np.ndarray, angles: np.ndarray, weights: np.ndarr
     one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
     apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
     alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
-    links = coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
-    _, rows = connected_components(links, directed=False)
+    links = scipy.sparse.coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
+    _, rows = scipy.sparse.csgraph.connected_components(links, directed=False)
     weighted = weights * np.exp(4j * angles)
     sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)
     shared = np.angle(sums)[rows] / 4

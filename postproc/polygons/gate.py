@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
-from numba import njit
 
+from members.common.compiled import compiled
 from postproc.polygons.corners import SPACING
 
 LOOKOUT = 6  # walls before and after the last one, among which the nearest is looked for
@@ -52,7 +52,7 @@ def list_rings(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return points, np.searchsorted(owners, np.arange(len(outlines) + 1))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def measure_gap(samples: np.ndarray, ring: np.ndarray) -> float:
     """Measure the area between a drawn ring and the samples that it was drawn for, both in the same order, px area.
 
@@ -73,7 +73,7 @@ def measure_gap(samples: np.ndarray, ring: np.ndarray) -> float:
     return gap
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def are_near(
     points: np.ndarray, starts: np.ndarray, others: np.ndarray, other_starts: np.ndarray, distance: float
 ) -> np.ndarray:
@@ -92,7 +92,7 @@ def are_near(
     return near
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def lies_near(points: np.ndarray, ring: np.ndarray, distance: float) -> bool:
     """Tell whether each point is within a distance of a closed ring.
 
@@ -111,7 +111,7 @@ def lies_near(points: np.ndarray, ring: np.ndarray, distance: float) -> bool:
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def measure_square(points: np.ndarray, i: int, ring: np.ndarray, start: int, end: int) -> float:
     """Return the squared distance of a point from the segment between two points of a ring."""
     dx, dy = ring[end, 0] - ring[start, 0], ring[end, 1] - ring[start, 1]

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
-from numba import njit
 from shapely import GeometryType, Polygon
 
+from members.common.compiled import compiled
 from postproc.polygons.corners import Segments, join_lines, segment_rings
 from postproc.polygons.directions import LEAST_AREA, LEAST_DIAGONAL, find_directions, share_directions
 from postproc.polygons.gate import Gate, measure_gap
@@ -120,7 +120,7 @@ def are_round(outlines: np.ndarray) -> np.ndarray:
     return full & (np.sqrt(squares) < ROUNDNESS * means) & (means > ROUND_RADIUS)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def draw_rings(
     segments: Segments, ring_starts: np.ndarray, angles: np.ndarray, tolerance: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -171,7 +171,7 @@ def draw_rings(
     return vertices[:used], lengths[:count], owners[:count], areas, between
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def measure_area(ring: np.ndarray) -> float:
     """Return the area inside a ring, its sign that of the sense, px area."""
     area = 0.0

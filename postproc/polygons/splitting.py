@@ -1,10 +1,8 @@
 """Splitting of buildings that touch, by the mask's shape or by the valleys of the probability map."""
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt
-from skimage.measure import label
-from skimage.morphology import local_maxima, reconstruction
-from skimage.segmentation import find_boundaries, watershed
+import scipy
+import skimage
 
 
 def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
@@ -21,8 +19,8 @@ def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
     Returns:
         int32 (height, width), 0 = background, 1..n = buildings; a component without a core stays one.
     """
-    components = label(mask, connectivity=1).astype(np.int32)
-    cores = label(mask & (blend >= level), connectivity=1).astype(np.int32)
+    components = skimage.measure.label(mask, connectivity=1).astype(np.int32)
+    cores = skimage.measure.label(mask & (blend >= level), connectivity=1).astype(np.int32)
     return _flood(components, cores, 255 - blend)
 
 
@@ -39,18 +37,21 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
     Returns:
         int32 (height, width), 0 = background, 1..n = buildings.
     """
-    components = label(labels, background=0, connectivity=1).astype(np.int32)
-    inside = (components > 0) & ~find_boundaries(components, connectivity=1, mode="inner")
-    distance = distance_transform_edt(inside)
+    from skimage.morphology import local_maxima, reconstruction  # here, as it takes a while to load
+
+    components = skimage.measure.label(labels, background=0, connectivity=1).astype(np.int32)
+    inside = (components > 0) & ~skimage.segmentation.find_boundaries(components, connectivity=1, mode="inner")
+    distance = scipy.ndimage.distance_transform_edt(inside)
     # h_maxima would mark two peaks of equal height however high the saddle between them
-    peaks = label(local_maxima(reconstruction(distance - depth, distance)) & inside, connectivity=2).astype(np.int32)
-    return _flood(components, peaks, -distance)
+    peaks = local_maxima(reconstruction(distance - depth, distance)) & inside
+    marked = skimage.measure.label(peaks, connectivity=2).astype(np.int32)
+    return _flood(components, marked, -distance)
 
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Grow cores within their components, up `height`; components without a core are one."""
-    grown = watershed(height, cores, connectivity=1, mask=components > 0)
+    grown = skimage.segmentation.watershed(height, cores, connectivity=1, mask=components > 0)
     whole = (components > 0) & (grown == 0)
     # two cores may grow into one component only, so a pair of component and core is one building
     grown[whole] = components[whole] + grown.max(initial=0)
-    return label(grown, background=0, connectivity=1).astype(np.int32)
+    return skimage.measure.label(grown, background=0, connectivity=1).astype(np.int32)

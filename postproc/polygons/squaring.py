@@ -6,8 +6,8 @@ The last fit takes the median of a wall's points, which moves the least area and
 import math
 
 import numpy as np
-from numba import njit
 
+from members.common.compiled import compiled
 from postproc.polygons.walls import (
     SX,
     SY,
@@ -25,7 +25,7 @@ from postproc.polygons.walls import (
 CORNER = 0.12  # share of a wall at either end that the fit leaves out
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def square_ring(
     points: np.ndarray, corners: np.ndarray, angle: float, least_area: float, least_wall: float
 ) -> tuple[np.ndarray, float, float]:
@@ -52,7 +52,7 @@ def square_ring(
     return turn_points(meet_walls(walls), math.cos(angle), math.sin(angle)), turn, weight
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def turn_points(points: np.ndarray, cos: float, sin: float) -> np.ndarray:
     """Turn points, float (n, 2), about the origin by the angle of a cosine and a sine."""
     turned = np.empty_like(points)
@@ -62,7 +62,7 @@ def turn_points(points: np.ndarray, cos: float, sin: float) -> np.ndarray:
     return turned
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def drop_steps(walls: np.ndarray, spans: np.ndarray, least_area: float) -> tuple[np.ndarray, np.ndarray]:
     """Drop the wall that moves the least area, again and again, until each moves `least_area` or four are left.
 
@@ -91,7 +91,7 @@ def drop_steps(walls: np.ndarray, spans: np.ndarray, least_area: float) -> tuple
     return walls, spans
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _measure_drop(walls: np.ndarray, vertices: np.ndarray, lengths: np.ndarray, i: int) -> float:
     """Return the area that dropping wall i moves, px area; infinite where it cannot be dropped."""
     n = len(walls)
@@ -110,7 +110,7 @@ def _measure_drop(walls: np.ndarray, vertices: np.ndarray, lengths: np.ndarray, 
     return abs((x - start[0]) * (here[1] - start[1]) - (y - start[1]) * (here[0] - start[0])) / 2
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _drop(walls: np.ndarray, spans: np.ndarray, lengths: np.ndarray, i: int, keep: np.ndarray) -> None:
     """Give the edges of wall i to its neighbours; clear `keep` where one of them goes with it."""
     n = len(walls)
@@ -132,7 +132,7 @@ def _drop(walls: np.ndarray, spans: np.ndarray, lengths: np.ndarray, i: int, kee
     keep[go] = False
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fit_walls(ring: np.ndarray, walls: np.ndarray, spans: np.ndarray) -> tuple[float, float]:
     """Move each wall to the median of its edges, leaving out those near its ends.
 
@@ -172,7 +172,7 @@ def fit_walls(ring: np.ndarray, walls: np.ndarray, spans: np.ndarray) -> tuple[f
     return turn, total_weight
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _find_median(values: np.ndarray, weights: np.ndarray) -> float:
     """Return the weighted median; halfway between the two middle values where they share the weight."""
     order = np.argsort(values)

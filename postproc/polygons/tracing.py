@@ -2,10 +2,10 @@
 
 import numpy as np
 import shapely
-from numba import njit
+import skimage
 from shapely import GeometryType, Polygon
-from skimage.measure import label
 
+from members.common.compiled import compiled
 from members.common.errors import InputError
 
 EAST, SOUTH, WEST, NORTH = range(4)
@@ -29,7 +29,7 @@ def trace_mask(mask: np.ndarray) -> list[Polygon]:
     [2.0, 1.0]
     """
     check_mask(mask)
-    return list(trace_components(label(mask, connectivity=1).astype(np.int32)))
+    return list(trace_components(skimage.measure.label(mask, connectivity=1).astype(np.int32)))
 
 
 def trace_labels(labels: np.ndarray) -> tuple[list[Polygon], np.ndarray]:
@@ -44,7 +44,7 @@ def trace_labels(labels: np.ndarray) -> tuple[list[Polygon], np.ndarray]:
     Returns:
         The outlines, as `trace_mask` gives them, and the label of each, int64 (outlines,).
     """
-    components, count = label(labels, background=0, connectivity=1, return_num=True)
+    components, count = skimage.measure.label(labels, background=0, connectivity=1, return_num=True)
     owners = np.zeros(count + 1, np.int64)
     owners[components] = labels
     return list(trace_components(components.astype(np.int32))), owners[1:]
@@ -82,7 +82,7 @@ def trace_components(components: np.ndarray) -> np.ndarray:
     return shapely.from_ragged_array(GeometryType.POLYGON, points[indices], (starts, rings))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def follow_edges(labels: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Follow the pixel edges between labels, around each area once for its outside and once for each hole.
 

@@ -8,7 +8,8 @@ turned so that the building's dominant direction is the x axis. Everything here 
 import math
 
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 UX, UY, SX, SY, WEIGHT = range(5)  # columns of `walls`: direction; weighted sums of x and y, and of the weights
 PARALLEL = math.sin(math.radians(12))
@@ -16,7 +17,7 @@ DIAGONAL = math.radians(25)  # a long wall farther than this from both axes keep
 TINY = 1e-6
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def build_walls(ring: np.ndarray, corners: np.ndarray, least_wall: float) -> tuple[np.ndarray, np.ndarray]:
     """Build a wall of each straight piece, and a step between two that are parallel.
 
@@ -51,13 +52,13 @@ def build_walls(ring: np.ndarray, corners: np.ndarray, least_wall: float) -> tup
     return walls[:n].copy(), spans[:n].copy()
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fold(angle: float) -> float:
     """Return the angle modulo 90 degrees, -pi/4..pi/4."""
     return angle - math.pi / 2 * math.floor(angle / (math.pi / 2) + 0.5)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _snap(edge: np.ndarray, least_wall: float) -> tuple[float, float]:
     """Return the unit vector along an edge, turned to the nearest axis unless it is a long diagonal."""
     length = math.hypot(edge[0], edge[1])
@@ -68,19 +69,19 @@ def _snap(edge: np.ndarray, least_wall: float) -> tuple[float, float]:
     return (0.0, 1.0) if edge[1] > 0 else (0.0, -1.0)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def are_parallel(ax: float, ay: float, bx: float, by: float) -> bool:
     """Tell whether two directions are parallel, in the same sense or not."""
     return abs(ax * by - ay * bx) < PARALLEL
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def are_codirectional(ax: float, ay: float, bx: float, by: float) -> bool:
     """Tell whether two parallel directions have the same sense."""
     return ax * bx + ay * by > 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _add_step(walls: np.ndarray, spans: np.ndarray, n: int, ux: float, uy: float, point: np.ndarray, start: int) -> int:
     """Add a wall across, through a point: the step from the last wall to one that is parallel to it."""
     walls[n, UX], walls[n, UY] = -uy, ux
@@ -89,7 +90,7 @@ def _add_step(walls: np.ndarray, spans: np.ndarray, n: int, ux: float, uy: float
     return n + 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def _sum_pieces(ring: np.ndarray, span: np.ndarray, wall: np.ndarray) -> None:
     """Set a wall's sums: its edges' midpoints, each weighted by the edge's length along the wall."""
     wall[SX:] = 0.0
@@ -102,7 +103,7 @@ def _sum_pieces(ring: np.ndarray, span: np.ndarray, wall: np.ndarray) -> None:
         wall[WEIGHT] += weight
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def meet_walls(walls: np.ndarray) -> np.ndarray:
     """Intersect each wall with the next one, float (n, 2)."""
     n = len(walls)
@@ -112,7 +113,7 @@ def meet_walls(walls: np.ndarray) -> np.ndarray:
     return vertices
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def intersect_walls(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
     """Return the point where two walls, not parallel, meet."""
     px, py = one[SX] / one[WEIGHT], one[SY] / one[WEIGHT]

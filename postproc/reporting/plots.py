@@ -9,7 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from ensemble.statistics.counts import THRESHOLDS, Counts
 from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
-from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, Objective
+from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD
+from members.common.choices import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Step
 from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, start_figure

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import rasterio
 import shapely
-from numba import njit
 from shapely import Polygon
 
 from ensemble.statistics.estimates import Scorer
+from members.common.compiled import compiled
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.scoring.matching import Pairs, find_neighbours, match_pairs
 
@@ -145,7 +145,7 @@ def make_precision_scorer(images: Sequence[Detections]) -> Scorer:
     return score
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def rank_detections(
     weights: np.ndarray, tile: np.ndarray, hits: np.ndarray, truths: np.ndarray, recalls: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import cv2
 import numpy as np
-from numba import njit
+
+from members.common.compiled import compiled
 
 DISTANCE = 0.02  # of the diagonal
 
@@ -52,7 +53,7 @@ def count_bands(maps: Iterable[np.ndarray], recipes: int, truth: np.ndarray) -> 
     return counts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_difference(values: np.ndarray, eroded: np.ndarray, truth_band: np.ndarray, counts: np.ndarray) -> None:
     """Fill one map's `counts`, int32 (2, 256), outside and inside of the truth's band.
 

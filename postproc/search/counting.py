@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
-from numba import njit
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_truth, index_groups
-from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective
+from ensemble.statistics.metrics import IOU_UNIT, METRICS
+from members.common.choices import Objective
+from members.common.compiled import compiled
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers, cut_chunks
 from postproc.pipeline.recipe import Recipe
@@ -105,7 +106,7 @@ def count_picture(picture: np.ndarray, truth: np.ndarray) -> np.ndarray:
     return counts
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_values(picture: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> None:
     """Add the picture's values to counts, int32 (2, 256), of the truth's background and building."""
     for y in range(picture.shape[0]):
@@ -113,7 +114,7 @@ def count_values(picture: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> 
             counts[int(truth[y, x]), picture[y, x]] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def add_counts(counts: np.ndarray, intersection: np.ndarray, union: np.ndarray, iou_sum: np.ndarray) -> None:
     """Add one tile's histograms, int32 (recipes, 2, 256), to the int64 (recipes, 255) sums of its group."""
     inside, outside = np.zeros(256, np.int64), np.zeros(256, np.int64)

@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
 from postproc.operators.component_tree import count_areas, drop_objects, fill_holes

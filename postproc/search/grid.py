@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ensemble.statistics.counts import Counts
-from ensemble.statistics.metrics import Objective, best_threshold
+from ensemble.statistics.metrics import best_threshold
+from members.common.choices import Objective
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.recipe import Recipe
 

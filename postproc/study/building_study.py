@@ -16,7 +16,8 @@ from optuna.pruners import BasePruner, WilcoxonPruner
 from shapely import Polygon
 
 from ensemble.statistics.counts import Counts, check_truth, index_groups
-from ensemble.statistics.metrics import METRICS, Objective
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import Objective
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings

@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, IntDistribution
 
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import KERNEL_SHAPES, LARGEST_KERNEL, ORDERS
 from postproc.search.grid import Grid

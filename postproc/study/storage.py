@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from members.common.errors import InputError
+from members.common.passwords import hide_passwords
 
 PATIENCE = 10  # s, until a server counts as out of reach
 SQLITE_PATIENCE = 60  # s, for other processes to finish writing
@@ -57,7 +58,7 @@ class Address:
 
     def __str__(self) -> str:
         """Return the address as it may be shown: without a password."""
-        return str(self.path) if self.url is None else self.url.render_as_string(hide_password=True)
+        return str(self.path) if self.url is None else hide_passwords(self.url.render_as_string())
 
     def open(self) -> BaseStorage:
         """Open the storage, and set it up where nothing is there yet."""
@@ -119,7 +120,7 @@ class Address:
                 f"--storage {self}: no database driver ({error}); pip install 'roofstack[postgres]'"
             ) from None
         except (SQLAlchemyError, StorageInternalError, OSError, ValueError, RuntimeError) as error:
-            reason = (str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0]
+            reason = hide_passwords((str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0])
             raise InputError(
                 f"--storage {self}: cannot be reached or used ({reason}); check that it is there, or give another one; "
                 "what it holds is unchanged"

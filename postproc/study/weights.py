@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
-from numba import njit
 from optuna.distributions import BaseDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
 from ensemble.selection.blend import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
+from members.common.compiled import compiled
 from members.common.workers import Threads, Workers
 from postproc.pipeline.recipe import Recipe
 from postproc.search.counting import add_counts, count_recipe, name_columns
@@ -80,7 +80,7 @@ class Stack:
         return Counts(self.groups, self.group_sizes, name_columns(sums, objective))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def blend_stack(maps: np.ndarray, weights: np.ndarray, rounded: np.ndarray) -> np.ndarray:
     """Blend uint8 (members, height, width) by integer weights as `blend_maps` does; rounded[s] is s / sum(weights)."""
     members, height, width = maps.shape

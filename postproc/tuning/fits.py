@@ -9,7 +9,8 @@ from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, Objective
+from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
+from members.common.choices import Objective
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from postproc.geo.frames import Frame

@@ -7,7 +7,8 @@ import numpy as np
 
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels
-from ensemble.statistics.metrics import METRICS, Objective
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import Objective
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe

@@ -12,7 +12,8 @@ from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, index_groups
 from ensemble.statistics.crossfit import CrossFit, pool_groups
 from ensemble.statistics.estimates import LEVEL, Estimate, estimate_score
-from ensemble.statistics.metrics import METRICS, Objective
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, Objective
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
@@ -28,8 +29,6 @@ from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
     from postproc.study.studies import Studies
-
-WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.estimates import IN_SAMPLE, Gain, measure_gain
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.fits import Fit
 

@@ -1,6 +1,7 @@
 """Prediction: padding, views, folds, resuming, and where the maps end up."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
-from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder, write_raster, write_tiles
+from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder, write_fold, write_raster, write_tiles
 
 from ensemble import predict
 from ensemble.inference import sharing
@@ -24,6 +25,7 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
+from members.training.networks.weights import write_weights
 
 RoofStack = Callable[..., Outcome]
 
@@ -38,8 +40,7 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     run = Run(tmp_path / "run")
     run.write_record(data_set, list_tiles(data_set), SPLIT)
     for fold in (0, 1):
-        write_json(run.fold("lite0_unet", fold).spec_file, find_spec("lite0_unet").model_dump())
-        run.fold("lite0_unet", fold).weights_file.write_bytes(b"weights %d" % fold)
+        write_fold(run, "lite0_unet", fold, b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
     monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(SLOPES[folder.name]).network)
     return run
@@ -47,8 +48,7 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 
 def add_member(run: Run, name: str) -> None:
     for fold in (0, 1):
-        write_json(run.fold(name, fold).spec_file, find_spec("lite0_unet").model_dump() | {"name": name})
-        run.fold(name, fold).weights_file.write_bytes(b"weights")
+        write_fold(run, name, fold)
 
 
 def read_red(path: Path) -> np.ndarray:
@@ -74,7 +74,10 @@ def test_valid_maps_are_by_the_fold_that_did_not_see_the_tile(roofstack: RoofSta
 
 
 def test_a_hold_out_predicts_its_groups_alone(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    run.record_file.unlink()
+    shutil.rmtree(run.members_folder)
     run.write_record(data_set, list_tiles(data_set), Split(fold_of_group={"g0": -1, "g1": 0, "g2": -1}))
+    write_fold(run, "lite0_unet", 0)
     assert roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none").code == 0
     assert set(stamp_maps(run, "valid")) == {"tile2", "tile3"}
 
@@ -220,9 +223,7 @@ def test_a_real_network_from_its_files(
     data = write_tiles(tmp_path / "data", 4, (64, 40))
     run = Run(tmp_path / "run")
     run.write_record(data, list_tiles(data), Split(fold_of_group={"g0": 0, "g1": -1}))
-    folder = run.fold("lite0_unet", 0).path
-    write_json(folder / "spec.json", find_spec("lite0_unet").model_dump())
-    lite0_network.save_weights(folder / "best.weights.h5")
+    write_weights(lite0_network, write_fold(run, "lite0_unet", 0))
     outcome = roofstack("predict", "--data", data, "--run", run.path, "--part", "valid", "--tta", "d4")
     assert (outcome.code, outcome.err) == (0, "")
     images = [read_image(data / f"images/{name}.tif") for name in ("tile0", "tile1")]

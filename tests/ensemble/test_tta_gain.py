@@ -5,12 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Lopsided, Outcome, write_tiles
+from conftest import Lopsided, Outcome, write_fold, write_tiles
 
 from ensemble import tta_gain
 from ensemble.inference import view_gain
 from ensemble.inference.networks import Network
-from members.common.files import write_json
 from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
@@ -23,8 +22,7 @@ def test_the_command(roofstack: Callable[..., Outcome], tmp_path: Path, monkeypa
     run.write_record(tmp_path / "data", tiles, Split(folds=2, fold_of_group={"g0": 0, "g1": 1, "g2": 0}))
     asked: list[str] = []
     for fold in (0, 1):
-        write_json(run.fold("lite0_unet", fold).spec_file, find_spec("lite0_unet").model_dump())
-        run.fold("lite0_unet", fold).weights_file.write_bytes(b"weights")
+        write_fold(run, "lite0_unet", fold)
 
     def load(folder: Path) -> Network:
         asked.append(folder.name)

@@ -54,8 +54,6 @@ def build_encoder(backbone: str, weights: str) -> keras.Model:
         encoder = build_lite(variant)
         if weights == "lite":
             load_lite_weights(encoder, variant)
-        elif weights == "imagenet":
-            raise InputError(f"{backbone} has no imagenet download; --encoder-weights lite, none or FILE")
         elif weights != "none":
             load_file(encoder, weights)
         return encoder
@@ -136,10 +134,6 @@ def fetch_weights(build: Callable[[str | None], keras.Model], weights: str) -> k
     """
     if weights == "none":
         return build(None)
-    if weights == "lite":
-        raise InputError("--encoder-weights lite is for the lite members; imagenet, none or FILE here")
-    if weights != "imagenet" and not Path(weights).is_file():
-        raise InputError(f"--encoder-weights {weights}: no such file; imagenet, none, lite or a .h5 file")
     try:
         return build(weights)
     except Exception as error:  # get_file raises a bare Exception, load_weights whatever h5py and Keras do
@@ -156,10 +150,8 @@ def load_file(encoder: keras.Model, path: str) -> None:
     """Load encoder weights from a Keras weights file.
 
     Raises:
-        InputError: no such file, or it does not fit.
+        InputError: it does not fit.
     """
-    if not Path(path).is_file():
-        raise InputError(f"--encoder-weights {path}: no such file; imagenet, lite, none or a .weights.h5 file")
     try:
         encoder.load_weights(path)
     except (ValueError, OSError) as error:

@@ -17,7 +17,7 @@ BACKENDS = ("tensorflow", "jax", "torch")
 
 
 def choose_backend() -> str:
-    """Load Keras on KERAS_BACKEND or, where that is not set, on the first framework installed.
+    """Choose what Keras computes with, KERAS_BACKEND or the first framework installed; nothing is loaded yet.
 
     Raises:
         InputError: no framework, or not the one asked for, is installed.
@@ -30,6 +30,16 @@ def choose_backend() -> str:
     if chosen not in installed:
         missing = f"KERAS_BACKEND={chosen} is not installed" if chosen else "no Keras backend is installed"
         raise InputError(f"{missing}; networks need one of: pip install 'roofstack[cpu]', [gpu] or [jax]")
+    return chosen
+
+
+def load_backend() -> str:
+    """Load Keras, which takes seconds, on what `choose_backend` chooses.
+
+    Raises:
+        InputError: as there.
+    """
+    chosen = choose_backend()
     keep_freed_memory()
     with silence_stderr():
         importlib.import_module("keras")

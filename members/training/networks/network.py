@@ -7,7 +7,7 @@ import keras
 
 from members.training.networks.backbones import build_encoder, build_pyramid_encoder, build_segmentation_model
 from members.training.networks.decoder import decode_features, decode_pyramid
-from members.training.spec import MemberSpec
+from members.training.spec import MemberSpec, check_encoder_weights
 
 
 def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Model:
@@ -24,6 +24,7 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
     Raises:
         InputError: the encoder weights are not to be had.
     """
+    check_encoder_weights(spec.backbone, encoder_weights)
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(spec.precision)
     try:

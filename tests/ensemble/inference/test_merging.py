@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from conftest import SYMMETRIES, Standin, draw_stack
 
-from ensemble.inference.merging import MERGES, MergeName, choose_views, merge_views
+from ensemble.inference.merging import MERGES, choose_views, merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.views import VIEW_SETS, View, parse_views
+from members.common.choices import MergeName
 from members.common.errors import InputError
 from members.training.catalog import find_spec
 

@@ -11,15 +11,17 @@ from conftest import Standin
 from ensemble.inference.networks import load_network, load_networks, trace_sizes
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.run import FoldFolder
 from members.training.catalog import find_spec
-from members.training.networks.backend import choose_backend
+from members.training.networks.backend import load_backend
+from members.training.networks.weights import write_content, write_weights
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A fold whose weights are no weights."""
     write_json(tmp_path / "fold0/spec.json", find_spec("lite0_unet").model_dump())
-    (tmp_path / "fold0/best.weights.h5").write_bytes(b"weights")
+    write_content(b"weights", FoldFolder(tmp_path / "fold0"))
     return tmp_path / "fold0"
 
 
@@ -27,7 +29,7 @@ def test_a_network_is_what_was_saved(
     folder: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
-    lite0_network.save_weights(folder / "best.weights.h5")
+    write_weights(lite0_network, FoldFolder(folder))
     batch = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype(np.float32)
     saved = lite0_network.get_weights()
     lite0_network.set_weights([np.zeros_like(values) for values in saved])
@@ -45,7 +47,7 @@ def test_a_network_is_what_was_saved(
 
 def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
     """Bilinear upsampling on each of them, in any order, and in batches of any length; each size is traced once."""
-    choose_backend()
+    load_backend()
     import keras
 
     monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
@@ -72,7 +74,10 @@ def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: 
 
 def test_folders_without_a_trained_network(folder: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
-    with pytest.raises(InputError, match=r"best.weights.h5: damaged or of another network \(.*\); retrain"):
+    with pytest.raises(InputError, match=r"best.weights.h5: of another network than its spec.json \(.*\); retrain"):
+        load_network(folder)
+    (folder / "best.weights.h5").write_bytes(b"weight")
+    with pytest.raises(InputError, match=r"best.weights.h5: damaged, not the file that training wrote \(hash .*\);"):
         load_network(folder)
     (folder / "best.weights.h5").unlink()
     with pytest.raises(InputError, match=r"best.weights.h5: no such file, so no trained network here; train it, or"):

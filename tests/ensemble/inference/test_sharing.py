@@ -8,13 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT, Outcome, write_tiles
+from conftest import ROOT, Outcome, write_fold, write_tiles
 
 from ensemble import predict
 from ensemble.inference import sharing
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.raster import map_path, read_map
-from members.common.files import write_json
 from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
@@ -53,8 +52,7 @@ def run(tmp_path: Path) -> Run:
     tiles = list_tiles(data)
     run = Run(tmp_path / "run")
     run.write_record(data, tiles, Split(fold_of_group={tile.group: 0 for tile in tiles}))
-    write_json(run.fold("lite0_unet", 0).spec_file, find_spec("lite0_unet").model_dump())
-    run.fold("lite0_unet", 0).weights_file.write_bytes(b"weights")
+    write_fold(run, "lite0_unet", 0)
     return run
 
 

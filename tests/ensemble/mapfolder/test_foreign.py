@@ -39,8 +39,17 @@ def test_a_side_of_one_pixel_is_kept(tmp_path: Path) -> None:
 
 def test_pickles_are_not_opened(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(InputError, match=r"a.npy: not a readable array \(.*allow_pickle=False"):
+    with pytest.raises(InputError, match=r"a.npy: not a readable array \(.*Python objects"):
         read_foreign(tmp_path / "a.npy", (64, 48))
+
+
+def test_a_header_of_any_size_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "a.npy"
+    for side in (2**20, 2**35):
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, {"descr": "<f8", "fortran_order": False, "shape": (side, side)})
+        with pytest.raises(InputError, match=r"a.npy: not a readable array \(.*\); export it again"):
+            read_foreign(path, (64, 48))
 
 
 def test_rasters_that_are_damaged(tmp_path: Path) -> None:

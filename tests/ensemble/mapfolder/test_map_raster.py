@@ -79,3 +79,13 @@ def test_a_map_cut_short(tmp_path: Path) -> None:
         read_map(path, (32, 40))
     with pytest.raises(InputError, match=r"b.tif: no such file"):
         read_map(tmp_path / "b.tif", (32, 40))
+
+
+@pytest.mark.parametrize(("values", "shown"), [([0.5, np.nan], "nan"), ([1.01, 0.5], "1.01"), ([-0.01, 0.5], "-0.01")])
+def test_what_is_no_probability_is_no_map(values: list[float], shown: str) -> None:
+    with pytest.raises(InputError, match=rf"1 of 2 probabilities are none, such as {shown}; they are numbers"):
+        quantise(np.array(values, np.float32))
+
+
+def test_rounding_beyond_the_ends_is_none() -> None:
+    assert quantise(np.float32([1.000001, -0.000001])).tolist() == [255, 0]

@@ -53,7 +53,7 @@ def test_a_common_factor_does_not_matter(blend: tuple[np.ndarray, list[int]]) ->
 
 @pytest.mark.parametrize("weights", [[0, 0], [2, -1], [-1, 1], [0.5, 1], [True, True]])
 def test_weights_that_are_none(weights: list[int]) -> None:
-    with pytest.raises(InputError, match="they are non-negative integers and not all 0"):
+    with pytest.raises(InputError, match="they are integers from 0 to 10000, and not all 0"):
         blend_maps([row(1), row(2)], weights)
 
 

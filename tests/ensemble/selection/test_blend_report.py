@@ -113,7 +113,7 @@ def test_errors_that_do_not_vary_are_null_in_json() -> None:
         ({"bags": 0}, "bags 0: greedy is averaged over at least 1 draw"),
         ({"given": {"m9": 1}}, "no maps of a member 'm9'; there are m0, m1, m2"),
         ({"given": {"m0": 0}}, r"weights \[0, 0, 0\]: they sum to 0; at least one member needs"),
-        ({"given": {"m0": -1}}, r"weights \[-1, 0, 0\]; they are non-negative integers"),
+        ({"given": {"m0": -1}}, r"weights \[-1, 0, 0\]; they are integers from 0 to 10000"),
     ],
 )
 def test_what_does_not_fit_is_refused(changes: dict[str, Any], message: str) -> None:

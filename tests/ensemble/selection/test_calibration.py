@@ -14,12 +14,13 @@ from hypothesis.extra.numpy import arrays
 from ensemble.mapfolder.raster import map_path, read_map
 from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import blend_maps
-from ensemble.selection.calibration import CalibrationName, fit_table, judge_calibration
+from ensemble.selection.calibration import fit_table, judge_calibration
 from ensemble.selection.judgement import judge_blends
 from ensemble.selection.library import IDENTITY, build_library
 from ensemble.statistics.counts import count_maps
 from ensemble.statistics.crossfit import SEED, assign_folds
 from ensemble.statistics.metrics import best_threshold
+from members.common.choices import CalibrationName
 from members.data.raster import read_mask
 from members.data.tiles import list_tiles
 

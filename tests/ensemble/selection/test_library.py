@@ -76,5 +76,5 @@ def test_bad_maps() -> None:
         build_library(Unchecked([(maps, np.zeros_like(truth)) for maps, truth in draw_samples(1)], TILE_GROUPS))
     with pytest.raises(InputError, match="no tile to score"):
         build_library(Unchecked([], []))
-    with pytest.raises(InputError, match="non-negative integers and not all 0"):
+    with pytest.raises(InputError, match="integers from 0 to 10000, and not all 0"):
         build_library(draw_samples(2)).count_blend([0, 0])

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from ensemble.statistics.counts import Counts, count_maps, count_pixels, index_groups, sum_above
-from ensemble.statistics.metrics import IOU_UNIT, Objective
+from ensemble.statistics.metrics import IOU_UNIT
+from members.common.choices import Objective
 from members.common.errors import InputError
 
 OBJECTIVES = [name for name in get_args(Objective) if name in ("pooled_iou", "mean_iou", "dice")]  # those of pixels

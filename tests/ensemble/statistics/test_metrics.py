@@ -5,7 +5,8 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from ensemble.statistics.metrics import IOU_UNIT, METRICS, Objective, best_threshold, divide
+from ensemble.statistics.metrics import IOU_UNIT, METRICS, best_threshold, divide
+from members.common.choices import Objective
 
 RANKED = ("ap", "ap50", "ap75", "ar")  # found by ranking, and handed through
 BY_HAND = {

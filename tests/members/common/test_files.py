@@ -1,14 +1,18 @@
 """Files are whole or absent."""
 
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from conftest import ROOT
 from hypothesis import given
 from hypothesis import strategies as st
 
 from members.common.errors import InputError
-from members.common.files import check_target, read_json, write_json, write_target, write_whole
+from members.common.files import check_target, read_json, remove_stale, write_json, write_target, write_whole
 
 texts = st.text(st.characters(codec="utf-8"))
 values = st.recursive(
@@ -41,6 +45,24 @@ def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, failure: typ
         raise failure
     assert path.read_text() == "old"
     assert os.listdir(tmp_path) == ["run.json"]
+
+
+def test_what_killed_writers_leave_is_removed_and_what_living_ones_write_is_not(tmp_path: Path) -> None:
+    program = """
+import os, signal, sys
+from pathlib import Path
+from members.common.files import write_whole
+with write_whole(Path(sys.argv[1]) / "map.tif") as temporary:
+    temporary.write_bytes(b"half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+    killed = subprocess.run([sys.executable, "-c", program, str(tmp_path)], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert len(os.listdir(tmp_path)) == 1
+    (tmp_path / ".tmp-00000000-1-of_another_machine.tif").touch()
+    with write_whole(tmp_path / "own.tif") as own:
+        remove_stale(tmp_path)
+        assert sorted(os.listdir(tmp_path)) == sorted([".tmp-00000000-1-of_another_machine.tif", own.name])
 
 
 def test_json_is_indented_and_keeps_the_order_of_keys(tmp_path: Path) -> None:

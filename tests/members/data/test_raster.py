@@ -166,3 +166,13 @@ def test_a_picture_that_lies_nowhere_is_read_without_a_warning(tmp_path: Path) -
         before = list(warnings.filters)
         read_image(path)
         assert warnings.filters == before
+
+
+def test_a_small_file_that_says_it_is_huge_takes_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.tif"
+    profile = {"width": 100_000, "height": 100_000, "count": 3, "dtype": "uint8", "SPARSE_OK": True, "tiled": True}
+    with rasterio.open(path, "w", driver="GTiff", BIGTIFF="YES", blockxsize=4096, blockysize=4096, **profile):
+        pass
+    assert path.stat().st_size < 2**20
+    with pytest.raises(InputError, match=r"sparse.tif: 100000x100000 px, 3 band\(s\): more than 1,073,741,824 values"):
+        read_image(path)

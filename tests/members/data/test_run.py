@@ -1,12 +1,13 @@
 """A run's folder and its record."""
 
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import write_tiles
+from conftest import write_fold, write_tiles
 
 from members.common.errors import InputError
 from members.data.run import Run, read_command
@@ -39,11 +40,16 @@ def test_paths(tmp_path: Path) -> None:
     fold = run.fold("a", 2)
     paths = {
         "run.json": run.record_file,
+        ".run.lock": run.lock_file,
         "commands.sh": run.commands_file,
         "members": run.members_folder,
         "members/a/fold2": fold.path,
         "members/a/fold2/spec.json": fold.spec_file,
         "members/a/fold2/best.weights.h5": fold.weights_file,
+        "members/a/fold2/run.json": fold.record_file,
+        "members/a/fold2/weights.json": fold.hashes_file,
+        "members/a/.fold2.lock": fold.lock_file,
+        "members/a/.fold2.former": fold.former.path,
         "members/a/fold2/history.csv": fold.history_file,
         "members/a/fold2/tensorboard": fold.curves_folder,
         "members/a/fold2/last": fold.state_folder,
@@ -129,6 +135,49 @@ def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) ->
         "python -m ensemble.predict --part valid",
     ]
     assert read_command() == "python -m ensemble.predict --part valid"
+    monkeypatch.setattr(sys, "argv", ["roofstack", "tune", "--storage=postgresql://me:secret@host/x?password=secret"])
+    assert read_command() == "roofstack tune '--storage=postgresql://me:***@host/x?password=***'"
+
+
+def test_a_lost_record_is_beside_the_weights_of_each_fold(run: Run) -> None:
+    record = run.read_record()
+    write_fold(run, "a", 0)
+    run.record_file.unlink()
+    with pytest.raises(InputError, match=r"run.json: missing, though members were trained; copy \S+ to \S+") as e:
+        run.read_record()
+    shutil.copy(str(e.value).split("copy ")[1].split(" to ")[0], run.record_file)
+    assert run.read_record() == record
+
+
+def test_a_fold_of_another_split_is_not_the_runs(run: Run, data_set: Path) -> None:
+    folder = write_fold(run, "a", 0)
+    record = run.read_record()
+    run.check_fold("a", 0, record)
+    run.check_fold("a", 1, record)  # it is yet to be trained
+    others = {
+        "split": record.model_copy(update={"split": SPLIT.model_copy(update={"seed": 8})}),
+        "data": record.model_copy(update={"fingerprint": "0" * 32}),
+    }
+    for what, other in others.items():
+        with pytest.raises(InputError, match=rf"fold0: trained on another {what} than .*run.json tells of"):
+            run.check_fold("a", 0, other)
+    folder.record_file.unlink()
+    with pytest.raises(InputError, match=r"fold0/run.json: no such file; restore it, or train this member anew"):
+        run.check_fold("a", 0, record)
+
+
+def test_one_of_two_first_commands_begins_the_run(run: Run, data_set: Path) -> None:
+    before = run.record_file.read_bytes()
+    with pytest.raises(InputError, match=r"run: another process begins this run at this moment; run the same command"):
+        run.write_record(data_set, list_tiles(data_set), Split(seed=1, fold_of_group={"g0": 0, "g1": -1, "g2": -1}))
+    assert run.record_file.read_bytes() == before
+
+
+def test_a_folder_set_aside_is_no_member(run: Run) -> None:
+    for name in ("a", "a.old"):
+        write_fold(run, name, 0)
+        run.map_folder("valid", name).mkdir(parents=True)
+    assert run.list_members() == run.list_mapped_members("valid") == ["a"]
 
 
 def test_members_are_those_with_a_fold(tmp_path: Path) -> None:

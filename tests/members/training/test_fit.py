@@ -66,8 +66,8 @@ class NotInstalled:
         if name == "tensorflow":
             raise ModuleNotFoundError(name)
 
-from members.training.networks.backend import choose_backend, describe_devices, list_accelerators
-backend = choose_backend()
+from members.training.networks.backend import load_backend, describe_devices, list_accelerators
+backend = load_backend()
 sys.meta_path.insert(0, NotInstalled())
 from members.data.run import FoldFolder
 from test_fit import SPEC, build_tiny, fit, train
@@ -133,7 +133,7 @@ def test_a_run_leaves_weights_history_and_curves_but_no_state(whole: Whole) -> N
     folder, history = whole.folder, whole.history
     assert [row["epoch"] for row in history] == [1, 2, 3]
     assert {path.name for path in folder.path.iterdir()} == {
-        "spec.json", "best.weights.h5", "history.csv", "tensorboard",
+        "spec.json", "best.weights.h5", "weights.json", "history.csv", "tensorboard",
     }  # fmt: skip
     assert MemberSpec.model_validate_json(folder.spec_file.read_text()) == SPEC
     with folder.history_file.open() as lines:

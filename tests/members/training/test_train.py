@@ -5,13 +5,16 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 from conftest import Outcome
 
+from members.common.errors import InputError
+from members.common.locking import hold
 from members.data.raster import Pair
 from members.data.run import FoldFolder
+from members.training.networks.weights import write_content
 from members.training.spec import MemberSpec
 from members.training.train import parse_duration
 
@@ -140,3 +143,40 @@ def test_durations() -> None:
 def test_the_table_shows_the_best_epoch(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
     row = next(line for line in train(roofstack, data_set).out.splitlines() if line.startswith("│"))
     assert [cell.strip() for cell in row.strip("│").split("│")][-4:] == ["2", "2", "0.7500", "2.0"]
+
+
+def test_a_restart_keeps_what_was_trained_until_the_new_training_has_finished(
+    roofstack: RoofStack, data_set: Path, fitted: list[Fitted], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import members.training.fit
+
+    assert train(roofstack, data_set).code == 0
+    folder = fitted[0].folder
+    write_content(b"good weights", folder)
+
+    def fail(*arguments: object) -> None:
+        assert not folder.weights_file.exists()
+        raise InputError("the loss is not finite")
+
+    finish = members.training.fit.train_fold
+    monkeypatch.setattr(members.training.fit, "train_fold", fail)
+    assert train(roofstack, data_set, "--restart").code == 2
+    assert train(roofstack, data_set, "--restart").code == 2
+    assert folder.former.weights_file.read_bytes() == b"good weights"
+
+    def train_anew(*arguments: Any) -> Any:
+        write_content(b"better weights", folder)
+        return finish(*arguments)
+
+    monkeypatch.setattr(members.training.fit, "train_fold", train_anew)
+    assert train(roofstack, data_set).code == 0
+    assert folder.weights_file.read_bytes() == b"better weights"
+    assert not folder.former.path.exists()
+
+
+def test_a_fold_is_trained_by_one_process_at_a_time(roofstack: RoofStack, data_set: Path, fitted: list[Fitted]) -> None:
+    assert train(roofstack, data_set).code == 0
+    with hold(fitted[0].folder.lock_file, ""):
+        refused = train(roofstack, data_set, "--restart")
+    assert (refused.code, len(fitted)) == (2, 1)
+    assert "fold0: another process trains it; wait until it has finished, or train other folds: --fold" in refused.err

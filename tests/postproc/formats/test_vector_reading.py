@@ -172,13 +172,13 @@ def test_map_coordinates_need_every_image_georeferenced(tmp_path: Path) -> None:
 def test_files_that_are_none_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         read_outlines(tmp_path / "none.gpkg", {"roof": FRAME})
-    for name in ("a.gpkg", "a.geojson", "a.parquet", "a.txt"):
+    for name in ("a.gpkg", "a.geojson", "a.parquet", "a.shp"):
         (tmp_path / name).write_text("no vector file")
         with pytest.raises(InputError, match=f"{name}: not a readable vector file") as error:
             read_outlines(tmp_path / name, {"roof": FRAME})
         assert "\n" not in str(error.value)
     (tmp_path / "a.csv").write_text("image_id,area\nroof,3\n")
-    with pytest.raises(InputError, match=r"without geometries|not a readable vector file"):
+    with pytest.raises(InputError, match=r"a.csv: ending .csv; a vector file has one of"):
         read_outlines(tmp_path / "a.csv", {"roof": FRAME})
     path = write_layer(tmp_path / "points.gpkg", [Point(1, 1)], UTM)
     with pytest.raises(InputError, match="Point; buildings are polygons"):
@@ -195,3 +195,19 @@ def test_real_outlines_draw_the_real_masks(shared_data: Path) -> None:
     wrong = sum(int((rasterize_outlines(found[i], (256, 256)) != truth[i]).sum()) for i in frames)
     assert sum(int(mask.sum()) for mask in truth.values()) > 100_000
     assert wrong < 20
+
+
+@pytest.mark.parametrize("name", ["a.geojson", "a.gpkg", "a.kml"])
+def test_a_virtual_layer_of_any_name_is_none(tmp_path: Path, name: str) -> None:
+    secret = tmp_path / "secret.csv"
+    secret.write_text("image_id,WKT\nx,POINT (0 0)\n")
+    layer = f'<OGRVRTLayer name="secret"><SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer>'
+    (tmp_path / name).write_text(f"<OGRVRTDataSource>{layer}</OGRVRTDataSource>")
+    with pytest.raises(InputError, match=rf"{name}: not a readable vector file \(it begins as no \{name[1:]} does\)"):
+        read_outlines(tmp_path / name, {})
+
+
+def test_another_ending_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.vrt").write_text("<OGRVRTDataSource/>")
+    with pytest.raises(InputError, match=r"a.vrt: ending .vrt; a vector file has one of .geojson, .json, .parquet"):
+        read_outlines(tmp_path / "a.vrt", {})

@@ -74,7 +74,8 @@ def test_addresses_that_are_none(address: str, message: str) -> None:
 def test_server_out_of_reach_is_one_line_without_the_password() -> None:
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # a port that nobody listens at
-        address = Address(f"postgresql://me:secret@127.0.0.1:{held.getsockname()[1]}/studies")
+        port = held.getsockname()[1]
+        address = Address(f"postgresql://me:secret@127.0.0.1:{port}/studies?password=secret&sslpassword=secret")
         with pytest.raises(InputError, match="cannot be reached or used") as error:
             address.reach()
     assert "secret" not in str(error.value)

@@ -6,7 +6,7 @@ import pytest
 from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.metrics import Objective
+from members.common.choices import Objective
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe

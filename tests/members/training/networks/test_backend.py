@@ -8,7 +8,7 @@ import sys
 import pytest
 from conftest import ROOT
 
-from members.training.networks.backend import choose_backend, list_accelerators
+from members.training.networks.backend import list_accelerators, load_backend
 
 PATHS = os.pathsep.join(map(str, (ROOT, ROOT / "tests")))
 
@@ -26,7 +26,7 @@ else:
     import jax
     jax.config.update("jax_num_cpu_devices", count)
 from members.training.networks import backend
-backend.choose_backend()
+backend.load_backend()
 backend.list_accelerators = lambda: devices
 import members.training.fit
 members.training.fit.list_accelerators = backend.list_accelerators
@@ -47,7 +47,7 @@ print(json.dumps([history, weights]))
 
 
 def test_accelerators_are_gpus() -> None:
-    choose_backend()
+    load_backend()
     assert all(device.startswith("gpu:") for device in list_accelerators())
 
 

@@ -14,13 +14,14 @@ import pytest
 from conftest import ROOT
 from keras import ops
 
+from members.common.choices import Precision
 from members.training.catalog import list_specs
 from members.training.fit import compile_network
 from members.training.networks.backbones import EFFICIENTNET_SKIPS, INJECTED, import_segmentation_models, preprocess
 from members.training.networks.backend import seed_backend
 from members.training.networks.decoder import decode_pyramid
 from members.training.networks.network import build_network, count_multiply_adds, list_layers
-from members.training.spec import Decoder, MemberSpec, Precision
+from members.training.spec import Decoder, MemberSpec
 
 SPECS = list_specs()
 CHEAP = ("lite0_unet", "mobilenetv2_unet", "resnet34_linknet", "b0_fpn", "resnet34_pspnet")  # one of each decoder
@@ -31,8 +32,8 @@ PARAMETERS = {"b0_unet": 10_116_365, "b7_unet": 75_048_961}
 STEP = """
 import json, sys, tempfile
 from pathlib import Path
-from members.training.networks.backend import choose_backend
-choose_backend()
+from members.training.networks.backend import load_backend
+load_backend()
 from test_network import train_and_reload
 
 with tempfile.TemporaryDirectory() as folder:

@@ -2,7 +2,7 @@
 
 from conftest import draw_pairs
 
-from members.training.overview import GAP, draw_sheet
+from members.training.sheet import GAP, draw_sheet
 from members.training.spec import MemberSpec
 
 

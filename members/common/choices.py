@@ -1,0 +1,16 @@
+"""The words and numbers that commands name in their help, apart from the code that they stand for: it takes a second
+to load, and help should not."""
+
+from typing import Literal
+
+Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
+"""Of a network's activations."""
+MergeName = Literal["mean", "gmean", "power", "max", "min"]
+"""How what was seen in several views becomes one probability."""
+Method = Literal["auto", "mean", "single", "greedy"]
+"""How members are weighed."""
+CalibrationName = Literal["isotonic", "temperature"]
+Objective = Literal["pooled_iou", "mean_iou", "dice", "boundary_iou", "building_f1"]
+"""What can be maximised."""
+WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
+"""Of each study, where the user says no number."""

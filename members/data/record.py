@@ -1,0 +1,74 @@
+"""The record of a run: what it rests on, written once into the run, and beside the weights of each fold."""
+
+import importlib.metadata
+import platform
+import shlex
+import sys
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from members.common.errors import InputError
+from members.common.files import read_json
+from members.common.passwords import hide_passwords
+from members.data.split import Split
+
+PACKAGES = (
+    "albumentations",
+    "keras",
+    "numpy",
+    "optuna",
+    "rasterio",
+    "roofstack",
+    "scikit-image",
+    "tensorflow-cpu",
+)
+
+
+class RunRecord(BaseModel):
+    """The content of run.json; all members of a run share its data and its split."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    created: str
+    versions: dict[str, str]
+    data: str
+    fingerprint: str
+    tiles: int
+    split: Split
+
+
+def read_record(path: Path, cure: str) -> RunRecord:
+    """Read the record of a run, or the copy of it beside weights.
+
+    Raises:
+        InputError: it is missing or damaged; `cure` says what to do about it.
+    """
+    try:
+        if not path.is_file():
+            raise InputError(f"{path}: no such file; {cure}")
+        return RunRecord.model_validate(read_json(path, cure))
+    except ValidationError as error:
+        problem = error.errors()[0]
+        field = ".".join(map(str, problem["loc"])) or "content"
+        raise InputError(f"{path}: {field}: {problem['msg']}; {cure}") from None
+
+
+def read_command() -> str:
+    """Return the command line that is running, as one would type it, without passwords."""
+    program, arguments = Path(sys.argv[0]), [hide_passwords(argument) for argument in sys.argv[1:]]
+    if program.suffix != ".py":
+        return shlex.join([program.name, *arguments])
+    return shlex.join(["python", "-m", f"{program.parent.name}.{program.stem}", *arguments])
+
+
+def read_versions() -> dict[str, str]:
+    """Look up the versions of Python and of the packages that results depend on, as far as they are installed."""
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
