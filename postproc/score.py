@@ -1,5 +1,6 @@
 """The command that scores masks or outlines against the truth, pixel by pixel and building by building."""
 
+import itertools
 from json import dumps
 from pathlib import Path
 from typing import Annotated
@@ -52,7 +53,7 @@ def score(
     from postproc.scoring.pixels import pool_masks
     from postproc.scoring.reading import open_inputs
     from postproc.scoring.scores import make_scorer
-    from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
+    from postproc.scoring.table import describe_rows, list_image_rows, list_rows, tabulate_regions, write_rows
 
     inputs = open_inputs(truth, submission, vector, images)
     if len(inputs.ids) < inputs.images:
@@ -67,9 +68,9 @@ def score(
     with open_workers(scheduler) as workers:
         compared = inputs.compare(track, workers)
     pool_masks(image.columns for image in compared)
-    rows = list_rows(make_scorer(compared), inputs.ids, list(groups.values()), by, list(regions.values()))
+    rows = list_rows(make_scorer(compared), list(groups.values()), by, list(regions.values()))
     if output is not None:
-        write_rows(output, rows)
+        write_rows(output, itertools.chain(rows, list_image_rows(inputs.ids, compared)))
     if json:
         typer.echo(dumps(describe_rows(rows)))
         return

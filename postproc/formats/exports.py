@@ -105,6 +105,8 @@ def _write_masks(
     """Write every image's mask, drawn from its buildings, or as it is read where there are no `pieces`."""
     frames, read = source.frames, source.read
     chosen = [(export.format, export.path) for export in exports if isinstance(export.format, MaskFormat)]
+    if not chosen:
+        return
     encoders = [(form.encode, path) for form, path in chosen]
 
     def encode(image: tuple[Frame, Sequence[Building] | None]) -> tuple[str, list[Any]]:
