@@ -38,11 +38,11 @@ from ensemble.mapfolder.samples import Sample
 from ensemble.selection.blend import Blend, read_blend
 from members.common.console import run_command, stdout
 from members.common.workers import Threads, Workers
+from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from members.data.tiles import Tile, read_groups
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.geo.blocks import Window as Block
-from postproc.geo.frames import Frame, read_frame
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe

@@ -62,12 +62,12 @@ def submit(
     """
     from ensemble.mapfolder.manifest import read_manifests
     from ensemble.mapfolder.raster import map_path
+    from members.data.frames import read_frame
     from members.data.run import Run
     from members.data.tiles import list_tiles
     from postproc.formats.exports import Source, plan_exports, write_exports
     from postproc.formats.submission import check_ids, read_ids
     from postproc.geo.footprints import check_areas
-    from postproc.geo.frames import read_frame
     from postproc.pipeline.pipeline import Pipeline
 
     source = Run(run)

@@ -86,8 +86,8 @@ def tune(
     from ensemble.mapfolder.raster import map_path
     from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.blend import read_weights
+    from members.data.frames import read_frame
     from members.data.run import Run
-    from postproc.geo.frames import read_frame
     from postproc.tuning.tuning import tune_pipeline
 
     target = Run(run)

@@ -11,6 +11,7 @@ from rasterio.windows import Window
 
 from members.common.errors import InputError
 from members.common.files import write_whole
+from members.data.names import check_name
 from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
 
 BLOCK = 512
@@ -39,7 +40,7 @@ def quantise(probability: np.ndarray) -> np.ndarray:
 
 def map_path(folder: Path, image_id: str) -> Path:
     """Return the path of an image's map in a folder of maps."""
-    return folder / f"{image_id}.tif"
+    return folder / f"{check_name(image_id, 'image')}.tif"
 
 
 @contextlib.contextmanager

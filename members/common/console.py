@@ -35,9 +35,18 @@ stdout = Console(soft_wrap=True, markup=False, emoji=False, width=None if sys.st
 stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 
+def escape(text: str) -> str:
+    """Write out what is not printed, such as the codes that move a terminal's cursor, in a text that quotes a file.
+
+    >>> escape("image \\x1b[2J")
+    'image \\\\x1b[2J'
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def warn(message: str) -> None:
     """Print one warning line to stderr."""
-    stderr.print(Text.assemble(("warning:", "yellow"), " ", message))
+    stderr.print(Text.assemble(("warning:", "yellow"), " ", escape(message)))
 
 
 class Notes(logging.Handler):
@@ -112,7 +121,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
 
 def fail(message: str) -> NoReturn:
     """End with one line on stderr and exit code 2."""
-    stderr.print(Text.assemble(("error:", "red"), " ", message))
+    stderr.print(Text.assemble(("error:", "red"), " ", escape(message)))
     sys.exit(2)
 
 

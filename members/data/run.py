@@ -7,6 +7,7 @@ from pathlib import Path
 from members.common.errors import InputError
 from members.common.files import remove_stale, write_json
 from members.common.locking import hold
+from members.data.names import check_name
 from members.data.record import RunRecord, read_command, read_record, read_versions
 from members.data.split import Split
 from members.data.tiles import Tile, fingerprint_tiles
@@ -99,23 +100,23 @@ class Run:
 
     def fold(self, member: str, fold: int | str) -> FoldFolder:
         """Return the folder of one fold of a member (fold 0 without folds)."""
-        return FoldFolder(self.members_folder / member / f"fold{fold}")
+        return FoldFolder(self.members_folder / check_name(member, "member") / f"fold{fold}")
 
     def part_folder(self, part: str) -> Path:
         """Return the folder of a part's maps, one folder a member."""
-        return self.path / "maps" / part
+        return self.path / "maps" / check_name(part, "part")
 
     def map_folder(self, part: str, member: str) -> Path:
         """Return the folder of one member's maps of a part."""
-        return self.part_folder(part) / member
+        return self.part_folder(part) / check_name(member, "member")
 
     def uncertainty_folder(self, part: str, member: str | None = None) -> Path:
         """Return the folder of a member's standard deviations over views and folds; without a member over all members.
 
         The folders of the members are in that of all members.
         """
-        folder = self.path / "uncertainty" / part
-        return folder / member if member else folder
+        folder = self.path / "uncertainty" / check_name(part, "part")
+        return folder / check_name(member, "member") if member else folder
 
     @property
     def blend_file(self) -> Path:
@@ -135,7 +136,7 @@ class Run:
 
     def submission_file(self, part: str) -> Path:
         """Return the path of a part's submission; that of the part test is named submission.csv."""
-        return self.path / ("submission.csv" if part == "test" else f"submission-{part}.csv")
+        return self.path / ("submission.csv" if part == "test" else f"submission-{check_name(part, 'part')}.csv")
 
     def list_members(self) -> list[str]:
         """List the members with at least one fold that was begun, by name; a name with a dot is set aside."""

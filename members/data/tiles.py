@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from members.common.errors import InputError
+from members.data.names import check_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
@@ -30,7 +31,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[s
     """Map file stem -> path for the rasters in a folder, sorted by stem; hidden and other files are skipped.
 
     Raises:
-        InputError: no such folder, no raster in it, or two rasters with one stem.
+        InputError: no such folder, no raster in it, two rasters with one stem, or a stem that is no name.
     """
     if not folder.is_dir():
         raise InputError(f"{folder}: no such folder")
@@ -38,6 +39,7 @@ def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[s
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in suffixes:
             continue
+        check_name(path.stem, f"{folder}: file")
         if path.stem in files:
             raise InputError(
                 f"{folder}: {files[path.stem].name} and {path.name} share one stem; a stem is an id, so remove one"

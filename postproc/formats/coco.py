@@ -13,7 +13,7 @@ import numpy as np
 from shapely.affinity import translate
 
 from members.common.files import write_target
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.geo.outlining import OutlinedMosaic, collect_pieces
 from postproc.polygons.buildings import Building, rasterize_outlines
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
+from members.data.frames import Frame
 from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, find_format
 from postproc.geo.blocks import list_windows
 from postproc.geo.footprints import drop_small
-from postproc.geo.frames import Frame
 from postproc.geo.mosaic import Reader
 from postproc.geo.outlining import OutlinedMosaic, Outliner, collect_pieces, outline_images
 from postproc.polygons.buildings import Building, rasterize_outlines

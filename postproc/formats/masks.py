@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from members.common.files import check_folder, write_target
+from members.data.frames import Frame
 from members.data.raster import allow_ungeoreferenced, read_mask
-from postproc.geo.frames import Frame
 
 
 def check_masks(folder: Path, frames: Mapping[str, Frame]) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from members.common.files import check_target
+from members.data.frames import Frame
 from postproc.formats.coco import write_coco
 from postproc.formats.masks import check_masks, open_masks, write_mask
 from postproc.formats.submission import check_sides, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
-from postproc.geo.frames import Frame
 from postproc.geo.outlining import OutlinedMosaic
 
 Frames = Mapping[str, Frame]

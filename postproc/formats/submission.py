@@ -17,8 +17,8 @@ import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_target
+from members.data.frames import Frame
 from postproc.formats.rle import decode_rle, encode_rle
-from postproc.geo.frames import Frame
 
 COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
 MAX_PIXELS = 2**31 - 1  # so that a damaged number is an error, not a computer out of memory

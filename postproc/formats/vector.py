@@ -9,8 +9,8 @@ import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_target
+from members.data.frames import Frame
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
-from postproc.geo.frames import Frame
 from postproc.geo.outlining import OutlinedMosaic
 
 if TYPE_CHECKING:

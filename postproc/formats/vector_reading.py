@@ -9,8 +9,9 @@ import shapely
 from shapely import Polygon
 
 from members.common.errors import InputError
+from members.data.frames import Frame
 from postproc.formats.vector import CONFIDENCE, GEOJSON, ID, load_table
-from postproc.geo.frames import Frame, clip_outlines, draw_border, move_outlines
+from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 
 if TYPE_CHECKING:
     import geopandas

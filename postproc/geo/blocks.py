@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import scipy
 
+from members.common.graphs import find_groups
 from members.common.workers import Threads, Workers
 
 BLOCK = 4096
@@ -130,11 +130,3 @@ def _label_objects(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     across = [x + int(np.argmax(labels[y, x : x + w] == label)) for label, (y, x, w) in enumerate(rows, 1)]
     seeds = np.column_stack([top, np.array(across, int)])
     return labels, np.column_stack([top, left, top + height, left + width]).astype(int), seeds
-
-
-def find_groups(count: int, pairs: Sequence[tuple[int, int]]) -> np.ndarray:
-    """Group the numbers 0 to count - 1 that pairs connect; return the group of each, int (count,)."""
-    one, other = np.array(pairs, int).reshape(-1, 2).T
-    return scipy.sparse.csgraph.connected_components(
-        scipy.sparse.coo_array((np.ones(len(one)), (one, other)), (count, count)), directed=False
-    )[1]

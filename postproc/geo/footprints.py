@@ -10,7 +10,8 @@ import shapely
 from shapely import GeometryType, Polygon
 
 from members.common.errors import InputError
-from postproc.geo.frames import Frame, move_outlines
+from members.data.frames import Frame
+from postproc.geo.frames import move_outlines
 from postproc.geo.outlining import OutlinedMosaic
 from postproc.polygons.buildings import Status
 

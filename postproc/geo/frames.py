@@ -1,46 +1,9 @@
-"""Frames: an image's size, and how its pixels become map coordinates."""
-
-from dataclasses import dataclass
-from pathlib import Path
+"""Outlines in an image's pixels: moved to map coordinates and back, and cut off at its border."""
 
 import numpy as np
 import shapely
 from rasterio import Affine
 from shapely import GeometryType, Polygon
-
-from members.data.raster import open_raster
-
-
-@dataclass(frozen=True)
-class Frame:
-    """An image without its pixels.
-
-    Attributes:
-        image_id: the file's stem.
-        size: height and width, px.
-        crs: the coordinate reference system as WKT; None without georeferencing.
-        transform: from pixels (column, row; (0, 0) is the outer corner of the first one) to coordinates of `crs`;
-            the identity without georeferencing, so that pixels are the coordinates.
-    """
-
-    image_id: str
-    size: tuple[int, int]
-    crs: str | None
-    transform: Affine
-
-
-def read_frame(path: Path) -> Frame:
-    """Read the frame of a raster: an image, or a map or mask of one.
-
-    A file that has a CRS without a transform, or a transform without a CRS, is taken as not georeferenced.
-
-    Raises:
-        InputError: the file is missing, empty, or no raster.
-    """
-    with open_raster(path) as raster:
-        if raster.crs is None or raster.transform.is_identity:
-            return Frame(path.stem, raster.shape, None, Affine.identity())
-        return Frame(path.stem, raster.shape, raster.crs.to_wkt(), raster.transform)
 
 
 def move_outlines(outlines: np.ndarray, transform: Affine) -> np.ndarray:

@@ -9,8 +9,10 @@ import numpy as np
 import shapely
 from rasterio import Affine
 
-from postproc.geo.blocks import Window, find_groups
-from postproc.geo.frames import Frame, draw_border, move_outlines
+from members.common.graphs import find_groups
+from members.data.frames import Frame
+from postproc.geo.blocks import Window
+from postproc.geo.frames import draw_border, move_outlines
 
 ALIGNED = 0.01
 """How far two images' pixel grids may differ and still be one, px."""

@@ -15,8 +15,9 @@ from shapely.affinity import translate
 
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
+from members.data.frames import Frame
 from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
-from postproc.geo.frames import Frame, clip_outlines, draw_border
+from postproc.geo.frames import clip_outlines, draw_border
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
 

@@ -10,9 +10,9 @@ import numpy as np
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
+from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from postproc.formats.submission import check_ids, read_ids, read_rows
-from postproc.geo.frames import Frame, read_frame
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
 

@@ -13,7 +13,7 @@ from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
 from members.common.choices import Objective
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
 from postproc.pipeline.steps import Step, Threshold

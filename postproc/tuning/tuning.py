@@ -18,7 +18,7 @@ from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.common.workers import Threads, Workers
-from postproc.geo.frames import Frame
+from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid

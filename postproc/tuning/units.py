@@ -10,8 +10,8 @@ import numpy as np
 
 from ensemble.mapfolder.samples import Sample, Samples
 from members.common.workers import Threads
+from members.data.frames import Frame
 from postproc.geo.blocks import Window
-from postproc.geo.frames import Frame
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import draw_masks, outline_images
 from postproc.pipeline.pipeline import Pipeline

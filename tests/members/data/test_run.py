@@ -80,8 +80,9 @@ def test_a_folder_of_maps_leads_to_its_run(tmp_path: Path) -> None:
 def test_mapped_members_are_those_with_a_folder_of_maps(tmp_path: Path) -> None:
     run = Run(tmp_path)
     assert run.list_mapped_members("valid") == []
-    for name in ("b", "a", ".hidden"):
+    for name in ("b", "a"):
         run.map_folder("valid", name).mkdir(parents=True)
+    (run.part_folder("valid") / ".hidden").mkdir()
     (run.part_folder("valid") / "file").touch()
     assert run.list_mapped_members("valid") == ["a", "b"]
 

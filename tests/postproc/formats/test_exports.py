@@ -13,11 +13,11 @@ from scipy import ndimage
 from shapely import affinity, box
 
 from members.common.errors import InputError
+from members.data.frames import Frame
 from members.data.raster import read_mask
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.formats.submission import read_submission
 from postproc.formats.vector_reading import read_outlines
-from postproc.geo.frames import Frame
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 

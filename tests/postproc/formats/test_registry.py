@@ -8,9 +8,9 @@ import pytest
 from rasterio import Affine
 
 from members.common.errors import InputError
+from members.data.frames import Frame
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.formats.registry import FORMATS, BuildingFormat, find_format
-from postproc.geo.frames import Frame
 from postproc.geo.outlining import OutlinedMosaic
 from postproc.polygons.buildings import Building
 from postproc.polygons.tracing import trace_mask

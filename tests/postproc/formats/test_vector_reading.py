@@ -13,10 +13,11 @@ from rasterio import Affine
 from shapely import MultiPolygon, Point, Polygon, box
 
 from members.common.errors import InputError
+from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from postproc.formats.vector import write_footprints
 from postproc.formats.vector_reading import read_detections, read_outlines
-from postproc.geo.frames import Frame, move_outlines, read_frame
+from postproc.geo.frames import move_outlines
 from postproc.polygons.buildings import rasterize_outlines
 
 UTM = "EPSG:32645"

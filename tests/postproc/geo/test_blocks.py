@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from postproc.geo.blocks import find_groups, plan_windows
+from postproc.geo.blocks import plan_windows
 
 
 def test_memory_is_that_of_a_block_and_the_largest_object() -> None:
@@ -39,9 +39,3 @@ def test_an_object_over_four_blocks_is_whole_in_the_first() -> None:
 def test_a_small_mask_is_its_own_window() -> None:
     mask = np.ones((4, 5), bool)
     assert list(plan_windows(mask.shape, lambda window: mask[window], 5)) == [((slice(0, 4), slice(0, 5)), None)]
-
-
-def test_connected_numbers_are_a_group() -> None:
-    groups = find_groups(5, [(0, 3), (3, 4)])
-    assert groups[0] == groups[3] == groups[4]
-    assert len(set(groups.tolist())) == 3

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rasterio import Affine
 
-from postproc.geo.frames import Frame, read_frame
+from members.data.frames import Frame, read_frame
 from postproc.geo.mosaic import join_frames
 
 GRID = Affine(0.25, 0, 9_500_000, 0, -0.25, 3_200_000)

@@ -13,9 +13,9 @@ from shapely import box
 from shapely.affinity import translate
 
 from members.common.workers import Threads
+from members.data.frames import Frame
 from postproc.formats.exports import read_whole
 from postproc.geo.blocks import BLOCK, list_windows
-from postproc.geo.frames import Frame
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.geo.outlining import (
     Outliner,

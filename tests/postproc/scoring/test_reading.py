@@ -9,8 +9,8 @@ from conftest import GEOREFERENCE, write_raster
 from shapely import box
 
 from members.common.errors import InputError
+from members.data.frames import read_frame
 from postproc.formats.submission import write_submission
-from postproc.geo.frames import read_frame
 from postproc.scoring.reading import open_inputs, read_masks, read_truth, read_vector
 
 MASK = np.zeros((40, 36), bool)
