@@ -82,12 +82,21 @@ def test_an_error_of_the_work_is_raised_as_it_is(cluster: Workers) -> None:
             list(workers.map(work, range(9)))
 
 
-def test_a_unit_that_kills_every_worker(cluster: Workers) -> None:
+def test_a_unit_that_kills_every_worker() -> None:
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    import dask
+
     def work(number: int) -> None:
         os._exit(9)
 
-    with pytest.raises(InputError, match="workers keep dying"):
-        list(cluster.map(work, [1]))
+    options = {"n_workers": 1, "threads_per_worker": 1, "host": "127.0.0.1", "dashboard_address": ":0"}
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        distributed.LocalCluster(**options) as cluster,
+        open_workers(cluster.scheduler_address) as workers,
+        pytest.raises(InputError, match="workers keep dying"),
+    ):
+        list(workers.map(work, [1]))
 
 
 def test_no_workers() -> None:
