@@ -227,7 +227,7 @@ def call(*arguments: object) -> dict[str, Any]:
 
 
 def bench(
-    tiles: Annotated[list[int] | None, typer.Option(help="Numbers of tiles; repeat it.")] = None,
+    tiles: Annotated[list[int] | None, typer.Option(help="Numbers of tiles; repeat it. 0: none.")] = None,
     workers: Annotated[list[int] | None, typer.Option(help="Numbers of threads; repeat it.")] = None,
     side: Annotated[int, typer.Option(help="Of the tiles, px, up to 256.")] = 256,
     stages: Annotated[str, typer.Option(help="Which, by commas.")] = "tune,submit,score",
@@ -235,7 +235,7 @@ def bench(
     one: Annotated[Path | None, typer.Option(hidden=True, help="Do one part here, in this folder.")] = None,
 ) -> None:
     """Run the stages on growing numbers of tiles, and the scene."""
-    counts, threads = tiles or [1000, 10_000], workers or [1, 2]
+    counts, threads = [count for count in tiles or (1000, 10_000) if count], workers or [1, 2]
     if one is not None:
         with_threads = Threads(threads[0])
         small = scene == 0

@@ -7,6 +7,7 @@ units is part of the function: it goes to a cluster once, and each unit's task h
 import concurrent.futures
 import contextlib
 import os
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol, TypeVar
@@ -16,6 +17,8 @@ from members.common.errors import InputError
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+WARNING_FILTERS = threading.RLock()
+"""Held by a thread that changes the filters of warnings, or calls what does: they are the whole process's."""
 AHEAD = 4
 """Units that are given out at once, a worker: none waits for the next, and few results wait to be fetched."""
 PATIENCE = 10

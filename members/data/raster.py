@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import threading
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -13,11 +12,11 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from members.common.errors import InputError
+from members.common.workers import WARNING_FILTERS
 from members.data.drivers import find_driver
 from members.data.tiles import Tile
 
 MIN_SIDE = 32
-OPENING = threading.RLock()
 MOST = 2**30
 """Values of a raster that are read at once, at most: a file of a few bytes may say that it has any number."""
 CACHE = 256 * 2**20
@@ -32,7 +31,7 @@ def allow_ungeoreferenced() -> Iterator[None]:
 
     One thread at a time: the filters of warnings are the process's.
     """
-    with OPENING, warnings.catch_warnings():
+    with WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 

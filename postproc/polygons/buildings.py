@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from shapely import Polygon
 
+from members.common.workers import WARNING_FILTERS
+
 Status = Literal["regularised", "simplified", "traced"]
 
 
@@ -45,4 +47,5 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     shapes = [outline for outline in outlines if not outline.is_empty]
     if not shapes:
         return np.zeros(size, bool)
-    return rasterize(shapes, out_shape=size, dtype=np.uint8).astype(bool)
+    with WARNING_FILTERS:  # rasterio silences its own
+        return rasterize(shapes, out_shape=size, dtype=np.uint8).astype(bool)
