@@ -1,9 +1,11 @@
 """What several test modules share: the real data, where it is present, tiny data sets, and the command line."""
 
 import hashlib
+import itertools
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,54 @@ GEOREFERENCE = {"crs": "EPSG:3857", "transform": rasterio.Affine(0.25, 0, 9_500_
 def pytest_configure(config: pytest.Config) -> None:
     """Let tests write images without georeferencing, and without a warning."""
     config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile the loops that most tests use, before processes begin that would each compile them at once."""
+    import roofstack as rs
+
+    samples = draw_samples(2)
+    maps = {name: [maps[number] for maps, _ in samples] for number, name in enumerate(samples.members)}
+    truths = [truth for _, truth in samples]
+    tuning = rs.tune_pipeline(maps, truths, samples.groups, cross_fit=False)
+    rs.score_masks([tuning.pipeline.mask(values) for values in maps["m0"]], truths, samples.groups)
+    rs.select_blend(maps, truths, samples.groups, bags=1)
+
+
+CPU_LIMIT = 20  # s, of a test that is not marked slow
+
+
+def read_cpu() -> float:
+    """Seconds of computing by this process and by the children that have ended."""
+    return sum(os.times()[:4])
+
+
+spent = read_cpu()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what each phase of a test has computed; what is noted comes back from the processes of xdist."""
+    global spent
+    report = yield
+    before, spent = spent, read_cpu()
+    report.__dict__["cpu"] = spent - before
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the tests have computed together, and which of them too much."""
+    seconds: Counter[str] = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if hasattr(report, "cpu"):
+            seconds[report.nodeid] += report.cpu
+    terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
+    for test, amount in seconds.most_common(10):
+        if amount > CPU_LIMIT:
+            terminalreporter.write_line(
+                f"{amount:.0f} s: {test}, more than {CPU_LIMIT}; make it smaller, or mark it slow"
+            )
 
 
 @pytest.fixture(scope="session")
@@ -170,6 +220,43 @@ def lite0_network() -> Any:
     from members.training.networks.network import build_network
 
     return build_network(find_spec("lite0_unet"))
+
+
+def build_small(seed: int) -> Any:
+    """Build a network with all that is special in members: preprocessing, padding, bilinear upsampling, a skip."""
+    from members.training.networks.backend import load_backend
+
+    load_backend()
+    import keras
+    from keras import layers
+
+    keras.utils.set_random_seed(seed)
+    image = keras.Input((None, None, 3), name="rgb")
+    x = layers.Rescaling(1 / 128, -127 / 128)(image)
+    skip = layers.Conv2D(4, 3, padding="same", activation="relu")(x)
+    x = layers.DepthwiseConv2D(5, strides=2, padding="same")(skip)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU(6.0)(layers.Conv2D(8, 1)(x))
+    x = layers.Dropout(0.5)(layers.UpSampling2D(2, interpolation="bilinear")(x))
+    x = layers.Concatenate()([x, skip])
+    x = layers.Conv2D(1, 3, padding="same", activation="sigmoid", kernel_initializer="random_normal")(x)
+    return keras.Model(image, x)
+
+
+@pytest.fixture
+def write_small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., FoldFolder]:
+    """Write a trained fold of the small network; `build_network` builds such."""
+    from members.training.networks.weights import write_weights
+
+    monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: build_small(0))
+
+    def write(seed: int = 0, path: Path = tmp_path / "fold0") -> FoldFolder:
+        files = FoldFolder(path)
+        write_json(files.spec_file, find_spec("lite0_unet").model_dump(mode="json"))
+        write_weights(build_small(seed), files)
+        return files
+
+    return write
 
 
 class Lopsided:

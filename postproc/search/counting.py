@@ -1,6 +1,6 @@
 """Counting many tiles in parallel, and summing the counts per group."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -36,7 +36,7 @@ def collect_counts(
     progress: Progress = silent,
     purpose: str = "counting",
 ) -> Counts:
-    """Count the tiles in parallel and sum them per group; workers read the tiles, and give back sums of several.
+    """Count the tiles in parallel and sum them per group.
 
     Args:
         count: returns a tile's int32 (recipes, 2, 256), pixels of the truth's background and building by grey value, or
@@ -55,42 +55,74 @@ def collect_counts(
         InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
         ValueError: `tiles` and `groups` are not equally many.
     """
+
+    def measure(tile: Tile) -> tuple[np.ndarray, ...]:
+        counts = count(tile)
+        sums = np.zeros((3, len(counts), THRESHOLDS), np.int64)
+        add_counts(counts, *sums)
+        return np.count_nonzero(tile[1]) * np.ones(1, np.int64), *sums
+
+    names, index = index_groups(groups)
+    buildings, *sums = sum_tiles(measure, tiles, groups, workers, progress, purpose)
+    check_truth(int(buildings.sum()), len(groups))
+    return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums, objective))
+
+
+def sum_tiles(
+    measure: Callable[[Tile], tuple[np.ndarray, ...]],
+    tiles: Tiles,
+    groups: Sequence[str],
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
+) -> list[np.ndarray]:
+    """Sum what is measured of tiles per group; workers read the tiles, and give back sums of several.
+
+    Args:
+        measure: returns int64 arrays, of the same shapes for every tile.
+        tiles, groups, workers, progress, purpose: as for `collect_counts`.
+
+    Returns:
+        The sum of each of those arrays, int64 (groups, ...), the groups sorted by their names.
+    """
     names, index = index_groups(groups)
     if len(tiles) != len(groups):
         raise ValueError(f"{len(tiles)} tiles of {len(groups)} groups")
 
-    def count_chunk(numbers: Sequence[int]) -> tuple[int, dict[int, np.ndarray]]:
-        """Count some tiles: the truth's pixels, and group -> sums, int64 (3, recipes, 255)."""
-        buildings, found = 0, dict[int, np.ndarray]()
+    def measure_chunk(numbers: Sequence[int]) -> dict[int, list[np.ndarray]]:
+        found: dict[int, list[np.ndarray]] = {}
         for number in numbers:
             blend, truth = tiles[number]
             group = int(index[number])
             check_tile(blend, truth, f"tile {number} of group {names[group]}")
-            buildings += int(np.count_nonzero(truth))
-            counts = count((blend, truth))
-            if group not in found:
-                found[group] = np.zeros((3, len(counts), THRESHOLDS), np.int64)
-            add_counts(counts, *found[group])
-        return buildings, found
+            add_arrays(found.setdefault(group, []), measure((blend, truth)))
+        return found
 
     workers = workers or Threads()
     chunks = cut_chunks(range(len(tiles)), workers)
-    sums: np.ndarray | None = None
-    buildings = 0
-    for pixels, found in progress(workers.map(count_chunk, chunks, ordered=False), purpose, len(chunks)):
-        buildings += pixels
-        for group, own in found.items():
-            if sums is None:
-                sums = np.zeros((3, len(names), *own.shape[1:]), np.int64)
-            sums[:, group] += own
-    check_truth(buildings, len(groups))
-    return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums, objective))
+    sums: list[np.ndarray] = []
+    for found in progress(workers.map(measure_chunk, chunks, ordered=False), purpose, len(chunks)):
+        for group, arrays in found.items():
+            if not sums:
+                sums = [np.zeros((len(names), *each.shape), np.int64) for each in arrays]
+            for whole, each in zip(sums, arrays, strict=True):
+                whole[group] += each
+    return sums
 
 
-def name_columns(sums: np.ndarray | None, objective: Objective) -> dict[str, np.ndarray]:
-    """Name the sums of `add_counts`, int64 (3, ...): they are of pixels, or of bands, which count as pixels do."""
+def add_arrays(sums: list[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
+    """Add arrays to sums, which may be none yet."""
+    if not sums:
+        sums += arrays
+        return
+    for whole, each in zip(sums, arrays, strict=True):
+        whole += each
+
+
+def name_columns(sums: Iterable[np.ndarray], objective: Objective) -> dict[str, np.ndarray]:
+    """Name the sums of `add_counts`, three arrays: they are of pixels, or of bands, which count as pixels do."""
     columns = METRICS["boundary_iou"].columns if objective == "boundary_iou" else ("intersection", "union", "iou_sum")
-    return {} if sums is None else dict(zip(columns, sums, strict=False))
+    return dict(zip(columns, sums, strict=False))
 
 
 def count_recipe(blend: np.ndarray, truth: np.ndarray, recipe: Recipe, objective: Objective) -> np.ndarray:

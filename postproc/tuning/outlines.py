@@ -1,6 +1,5 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
-from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -20,7 +19,6 @@ from postproc.tuning.units import Unit, list_units
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
 SPLIT_LEVELS = (0, 192)
-SHARE = 4  # tiles of a unit that are read for all settings at once
 SETTINGS = tuple(
     OutlineRecipe(tolerance=tolerance, split_level=level) for level, tolerance in product(SPLIT_LEVELS, TOLERANCES)
 )
@@ -28,9 +26,13 @@ SETTINGS = tuple(
 
 def list_pipelines(base: Pipeline) -> list[Pipeline]:
     """Return what is tried on top of a flat recipe: thresholds near its own, with each outlining; likely ones first."""
+    return [Pipeline(base.blend, cut, outlines) for outlines, cut in product(SETTINGS, list_cuts(base))]
+
+
+def list_cuts(base: Pipeline) -> list[Recipe]:
+    """Return the flat recipe at its own threshold, and at those near it."""
     near = dict.fromkeys(min(max(base.recipe.threshold + step, 1), 255) for step in NEARBY)
-    cuts = [base.recipe.model_copy(update={"threshold": threshold}) for threshold in near]
-    return [Pipeline(base.blend, cut, outlines) for outlines, cut in product(SETTINGS, cuts)]
+    return [base.recipe.model_copy(update={"threshold": threshold}) for threshold in near]
 
 
 def fit_outlines(task: Task, kept: Fit) -> Fit:
@@ -51,33 +53,29 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
 
 def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
-    samples, blend, objective, pipelines = task.samples, base.blend, task.objective, list_pipelines(base)
+    samples, blend, objective = task.samples, base.blend, task.objective
+    cuts, units = list_cuts(base), list_units(task)
 
-    def count(share: tuple[Unit, Sequence[Pipeline]]) -> list[list[TileCounts]]:
-        """Count some of the settings for each tile of a unit."""
-        unit, some = share
+    def count(share: tuple[Unit, Recipe]) -> list[list[TileCounts]]:
+        """Count each tile of a unit by each setting on one cut."""
+        unit, cut = share
         tiles = unit.read(samples)
-        values = [blend.mix(maps) for maps, _ in tiles]
-        drawn = zip(*(unit.draw(pipeline, values) for pipeline in some), strict=True)
+        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, [blend.mix(maps) for maps, _ in tiles])
         return [
-            [count_mask(mask, truth, objective) for mask in masks]
-            for masks, (_, truth) in zip(drawn, tiles, strict=True)
+            [count_mask(mask, truth, objective) for mask, (_, truth) in zip(own, tiles, strict=True)] for own in masks
         ]
 
-    shares = [(unit, some) for unit in list_units(task) for some in share_out(pipelines, len(unit.numbers))]
-    counted: list[list[TileCounts]] = [[] for _ in task.groups]
-    found = task.progress(task.workers.map(count, shares), f"outlines, {len(pipelines)} settings", len(shares))
-    for (unit, _), tiles in zip(shares, found, strict=True):
-        for number, columns in zip(unit.numbers, tiles, strict=True):
-            counted[number] += columns
-    joined = ({name: np.array([each[name] for each in own]) for name in own[0]} for own in counted)
+    # a share a cut, so that a large unit keeps all workers busy
+    shares = list(product(units, cuts))
+    counted: list[dict[int, TileCounts]] = [{} for _ in task.groups]
+    what = f"outlines, {len(cuts) * len(SETTINGS)} settings"
+    found = task.progress(task.workers.map(count, shares), what, len(shares))
+    for number, ((unit, _), masks) in enumerate(zip(shares, found, strict=True)):
+        for setting, tiles in enumerate(masks):
+            for tile, columns in zip(unit.numbers, tiles, strict=True):
+                counted[tile][setting * len(cuts) + number % len(cuts)] = columns
+    joined = ({name: np.array([own[n][name] for n in range(len(own))]) for name in own[0]} for own in counted)
     return Counts.from_tiles(task.groups, joined)
-
-
-def share_out(pipelines: Sequence[Pipeline], tiles: int) -> list[Sequence[Pipeline]]:
-    """Cut settings into runs, more of them for a unit of more tiles, so that a large one keeps all workers busy."""
-    size = max(1, SHARE * len(pipelines) // max(tiles, SHARE))
-    return [pipelines[start : start + size] for start in range(0, len(pipelines), size)]
 
 
 def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> TileCounts:

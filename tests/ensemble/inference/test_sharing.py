@@ -41,7 +41,7 @@ def see_slowly(batch):
     return batch[..., :1] / np.float32(255)
 
 predict.choose_backend = lambda: None
-sharing.load_network = lambda folder: Network(find_spec("lite0_unet"), see_slowly)
+sharing.load_network = lambda folder, engine="keras": Network(find_spec("lite0_unet"), see_slowly)
 predict.predict(Path(run), "valid", Path(data), tta="none")
 """
 
@@ -86,7 +86,7 @@ def test_two_predicts_share_the_work_and_a_third_crashes(run: Run, tmp_path: Pat
 def test_workers_of_a_cluster(
     roofstack: Callable[..., Outcome], run: Run, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(folder: Path) -> Network:  # a local function goes to the workers by value
+    def load(folder: Path, engine: str) -> Network:  # a local function goes to the workers by value
         return Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
 
     monkeypatch.setattr(sharing, "load_network", load)
@@ -104,7 +104,7 @@ def test_a_worker_that_dies(
     """One worker dies in the middle of a chunk, whose images it has locked; they are redone, and none is missing."""
     flag = run.path / "died"
 
-    def load(folder: Path) -> Network:
+    def load(folder: Path, engine: str) -> Network:
         def see(batch: np.ndarray) -> np.ndarray:
             if not flag.exists():
                 flag.touch()
