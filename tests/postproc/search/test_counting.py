@@ -41,7 +41,8 @@ def test_a_cluster_counts_what_threads_do_and_loses_nothing(scheduler: str, tmp_
         found = collect_counts(count, Drawn(), groups, "pooled_iou", workers)
     assert flag.exists()
     alone = collect_counts(count, Drawn(), groups, "pooled_iou", Threads(3))
-    expected = count_maps(*zip(*map(draw_tile, range(40)), strict=True), groups)
+    tiles = [draw_tile(number) for number in range(40)]
+    expected = count_maps([blend for blend, _ in tiles], [truth for _, truth in tiles], groups)
     for name, sums in expected.sums.items():
         np.testing.assert_array_equal(found.sums[name][:, 0], sums)
         np.testing.assert_array_equal(alone.sums[name][:, 0], sums)
