@@ -16,11 +16,7 @@ from members.common.compiled import compiled
 
 @compiled
 def count_areas(
-    picture: np.ndarray,
-    truth_sums: np.ndarray,
-    hole_areas: np.ndarray,
-    object_areas: np.ndarray,
-    most: int | np.signedinteger,
+    picture: np.ndarray, truth_sums: np.ndarray, hole_areas: np.ndarray, object_areas: np.ndarray, most: int
 ) -> np.ndarray:
     """Count the mask's pixels for every pair of a minimum area of holes and then one of objects, 4-connected.
 
