@@ -101,7 +101,7 @@ def train(
     """
     from members.audit.proposal import propose_from_tiles, tell_ungrouped
     from members.data.groups import find_group_table
-    from members.data.raster import check_tiles, read_pair
+    from members.data.raster import check_tiles
     from members.data.run import Run
     from members.data.split import assign_folds, plan_split, remark_on_groups
     from members.data.tiles import list_tiles
@@ -138,7 +138,7 @@ def train(
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
-    pairs = [read_pair(tile) for tile in tiles]
+    pairs = read_pairs(tiles, run)
     if recorded:
         target.check_tiles(tiles)
     else:
@@ -155,6 +155,21 @@ def train(
         if few := remark_on_groups(split):
             warn(few)
     fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
+
+
+def read_pairs(tiles: Sequence[Tile], run: Path) -> list[Pair]:
+    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it."""
+    from members.data.raster import read_pair
+    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
+
+    need, memory = measure_pairs(tiles), measure_memory()
+    if need <= SHARE * memory:
+        return [read_pair(tile) for tile in tiles]
+    stderr.print(
+        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
+        f"they are kept in a file on the disk of {run}"
+    )
+    return map_pairs(tiles, run)
 
 
 @dataclass(frozen=True)
