@@ -37,12 +37,16 @@ docs: .venv/installed  ## the documentation as a site, in build/site/index.html
 clean:  ## remove the environment and everything built
 	rm -rf .venv *.egg-info build
 
-# Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
+# uv installs in a minute what takes pip three; where it is missing it is fetched into the environment first. Bytecode is
+# compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
 .venv/installed: pyproject.toml
 	if command -v uv >/dev/null; then \
-	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]'; \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv; \
 	else \
-	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'; \
+	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv || true; \
 	fi
+	uv=$$(command -v uv || echo $(BIN)/uv); \
+	$$uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]' \
+	  || $(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m compileall -q roofstack.py members ensemble postproc
 	touch $@
