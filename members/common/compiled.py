@@ -43,6 +43,9 @@ class Compiled(Generic[P, R]):
         """What numba asks of a function that a compiled one calls."""
         return self.dispatcher._numba_type_
 
+    def __reduce__(self) -> str:
+        return str(self._function.__qualname__)  # other processes import it, and find what is compiled there
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         result: R = self.dispatcher(*args, **kwargs)
         return result
