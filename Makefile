@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,lite,dev
 
-.PHONY: help demo test test-slow lint format docs clean
+.PHONY: help demo test test-slow lint format notebook docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,6 +24,12 @@ lint: .venv/installed  ## style, formatting and types
 format: .venv/installed  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+notebook: .venv/installed  ## run examples/quickstart.ipynb anew, and keep what it shows
+	rm -rf build/quickstart && mkdir -p build/quickstart && cp examples/quickstart.ipynb build/quickstart
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)" $(BIN)/jupyter-execute --inplace --startup_timeout 600 \
+	  build/quickstart/quickstart.ipynb
+	cp build/quickstart/quickstart.ipynb examples
 
 docs: .venv/installed  ## the documentation as a site, in build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -33,6 +33,7 @@ def run(tmp_path: Path) -> Run:
         manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
         write_manifest(run.map_folder("valid", member), manifest)
         for number, tile in enumerate(tiles):
+            assert tile.mask is not None
             noisy = read_mask(tile.mask) * 100.0 + 80 + np.random.default_rng(number).normal(0, noise, (64, 64))
             noisy = noisy if member == "good" else np.roll(noisy, 0 if member == "fair" else 9, 1)
             write_raster(

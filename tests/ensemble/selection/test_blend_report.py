@@ -15,7 +15,8 @@ SAMPLES = draw_samples(3)
 
 
 def select(**changes: Any) -> BlendReport:
-    return select_blend(**{"maps": SAMPLES.maps, "truths": SAMPLES.truths, "groups": TILE_GROUPS, "bags": 2} | changes)
+    given: dict[str, Any] = {"maps": SAMPLES.maps, "truths": SAMPLES.truths, "groups": TILE_GROUPS, "bags": 2}
+    return select_blend(**given | changes)
 
 
 def test_arrays_and_samples_give_the_same() -> None:
@@ -87,6 +88,7 @@ def test_tables_as_text_and_in_a_notebook() -> None:
     shown = report._repr_html_()
     assert shown.count("<table>") == 2
     assert "<td>mean of all</td>" in shown
+    assert repr(report) == str(report)
 
 
 def test_one_member_correlates_with_nobody() -> None:
@@ -97,7 +99,7 @@ def test_one_member_correlates_with_nobody() -> None:
 
 def test_errors_that_do_not_vary_are_null_in_json() -> None:
     truth = np.array([[True, False]])
-    maps = {"right": [np.uint8([[255, 0]])] * 2, "wrong": [np.uint8([[200, 0]])] * 2}
+    maps = {"right": [np.array([[255, 0]], np.uint8)] * 2, "wrong": [np.array([[200, 0]], np.uint8)] * 2}
     described = select_blend(maps, [truth] * 2, bags=1).describe()
     assert described["error_correlation"] == [[None, None], [None, 1.0]]
 

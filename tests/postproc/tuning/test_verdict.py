@@ -111,7 +111,7 @@ def test_single_group_has_no_cross_fitted_score() -> None:
     verdict = judge(make_task(draw(shift_down, ["only"] * 4), ["only"] * 4, cross_fit=False))
     threshold, morphology, _ = verdict.steps
     assert (threshold.kept, morphology.kept) == (True, False)
-    assert threshold.cross_fitted is threshold.gain.interval is threshold.gain.chance is None
+    assert (threshold.cross_fitted, threshold.gain.interval, threshold.gain.chance) == (None, None, None)
     assert threshold.gain.value == threshold.in_sample_gain == threshold.in_sample - verdict.neutral > 0
 
 
