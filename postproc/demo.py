@@ -27,6 +27,7 @@ MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, SIDE = 240, 128  # of the drawn scenes: small ones, so that there are many groups
 TEST_SHARE, VALID_SHARE = 0.25, 0.3
 EPOCHS, BATCH_SIZE, CROP, FROZEN, FILTERS = 3, 4, 128, 3, (96, 64, 32, 16, 8)
+TRIALS = 10  # of the studies that search areas and splits
 SINGLE_VIEW = "test_without_tta"
 SHARES = {"scenes": 0.05, "lite0_unet": 0.28, "lite2_unet": 0.37, "predict": 0.20, "tune": 0.10}
 """Of the work, as it takes time: for the line that says how much is left."""
@@ -62,7 +63,7 @@ def demo(
     for name in MEMBERS:
         network = train_member(made, training, revise_member(name, epochs), outlook)
         predict_parts(made, network, training, test, outlook)
-    tune(own, run)
+    tune(own, run, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     outlook.finish("tune")
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
