@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 from rasterio import Affine
 from rasterio.crs import CRS
@@ -111,4 +110,4 @@ def test_real_tiles(shared_data: Path) -> None:
         mine = {proposal.groups[tile.image_id] for tile in tiles if tile.image_id.startswith(region)}
         others = {proposal.groups[tile.image_id] for tile in tiles if not tile.image_id.startswith(region)}
         assert not mine & others
-    assert np.all([read_frame(tile.image).crs for tile in tiles[:2]])
+    assert all(read_frame(tile.image).crs for tile in tiles[:2])
