@@ -73,7 +73,7 @@ COMMANDS = {
     ),
     "audit": Row(
         "postproc.audit:audit",
-        "Look for copies, shared ground, blank images, shifted masks and suspicious labels; propose groups.",
+        "Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.",
     ),
     "train": Row("members.training.train:train", "Train members and keep the best weights of each."),
     "predict": Row(
