@@ -40,7 +40,7 @@ def test_drawn_scene(down: int, right: int) -> None:
     image, mask = draw_scene(11)
     found = find_shift(measure_edges(image, move(mask > 0, down, right)))
     assert found is not None
-    assert max(abs(found.down - down), abs(found.right - right)) <= 1
+    assert [found.down, found.right] == pytest.approx([down, right], abs=1)
 
 
 def test_what_cannot_be_told() -> None:
@@ -57,7 +57,7 @@ def test_tiles_add_up() -> None:
     one, other = (measure_edges(image, move(mask > 0, 3, -2)) for image, mask in scenes)
     found = find_shift(one + other)
     assert found is not None
-    assert max(abs(found.down - 3), abs(found.right + 2)) <= 1
+    assert [found.down, found.right] == pytest.approx([3, -2], abs=1)
     assert (one + other).pixels == one.pixels + other.pixels
 
 
