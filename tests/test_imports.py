@@ -177,6 +177,7 @@ def test_all_else_imports_without_what_training_needs() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.mark.timeout(1800)
 def test_the_flow_runs_without_what_training_needs(tmp_path: Path) -> None:
     """Maps of another program become a run, a blend, a pipeline, a submission, a picture and scores."""
     data, run, maps = write_tiles(tmp_path / "data", size=(32, 32)), tmp_path / "run", tmp_path / "theirs"

@@ -42,6 +42,9 @@ class Compiled(Generic[R]):
         """What numba asks of a function that a compiled one calls."""
         return self.dispatcher._numba_type_
 
+    def __reduce__(self) -> str:
+        return str(self._function.__qualname__)  # other processes import it, and find what is compiled there
+
     def __call__(self, *args: Any) -> R:  # numbers may be NumPy's, which are no int to type checkers
         result: R = self.dispatcher(*args)
         return result

@@ -12,6 +12,7 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from members.common.errors import InputError
+from members.common.workers import WARNING_FILTERS
 from members.data.drivers import find_driver
 from members.data.tiles import Tile
 
@@ -26,8 +27,11 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @contextlib.contextmanager
 def allow_ungeoreferenced() -> Iterator[None]:
-    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each."""
-    with warnings.catch_warnings():
+    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each.
+
+    One thread at a time: the filters of warnings are the process's.
+    """
+    with WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 

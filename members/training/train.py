@@ -95,7 +95,7 @@ def train(
     Writes RUN/members/MEMBER/foldK: best.weights.h5, spec.json, history.csv. Validation tiles are whole groups
     that the member never trains on. A run that was stopped goes on where it was with the same command.
     """
-    from members.data.raster import check_tiles, read_pair
+    from members.data.raster import check_tiles
     from members.data.run import Run
     from members.data.split import assign_folds, plan_split
     from members.data.tiles import list_tiles
@@ -132,7 +132,7 @@ def train(
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
-    pairs = [read_pair(tile) for tile in tiles]
+    pairs = read_pairs(tiles, run)
     if recorded:
         target.check_tiles(tiles)
     else:
@@ -141,6 +141,21 @@ def train(
         raise InputError(f"--fold {fold}: the folds of this run are 0 to {split.folds - 1}; name one of them")
     folds_now = range(split.folds) if fold is None else [fold]
     fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
+
+
+def read_pairs(tiles: Sequence[Tile], run: Path) -> list[Pair]:
+    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it."""
+    from members.data.raster import read_pair
+    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
+
+    need, memory = measure_pairs(tiles), measure_memory()
+    if need <= SHARE * memory:
+        return [read_pair(tile) for tile in tiles]
+    stderr.print(
+        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
+        f"they are kept in a file on the disk of {run}"
+    )
+    return map_pairs(tiles, run)
 
 
 @dataclass(frozen=True)

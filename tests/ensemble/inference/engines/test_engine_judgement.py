@@ -1,12 +1,15 @@
 """Networks of 8 bits are kept where nothing proves that they cost anything."""
 
 import dataclasses
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_tiles
+from conftest import ROOT, write_tiles
 
 from ensemble.inference.engines import judgement
 from ensemble.inference.engines.judgement import judge_int8, tabulate_judgement
@@ -58,6 +61,20 @@ def test_those_that_cost_are_removed(run: Run, tmp_path: Path, monkeypatch: pyte
     assert not judge_int8(run, run.read_record(), "lite0_unet", tiles).kept
     with pytest.raises(InputError, match="no network of 8 bits was kept"):
         load_network(run.fold("lite0_unet", 0).path, "int8")
+
+
+def test_nothing_is_reported_to_a_server() -> None:
+    program = """
+from ensemble.inference.engines.quantisation import import_nncf
+import_nncf()
+import os
+from nncf.telemetry.wrapper import NNCFTelemetry, telemetry
+print(isinstance(telemetry, NNCFTelemetry), "NNCF_CI" in os.environ)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "NNCF_CI"}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]
 
 
 def test_a_sample_of_tiles_is_spread_evenly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
