@@ -46,10 +46,11 @@ def demo(
     A quarter of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
     that was stopped goes on where it was.
     """
+    from members.data.groups import read_groups
     from members.data.raster import read_mask
     from members.data.run import Run
     from members.data.setting_aside import set_test_aside
-    from members.data.tiles import list_tiles, read_groups
+    from members.data.tiles import list_tiles
     from postproc.pipeline.pipeline import Pipeline
     from postproc.scoring.layouts import find_truth
 

@@ -48,7 +48,7 @@ def score(
     tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
     file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
-    from members.data.tiles import read_groups
+    from members.data.groups import read_groups
     from postproc.scoring.layouts import find_table
     from postproc.scoring.pixels import pool_masks
     from postproc.scoring.reading import open_inputs

@@ -17,8 +17,9 @@ PACKAGES = ("members", "ensemble", "postproc")
 MEMBERS = {
     "members.common": set[str](),
     "members.data": {"members.common"},
+    "members.audit": {"members.common", "members.data"},
     "members.synthetic": {"members.common"},
-    "members.training": {"members.common", "members.data"},
+    "members.training": {"members.common", "members.data", "members.audit"},
     "members": {"members.common", "members.data", "members.training"},
 }
 ENSEMBLE = {
@@ -55,6 +56,7 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study", "postproc.tuning",
     },
+    "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting"},
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}
 MAY_IMPORT = {**MEMBERS, **ENSEMBLE, **POSTPROC, **COMMANDS}
