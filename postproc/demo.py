@@ -141,7 +141,11 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
     folder = run.fold(spec.name, 0)
     training, validation = data.take_fold(0)
 
+    left = 1.0
+
     def report(row: dict[str, float]) -> None:
+        nonlocal left
+        left -= 1 / spec.epochs
         stderr.print(
             f"{spec.name}  epoch {row['epoch']:.0f}/{spec.epochs}  loss {row['loss']:.4f}  valid IoU "
             f"{row['val_iou']:.4f}  {row['seconds']:.0f} s",
@@ -151,7 +155,9 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
 
     stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
     with open_fold(folder, run.read_record(), restart=False):
-        return train_network(spec, training, validation, folder, report)
+        network = train_network(spec, training, validation, folder, report)
+    outlook.finish(spec.name, left)  # epochs that an earlier start did
+    return network
 
 
 def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:
