@@ -76,6 +76,10 @@ COMMANDS = {
         "ensemble.predict:predict",
         "Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.",
     ),
+    "export": Row(
+        "ensemble.export:export",
+        "Export a member as one network for other programs, QGIS's Deepness plugin among them.",
+    ),
     "tta-gain": Row(
         "ensemble.tta_gain:tta_gain",
         "Measure what each view and each set of views gains on the validation tiles, and what it costs.",

@@ -1,128 +1,176 @@
-"""Predict with d4: what it takes beyond the network's own forward passes.
+"""Predict with d4: each engine here, the plain Keras loop, and PyTorch with ttach, on the same tiles and weights.
 
-`overhead` is the wall time of a whole predict (reading, views, merging, locks, writing GeoTIFFs) over the time that is
-spent inside the network's forward passes on the same batches, in the same run, so that other programs on the machine
-disturb both alike. The other side is the plain way: eight passes over all images in the style of ttach, each image
-turned, predicted, turned back and kept, the mean taken at the end; on the same network and batch size.
+Ours is a whole predict: reading, views, merging, locks, writing GeoTIFFs. The others are given their images in memory
+and write nothing: `keras_loop` calls `keras.Model.predict` for each view of each image, `keras_batched` does so for all
+images at once, view by view, `ttach` shows a PyTorch module with the same weights to ttach's d4_transform
+(peer_ttach.py, in a process of its own, in batches as ours). All in one run; images per second are by the clock,
+speed-ups by the clock and by CPU seconds. `overhead` is the wall time of a whole predict over that of its forward
+passes; `max_difference` is the largest of any two maps of ours, or of ours and ttach's, in steps of 1 / 255.
 
-    python benchmarks/bench_predict.py --data ../shared/data --tiles 32
+    python benchmarks/bench_predict.py --data ../shared/data --tiles 16 --peer /path/to/python/with/torch
 """
 
+import importlib.util
 import json
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
-import rasterio
 import typer
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from ensemble.inference.engines.conversion import load_keras_network
+from ensemble.inference.engines.table import ENGINES
 from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
-from ensemble.inference.networks import Network, trace_sizes
+from ensemble.inference.networks import Network, load_network
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.raster import map_path
+from ensemble.mapfolder.raster import map_path, read_map
 from members.common.console import run_command, stdout
+from members.common.errors import InputError
+from members.common.files import write_json
+from members.data.raster import read_image
+from members.data.run import FoldFolder
 from members.data.tiles import Tile, list_tiles
 from members.training.catalog import find_spec
 from members.training.networks.backend import load_backend
 
 Forward = Callable[[np.ndarray], np.ndarray]
-TURNS: list[tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]]] = [
-    (
-        lambda batch, turns=turns, flip=flip: np.rot90(batch[:, :, ::-1] if flip else batch, turns, (1, 2)),
-        lambda batch, turns=turns, flip=flip: np.rot90(batch, -turns, (1, 2))[:, :, :: -1 if flip else 1],
-    )
-    for turns in range(4)
-    for flip in (False, True)
-]
+PEER = Path(__file__).with_name("peer_ttach.py")
 
 
 class Timed:
     """A network's forward pass that adds up the time it takes."""
 
     def __init__(self, predict: Forward) -> None:
-        self.predict, self.seconds, self.calls = predict, 0.0, 0
+        self.predict, self.seconds = predict, 0.0
 
     def __call__(self, batch: np.ndarray) -> np.ndarray:
         start = time.perf_counter()
         seen = self.predict(batch)
         self.seconds += time.perf_counter() - start
-        self.calls += 1
         return seen
 
 
-def predict_in_passes(predict: Forward, tiles: Sequence[Tile], folder: Path) -> None:
-    """Predict in eight passes over all images, then take the mean of what was kept."""
-    kept: dict[str, list[np.ndarray]] = {tile.image_id: [] for tile in tiles}
-    for turn, back in TURNS:
-        for start in range(0, len(tiles), BATCH):
-            batch = tiles[start : start + BATCH]
-            images = []
-            for tile in batch:
-                with rasterio.open(tile.image) as raster:
-                    images.append(raster.read([1, 2, 3]).transpose(1, 2, 0).astype(np.float32))
-            seen = back(predict(np.ascontiguousarray(turn(np.stack(images))))[..., 0])
-            for tile, values in zip(batch, seen, strict=True):
-                kept[tile.image_id].append(values)
-    for tile in tiles:
-        values = np.rint(np.mean(kept[tile.image_id], axis=0) * 255).astype(np.uint8)
-        with rasterio.open(tile.image) as raster:
-            profile = raster.profile | {"count": 1, "compress": "deflate", "predictor": 2}
-        with rasterio.open(folder / f"{tile.image_id}.tif", "w", **profile) as raster:
-            raster.write(values, 1)
+def measure(work: Callable[[], Any]) -> dict[str, float]:
+    """Measure the seconds and CPU seconds that work takes in this process."""
+    began, cpu = time.perf_counter(), time.process_time()
+    work()
+    return {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
 
 
-def find_difference(tiles: Sequence[Tile], one: Path, other: Path) -> int:
-    """Return the largest difference of two folders' maps, in steps of 1 / 255."""
-    worst = 0
-    for tile in tiles:
-        with rasterio.open(map_path(one, tile.image_id)) as a, rasterio.open(map_path(other, tile.image_id)) as b:
-            worst = max(worst, int(np.abs(a.read(1).astype(int) - b.read(1)).max()))
-    return worst
+def write_fold(member: str, path: Path) -> FoldFolder:
+    """Write a fold whose encoder has its ImageNet weights, and its decoder random ones."""
+    from members.training.networks.network import build_network
+    from members.training.networks.weights import write_weights
+
+    files, spec = FoldFolder(path), find_spec(member)
+    write_json(files.spec_file, spec.model_dump(mode="json"))
+    write_weights(build_network(spec, spec.encoder_weights), files)
+    return files
+
+
+def turn(images: np.ndarray, number: int) -> np.ndarray:
+    """Return one of the eight views of a stack of square images."""
+    return np.rot90(images[:, :, :: -1 if number % 2 else 1], number // 2, (1, 2))
+
+
+def predict_in_loop(network: Any, images: np.ndarray, batched: bool) -> None:
+    """Call `predict` for each view of each image, or for each view of all images; turn back, and take the mean."""
+    for stack in [images] if batched else [image[None] for image in images]:
+        total = np.zeros((*stack.shape[:3], 1), np.float32)
+        for number in range(8):
+            seen = network.predict(np.ascontiguousarray(turn(stack, number)), batch_size=BATCH, verbose=0)
+            back = np.rot90(seen, -(number // 2), (1, 2))
+            total += back[:, :, :: -1 if number % 2 else 1]
+        np.rint(total / 8 * 255).astype(np.uint8)
+
+
+def run_peer(python: str, network: Any, images: np.ndarray, folder: Path) -> tuple[dict[str, float], np.ndarray]:
+    """Return what the other process measured, and its maps."""
+    from members.training.networks.network import list_layers
+
+    arrays = {f"{layer.name}/{n}": w for layer in list_layers(network) for n, w in enumerate(layer.get_weights())}
+    weights, stack, maps = folder / "weights.npz", folder / "images.npy", folder / "maps.npy"
+    np.savez(weights, **arrays)
+    np.save(stack, images)
+    command = [python, str(PEER), str(weights), str(stack), str(maps)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise InputError(
+            f"{python}: {PEER.name} failed ({done.stderr.strip().splitlines()[-1]}); it needs torch, ttach"
+        )
+    return json.loads(done.stdout.splitlines()[-1]), np.load(maps)
+
+
+def predict_whole(network: Network, tiles: Sequence[Tile], folder: Path) -> tuple[dict[str, float], np.ndarray]:
+    """Do a whole predict; return what it took, and its maps."""
+    timed = Timed(network.predict)
+    views, multiple = VIEW_SETS["d4"], network.spec.size_multiple
+    job = Job((), (), folder, None, views, "mean", multiple, tuple(tile.image_id for tile in tiles))
+    taken = measure(lambda: list(make_maps(job, [Network(network.spec, timed)], tiles, Locks(folder, job.image_ids))))
+    maps = [read_map(map_path(folder, tile.image_id), read_image(tile.image).shape[:2]) for tile in tiles]
+    return taken | {"overhead": taken["seconds"] / timed.seconds}, np.stack(maps)
 
 
 def bench(
     data: Annotated[Path, typer.Option(help="Folder with hot_buildings.")] = Path("../shared/data"),
-    tiles: Annotated[int, typer.Option(min=8, help="How many tiles, a multiple of 8.")] = 32,
-    member: Annotated[str, typer.Option(help="Whose network, with random weights.")] = "lite0_unet",
+    tiles: Annotated[int, typer.Option(min=1, help="How many tiles.")] = 16,
+    member: Annotated[str, typer.Option(help="A U-Net on EfficientNet-Lite, its decoder random.")] = "lite0_unet",
+    fold: Annotated[Path | None, typer.Option(help="A trained fold of one, in place of random weights.")] = None,
+    peer: Annotated[
+        str | None, typer.Option(help="A Python with torch and ttach; default: this one, if it has them.")
+    ] = None,
 ) -> None:
-    """Time both; the last line is one JSON object."""
+    """Time all; the last line is one JSON object."""
     load_backend()
-    from members.training.networks.network import build_network
-
-    spec = find_spec(member)
-    network = trace_sizes(build_network(spec))
+    if peer is None and importlib.util.find_spec("torch") and importlib.util.find_spec("ttach"):
+        peer = sys.executable
     chosen = list_tiles(data / "hot_buildings", "test")[:tiles]
-    network(np.zeros((BATCH, 256, 256, 3), np.float32))  # traces the graph
-    with tempfile.TemporaryDirectory() as folder:
-        ours, passes = Path(folder) / "maps/ours", Path(folder) / "passes"
-        passes.mkdir()
-        job = Job((), (), ours, None, VIEW_SETS["d4"], "mean", spec.size_multiple, tuple(t.image_id for t in chosen))
-        timed = Timed(network)
-        start = time.perf_counter()
-        made = len(list(make_maps(job, [Network(spec, timed)], chosen, Locks(ours, job.image_ids))))
-        seconds = time.perf_counter() - start
-        start = time.perf_counter()
-        predict_in_passes(network, chosen, passes)
-        passes_seconds = time.perf_counter() - start
-        difference = find_difference(chosen, ours, passes)
-    stdout.print(
-        f"{made} tiles of 256 x 256 by {member}, d4: predict {seconds:.2f} s, of these {timed.seconds:.2f} s in "
-        f"{timed.calls} forward passes; eight passes in the style of ttach {passes_seconds:.2f} s"
-    )
+    images = np.stack([read_image(tile.image) for tile in chosen])
+    results: dict[str, dict[str, float]] = {}
+    maps: dict[str, np.ndarray] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        files = FoldFolder(fold) if fold else write_fold(member, folder / "fold0")
+        engines = [engine.name for engine in ENGINES.values() if engine.exact and engine.installed]
+        for engine in engines:
+            network = load_network(files.path, engine)
+            network.predict(images[:BATCH].astype(np.float32))  # traces, compiles
+            results[engine], maps[engine] = predict_whole(network, chosen, folder / "maps" / engine)
+        plain = load_keras_network(files)
+        for label, batched in (("keras_loop", False), ("keras_batched", True)):
+            predict_in_loop(plain, images[: BATCH if batched else 1], batched)
+            results[label] = measure(lambda batched=batched: predict_in_loop(plain, images, batched))  # type: ignore[misc]
+        if peer:
+            results["ttach"], maps["ttach"] = run_peer(peer, plain, images, folder)
+    fastest = min(engines, key=lambda engine: results[engine]["seconds"])
+    for label, taken in results.items():
+        taken["images_per_second"] = len(images) / taken["seconds"]
+        stdout.print(f"{label:14s} {taken['images_per_second']:6.2f} images/s  {taken['cpu_seconds']:6.1f} CPU s")
+
+    def compare(label: str, what: str) -> float | None:
+        return round(results[label][what] / results[fastest][what], 2) if label in results else None
+
+    stacked = np.stack(list(maps.values())).astype(int)
     result = {
-        "overhead": round(seconds / timed.seconds, 4),
-        "seconds": round(seconds, 2),
-        "seconds_forward": round(timed.seconds, 2),
-        "seconds_eight_passes": round(passes_seconds, 2),
-        "largest_difference": difference,
+        "tiles": len(images),
+        "engines": {label: {key: round(n, 3) for key, n in taken.items()} for label, taken in results.items()},
+        "fastest": fastest,
+        "speedup_ttach": compare("ttach", "seconds"),
+        "speedup_keras": compare("keras_loop", "seconds"),
+        "speedup_keras_batched": compare("keras_batched", "seconds"),
+        "speedup_ttach_cpu": compare("ttach", "cpu_seconds"),
+        "speedup_keras_cpu": compare("keras_loop", "cpu_seconds"),
+        "speedup_keras_batched_cpu": compare("keras_batched", "cpu_seconds"),
+        "max_difference": int((stacked.max(axis=0) - stacked.min(axis=0)).max()),
     }
     print(json.dumps(result))
 

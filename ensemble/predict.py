@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.choices import MergeName
+from members.common.choices import EngineName, MergeName
 from members.common.console import run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
 from members.training.networks.backend import choose_backend
@@ -34,6 +34,13 @@ def predict(
     members: Annotated[
         list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
     ] = None,
+    engine: Annotated[
+        EngineName,
+        typer.Option(help="What computes the networks; auto: the fastest here whose maps are the same to 1 of 255."),
+    ] = "auto",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Networks of 8 bits, as roofstack export --int8 made and kept them.")
+    ] = False,
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
@@ -49,6 +56,7 @@ def predict(
     """
     from rich.table import Table
 
+    from ensemble.inference.engines.choice import choose_engine
     from ensemble.inference.inputs import choose_members, list_part
     from ensemble.inference.sharing import check_networks, predict_member
     from ensemble.inference.std import combine_std
@@ -56,7 +64,8 @@ def predict(
     from members.data.raster import read_size
     from members.data.run import Run
 
-    if scheduler is None:
+    name = name_engine(engine, int8)
+    if scheduler is None and name == "keras":
         choose_backend()
     views = read_views(tta)
     folder = Run(run)
@@ -66,24 +75,41 @@ def predict(
     chosen, remarks = choose_members(folder, record, members)
     warn_all(remarks)
     sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
-    request = Request(folder, record, part, tuple(tiles), sizes, views, merge, uncertainty)
+    request = Request(folder, record, part, tuple(tiles), sizes, views, merge, uncertainty, name)
     tasks = [plan_member(request, member) for member in chosen]
     for task in tasks:
         warn_all(describe_left_out(task, views))
+    if engine == "auto" and not int8 and scheduler is None:
+        tasks = [choose_engine(task, stderr.print) for task in tasks]
     if scheduler is None:
         check_networks(tasks[1:])
-    table = Table("member", "maps", "views", "seconds", "folder")
+    table = Table("member", "maps", "views", "engine", "seconds", "folder")
     for task in tasks:
         if task.replaces_maps():
             stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
         began = time.monotonic()
         count = predict_member(task, scheduler, track)
         seconds = time.monotonic() - began
-        table.add_row(task.manifest.member, f"{count} new of {len(tiles)}", tta, f"{seconds:.1f}", str(task.folder))
+        new = f"{count} new of {len(tiles)}"
+        table.add_row(task.manifest.member, new, tta, task.full.engine, f"{seconds:.1f}", str(task.folder))
     if uncertainty:
         combine_std(folder, part, chosen, tiles)
     folder.log_command()
     stdout.print(table)
+
+
+def name_engine(engine: EngineName, int8: bool) -> str:
+    """Return the engine that the options ask for; for auto that which others are compared with.
+
+    Raises:
+        InputError: it is not installed, or does not compute with 8 bits.
+    """
+    if int8 and engine not in ("auto", "openvino"):
+        raise InputError(f"--int8 with --engine {engine}: OpenVINO computes with 8 bits; leave --engine out")
+    from ensemble.inference.engines.table import find_engine
+
+    name = "int8" if int8 else "keras" if engine == "auto" else engine
+    return find_engine(name).name
 
 
 def read_views(tta: str) -> tuple[View, ...]:

@@ -63,7 +63,8 @@ MODULES = {
     if path.name != "__init__.py"
 }
 NETWORKS = {"keras", "tensorflow", "jax", "torch", "efficientnet", "segmentation_models", "classification_models"}
-TRAINING = NETWORKS | {"albumentations", "tensorboardX"}
+ENGINES = {"openvino", "onnxruntime", "onnx", "tf2onnx", "nncf"}
+TRAINING = NETWORKS | ENGINES | {"albumentations", "tensorboardX"}
 NETWORK_ROOMS = ("members.training", "ensemble.inference")
 
 

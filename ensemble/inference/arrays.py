@@ -7,7 +7,7 @@ import numpy as np
 
 from ensemble.inference.merging import MERGES, choose_views, merge_views
 from ensemble.inference.networks import Network
-from ensemble.inference.scenes import BATCH, WINDOW, ArrayScene, StackPredictor, predict_scene
+from ensemble.inference.scenes import WINDOW, ArrayScene, StackPredictor, count_batch, predict_scene
 from ensemble.inference.views import parse_views
 from ensemble.mapfolder.raster import quantise
 from members.common.errors import InputError
@@ -94,6 +94,7 @@ def batch_images(images: Sequence[np.ndarray]) -> list[list[int]]:
             batches.append([number])
         else:
             same.setdefault(image.shape, []).append(number)
-    for numbers in same.values():
-        batches += [numbers[start : start + BATCH] for start in range(0, len(numbers), BATCH)]
+    for size, numbers in same.items():
+        count = count_batch(size)
+        batches += [numbers[start : start + count] for start in range(0, len(numbers), count)]
     return batches

@@ -1,6 +1,7 @@
 """The work of predicting: one member's maps of some images, in this process or in another."""
 
 import contextlib
+import functools
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,11 +14,11 @@ from ensemble.inference.locks import Locks
 from ensemble.inference.merging import merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.scenes import (
-    BATCH,
     WINDOW,
     Block,
     Scene,
     StackPredictor,
+    count_batch,
     list_blocks,
     open_scene,
     predict_scene,
@@ -25,6 +26,7 @@ from ensemble.inference.scenes import (
 from ensemble.inference.views import View
 from ensemble.mapfolder.raster import map_path, open_map, quantise, refuse_disk, write_map
 from members.common.files import write_whole
+from members.common.overlap import read_ahead, write_behind
 from members.data.tiles import Tile
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -44,6 +46,7 @@ class Job:
         merge: one of `MERGES`.
         multiple: the network's size multiple, px.
         image_ids: all images of the folder of maps.
+        engine: what computes the networks.
     """
 
     folders: tuple[Path, ...]
@@ -54,6 +57,7 @@ class Job:
     merge: str
     multiple: int
     image_ids: tuple[str, ...]
+    engine: str = "keras"
 
     def is_done(self, image_id: str) -> bool:
         """Tell whether an image has all that is wanted; the map is what is written last."""
@@ -66,25 +70,63 @@ class Job:
         return 2 if self.std else 1
 
 
+@dataclass(frozen=True)
+class Read:
+    """A small image that is locked and read.
+
+    Attributes:
+        tile: the image.
+        image: uint8 (h, w, 3).
+        valid: which pixels are data, bool (h, w).
+    """
+
+    tile: Tile
+    image: np.ndarray
+    valid: np.ndarray
+
+
 def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], locks: Locks) -> Iterator[str]:
     """Write the maps that nobody has written or is writing; yields the images' ids.
 
-    Large images go in windows, small ones in batches of one size. An image is locked when it is read, and
-    unlocked when its map is there.
+    Large images go in windows, small ones in batches of one size. An image is locked when it is read, and unlocked when
+    its map is there. While the networks compute, the next batch is read and the last one written.
     """
 
     def predict(stack: np.ndarray) -> np.ndarray:
         return merge_views(networks, stack, job.views, job.merge, std=job.std is not None)
 
-    def finish(same: list[tuple[Tile, np.ndarray, np.ndarray]]) -> Iterator[str]:
-        values = predict(np.stack([image for _, image, _ in same]))
-        for index, (tile, _, valid) in enumerate(same):
-            write_values(job, tile, values[:, index] * valid)
-            locks.release(tile.image_id)
-            yield tile.image_id
-        same.clear()
+    def plan_writes() -> Iterator[Callable[[], list[str]]]:
+        with contextlib.closing(read_ahead(read_batches(job, tiles, locks))) as batches:
+            for batch in batches:
+                if isinstance(batch, Tile):
+                    with open_scene(batch.image) as scene:
+                        write_scene(job, batch, scene, predict)
+                    yield functools.partial(finish, [batch.image_id])
+                else:
+                    values = predict(np.stack([each.image for each in batch]))
+                    yield functools.partial(write_batch, batch, values)
 
-    waiting: dict[tuple[int, ...], list[tuple[Tile, np.ndarray, np.ndarray]]] = {}
+    def write_batch(batch: list[Read], values: np.ndarray) -> list[str]:
+        for index, each in enumerate(batch):
+            write_values(job, each.tile, values[:, index] * each.valid)
+        return finish([each.tile.image_id for each in batch])
+
+    def finish(image_ids: list[str]) -> list[str]:
+        for image_id in image_ids:
+            locks.release(image_id)
+        return image_ids
+
+    try:
+        with contextlib.closing(write_behind(plan_writes())) as written:
+            for image_ids in written:
+                yield from image_ids
+    finally:  # what was locked and not done is free for others
+        finish([tile.image_id for tile in tiles])
+
+
+def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile | list[Read]]:
+    """Lock and read the images that nobody has done or is at: small ones in batches of one size, large ones alone."""
+    waiting: dict[tuple[int, ...], list[Read]] = {}
     for tile in tiles:
         if job.is_done(tile.image_id) or not locks.take(tile.image_id):
             continue
@@ -92,20 +134,17 @@ def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], lock
             locks.release(tile.image_id)
             continue
         with open_scene(tile.image) as scene:
-            if max(scene.size) > WINDOW:
-                write_scene(job, tile, scene, predict)
-                locks.release(tile.image_id)
-                yield tile.image_id
-                continue
             everything = slice(0, scene.size[0]), slice(0, scene.size[1])
-            image, valid = scene.read(everything), scene.read_valid(everything)
-        same = waiting.setdefault(image.shape, [])
-        same.append((tile, image, valid))
-        if len(same) == BATCH:
-            yield from finish(same)
-    for same in waiting.values():
-        if same:
-            yield from finish(same)
+            small = max(scene.size) <= WINDOW
+            read = Read(tile, scene.read(everything), scene.read_valid(everything)) if small else None
+        if read is None:
+            yield tile
+            continue
+        same = waiting.setdefault(read.image.shape, [])
+        same.append(read)
+        if len(same) == count_batch(read.image.shape):
+            yield waiting.pop(read.image.shape)
+    yield from waiting.values()
 
 
 def write_values(job: Job, tile: Tile, values: np.ndarray) -> None:
@@ -160,8 +199,11 @@ class Blocks:
 def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
     """Predict a large image in windows, block by block; one that was stopped goes on with the blocks that it lacks."""
     blocks = Blocks(job.target / f".{tile.image_id}.{job.channels}")
-    for block, values in predict_scene(scene, StackPredictor(predict, job.channels, job.multiple), blocks.has):
-        blocks.write(block, quantise(values))
+    seen = predict_scene(scene, StackPredictor(predict, job.channels, job.multiple), blocks.has)
+    writes = (functools.partial(blocks.write, block, quantise(values)) for block, values in seen)
+    with contextlib.closing(write_behind(writes)) as written:
+        for _ in written:
+            pass
     folders = (job.target, job.std) if job.std else (job.target,)
     with contextlib.ExitStack() as files:  # closed from the last to the first
         rasters = [files.enter_context(open_map(map_path(f, tile.image_id), tile.image, scene.size)) for f in folders]

@@ -1,11 +1,12 @@
 """One probability out of what several networks say of several views of an image."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from ensemble.inference.networks import Network
+from ensemble.inference.scenes import count_batch
 from ensemble.inference.views import View
 from members.common.errors import InputError
 from members.training.augment import pad_tile
@@ -52,28 +53,45 @@ def choose_views(spec: MemberSpec, views: Sequence[View]) -> tuple[View, ...]:
     return supported
 
 
-def see_views(networks: Sequence[Network], stack: np.ndarray, view: View) -> list[np.ndarray]:
-    """Return what each network sees in one view, brought back to where the image has it.
+def see_views(networks: Sequence[Network], stack: np.ndarray, views: Sequence[View]) -> Iterator[list[np.ndarray]]:
+    """Yield what each network sees in each view, brought back to its place, in the order of the views.
+
+    Views that are of one shape are shown together, as far as a batch holds them.
 
     Args:
         networks: of one size multiple.
         stack: uint8 (n, h, w, 3) of any h and w; padded by reflection, cropped again.
-        view: which.
+        views: what to look at.
 
-    Returns:
+    Yields:
         float32 (n, h, w) a network.
     """
     height, width = stack.shape[1:3]
     multiple = networks[0].spec.size_multiple
     padded = [pad_tile(image, 0, multiple) for image in stack]
     size = padded[0].shape[:2]
-    views = [view.apply(image) for image in padded]
-    inner = views[0].shape[:2]  # a scaled view need not be of a multiple, and is padded once more
-    batch = np.stack([pad_tile(image, 0, multiple) for image in views]).astype(np.float32)
-    return [
-        np.stack([view.undo(seen[: inner[0], : inner[1], 0], size)[:height, :width] for seen in network.predict(batch)])
-        for network in networks
-    ]
+    turned = [[view.apply(image) for image in padded] for view in views]
+    # a scaled view need not be of a multiple, and is padded once more
+    shown = [np.stack([pad_tile(image, 0, multiple) for image in images]) for images in turned]
+    seen: dict[int, list[np.ndarray]] = {}
+    for number, (view, images) in enumerate(zip(views, turned, strict=True)):
+        if number not in seen:
+            together = choose_together(shown, number)
+            batch = np.concatenate([shown[each] for each in together]).astype(np.float32)
+            found = [np.split(network.predict(batch)[..., 0], len(together)) for network in networks]
+            seen |= {each: list(parts) for each, parts in zip(together, zip(*found, strict=True), strict=True)}
+        inner = images[0].shape[:2]
+        yield [
+            np.stack([view.undo(one[: inner[0], : inner[1]], size)[:height, :width] for one in values])
+            for values in seen.pop(number)
+        ]
+
+
+def choose_together(shown: Sequence[np.ndarray], first: int) -> list[int]:
+    """Choose the views that are shown in one batch: the first, and later ones of its shape as far as there is room."""
+    room = count_batch(shown[first].shape[1:3]) // len(shown[first])
+    same = [number for number in range(first, len(shown)) if shown[number].shape == shown[first].shape]
+    return same[: max(room, 1)]
 
 
 def merge_views(
@@ -98,8 +116,8 @@ def merge_views(
     rule = MERGES[merge]
     total = np.full(stack.shape[:3], rule.start, np.float32)
     sums = np.zeros((2, *stack.shape[:3])) if std else None
-    for view in views:
-        for seen in see_views(networks, stack, view):
+    for each in see_views(networks, stack, views):
+        for seen in each:
             rule.combine(total, rule.prepare(seen), out=total)
             if sums is not None:
                 sums += seen, np.square(seen, dtype=np.float64)

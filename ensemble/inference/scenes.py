@@ -11,6 +11,7 @@ import rasterio
 from rasterio.enums import MaskFlags
 from rasterio.windows import Window
 
+from members.common.overlap import read_ahead
 from members.data.raster import check_bands, open_raster, read_bands
 from members.training.spec import STRIDE
 
@@ -23,8 +24,11 @@ radius is at most MARGIN, windows give exactly what the whole image would; beyon
 PANEL = 16384
 """Columns of a scene that are worked through from top to bottom before the next; a multiple of a map's blocks."""
 
-BATCH = 8
-"""Images or windows that a network is shown at once, at most."""
+BATCH, BATCH_PIXELS = 8, 8 * 256 * 256
+"""Images or windows that a network is shown at once, and their pixels, at most.
+
+More make no engine faster on a CPU, whose caches they leave, and take memory: a U-Net's features are some 2 KB a pixel.
+"""
 
 Block = tuple[slice, slice]
 """Rows and columns of an image."""
@@ -84,6 +88,11 @@ class RasterScene:
         if self.all_valid:
             return np.ones([part.stop - part.start for part in block], bool)
         return self.raster.dataset_mask(window=Window.from_slices(*block)) > 0
+
+
+def count_batch(size: tuple[int, ...]) -> int:
+    """Return how many images of a size (h, w, ..) a network is shown at once."""
+    return min(BATCH, max(1, BATCH_PIXELS // (size[0] * size[1])))
 
 
 @contextlib.contextmanager
@@ -173,13 +182,11 @@ class StackPredictor:
         predict: from a stack uint8 (n, h, w, 3) to float32 (channels, n, h, w).
         channels: how many `predict` gives.
         multiple: the networks' size multiple, px.
-        batch_size: windows in a stack, at most.
     """
 
     predict: Callable[[np.ndarray], np.ndarray]
     channels: int = 1
     multiple: int = STRIDE
-    batch_size: int = BATCH
 
 
 def predict_scene(
@@ -222,28 +229,29 @@ def predict_panel(
     start, end = columns[0][0].start, columns[-1][0].stop
     kept = slice(panel.start - start, panel.stop - start)
     total = np.zeros((predictor.channels, rows[0][0].stop, end - start), np.float32)
-    for number, (row, row_weight) in list(enumerate(rows))[begin:]:
-        band = row, slice(start, end)
-        image, valid = scene.read(band), scene.read_valid(band)
-        for batch in batch_columns(columns, valid, start, predictor.batch_size):
-            inner = [slice(column.start - start, column.stop - start) for column, _ in batch]
-            values = predictor.predict(np.stack([image[:, part] for part in inner]))
-            for part, (_, weight), seen in zip(inner, batch, values.swapaxes(0, 1), strict=True):
-                total[:, : len(row_weight), part] += seen * np.outer(row_weight, weight)
-        done = parts[number].stop - row.start
-        if number >= known:
-            yield (parts[number], panel), (total[:, :done] * valid[:done])[:, :, kept]
-        total[:, :-done] = total[:, done:]
-        total[:, -done:] = 0
+    bands = ((row, slice(start, end)) for row, _ in rows[begin:])
+    with contextlib.closing(read_ahead((scene.read(band), scene.read_valid(band)) for band in bands)) as read:
+        for (number, (row, row_weight)), (image, valid) in zip(list(enumerate(rows))[begin:], read, strict=True):
+            for batch in batch_columns(columns, valid, start):
+                inner = [slice(column.start - start, column.stop - start) for column, _ in batch]
+                values = predictor.predict(np.stack([image[:, part] for part in inner]))
+                for part, (_, weight), seen in zip(inner, batch, values.swapaxes(0, 1), strict=True):
+                    total[:, : len(row_weight), part] += seen * np.outer(row_weight, weight)
+            done = parts[number].stop - row.start
+            if number >= known:
+                yield (parts[number], panel), (total[:, :done] * valid[:done])[:, :, kept]
+            total[:, :-done] = total[:, done:]
+            total[:, -done:] = 0
 
 
-def batch_columns(columns: list[Span], valid: np.ndarray, start: int, batch_size: int) -> Iterator[list[Span]]:
+def batch_columns(columns: list[Span], valid: np.ndarray, start: int) -> Iterator[list[Span]]:
     """Yield the windows of a row that hold data, in batches of one size."""
     batch: list[Span] = []
     for column, weight in columns:
         if not valid[:, column.start - start : column.stop - start].any():
             continue
-        if batch and (len(batch) == batch_size or len(batch[0][1]) != len(weight)):
+        full = len(batch) == count_batch((len(valid), len(weight)))
+        if batch and (full or len(batch[0][1]) != len(weight)):
             yield batch
             batch = []
         batch.append((column, weight))

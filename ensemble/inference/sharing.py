@@ -34,7 +34,7 @@ def check_networks(tasks: Sequence[Task]) -> None:
     for task in tasks:
         if task.list_left():
             for folder in task.full.folders:
-                load_network(folder)
+                load_network(folder, task.full.engine)
 
 
 def predict_member(task: Task, scheduler: str | None = None, progress: Progress = silent) -> int:
@@ -52,7 +52,7 @@ def predict_member(task: Task, scheduler: str | None = None, progress: Progress 
     if not task.list_left():
         return 0
     if scheduler is None:  # before old maps go: the weights may be damaged
-        networks = {job: [load_network(folder) for folder in job.folders] for job, _ in task.jobs}
+        networks = {job: [load_network(folder, job.engine) for folder in job.folders] for job, _ in task.jobs}
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
             return make_maps(job, networks[job], tiles, locks)
@@ -139,7 +139,7 @@ def predict_chunk(job: Job, tiles: Sequence[Tile], load: Load) -> list[str]:
     Raises:
         InputError: the weights there are not those that the manifest was written for.
     """
-    networks = load_networks(job.folders, job.weights, load)
+    networks = load_networks(job.folders, job.weights, job.engine, load)
     return list(make_maps(job, networks, tiles, open_locks(job.target, job.image_ids)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ensemble.inference.engines.table import ENGINES
 from ensemble.inference.jobs import Job
 from ensemble.inference.merging import choose_views
 from ensemble.inference.views import View, name_views
@@ -28,6 +29,7 @@ class Request:
         views: what to look at, as far as a member supports it.
         merge: one of `MERGES`.
         std: whether standard deviations are wanted too.
+        engine: what computes the networks.
     """
 
     run: Run
@@ -38,6 +40,7 @@ class Request:
     views: tuple[View, ...]
     merge: str = "mean"
     std: bool = False
+    engine: str = "keras"
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,22 @@ class Task:
         return [each for each in self.manifest.images if each in missing or not self.full.is_done(each)]
 
     def owns_folder(self) -> bool:
-        """Tell whether the folder has this task's manifest."""
-        return find_manifest(self.folder) == self.manifest
+        """Tell whether the folder has this task's manifest, with its engine among the others."""
+        found = find_manifest(self.folder)
+        return found is not None and self.manifest.is_alike(found) and {*self.manifest.engines} <= {*found.engines}
 
     def replaces_maps(self) -> bool:
         """Tell whether maps of another manifest are in the folder, which this task will drop."""
-        return find_manifest(self.folder) not in (None, self.manifest)
+        found = find_manifest(self.folder)
+        return found is not None and not self.manifest.is_alike(found)
+
+    def with_engine(self, engine: str) -> "Task":
+        """Return the same task, done by another engine; both make the same maps to 1 of 255."""
+        jobs = tuple((dataclasses.replace(job, engine=engine), tiles) for job, tiles in self.jobs)
+        manifest = self.manifest.model_copy(update={"engines": (engine,)})
+        return dataclasses.replace(
+            self, manifest=manifest, full=dataclasses.replace(self.full, engine=engine), jobs=jobs
+        )
 
 
 def plan_member(request: Request, member: str) -> Task:
@@ -93,6 +106,8 @@ def plan_member(request: Request, member: str) -> Task:
         weights={str(fold): hash_file(folder.weights_file) for fold, folder in enumerate(folders)},
         split=record.split.model_dump(mode="json"),
         images={tile.image_id: request.sizes[tile.image_id] for tile in request.tiles},
+        int8=not ENGINES[request.engine].exact,
+        engines=(request.engine,),
     )
     folder, std_folder = run.map_folder(request.part, member), run.uncertainty_folder(request.part, member)
     check_weights(folder, manifest)
@@ -105,6 +120,7 @@ def plan_member(request: Request, member: str) -> Task:
         merge=request.merge,
         multiple=spec.size_multiple,
         image_ids=tuple(manifest.images),
+        engine=request.engine,
     )
     return Task(manifest, folder, std_folder, full, tuple(list_jobs(full, request)))
 

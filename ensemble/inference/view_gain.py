@@ -86,7 +86,7 @@ def measure_choices(choices: Choices, tiles: Iterable[tuple[Network, Tile]], gro
         seen = {}
         for view in seconds:
             began = time.perf_counter()
-            seen[view] = see_views([network], image[None], view)[0][0]
+            [[seen[view]]] = next(see_views([network], image[None], [view]))
             seconds[view] += time.perf_counter() - began
         columns.append(count_choices(choices, seen, truth))
     counts = Counts.from_tiles(groups, columns)

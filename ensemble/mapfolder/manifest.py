@@ -29,6 +29,14 @@ class Manifest(BaseModel):
     split: dict[str, Any]
     images: dict[str, tuple[int, int]]
     """image id -> (height, width) in px"""
+    int8: bool = False
+    """whether the networks were of 8 bits"""
+    engines: tuple[str, ...] = ()
+    """what computed the networks, in the order in which it came in; maps of several differ by 1 of 255 at most"""
+
+    def is_alike(self, other: "Manifest | None") -> bool:
+        """Tell whether maps of both are the same to 1 of 255: all but the engines is equal."""
+        return other is not None and self.model_copy(update={"engines": other.engines}) == other
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -76,19 +84,25 @@ def plan_maps(folder: Path, manifest: Manifest) -> list[str]:
     Raises:
         InputError: there are maps without a manifest, or it is damaged.
     """
-    return list_missing(folder, manifest.images) if find_manifest(folder) == manifest else list(manifest.images)
+    found = find_manifest(folder)
+    return list_missing(folder, manifest.images) if manifest.is_alike(found) else list(manifest.images)
 
 
 def prepare_folder(folder: Path, manifest: Manifest) -> None:
     """Make a folder ready for the maps of a manifest: maps of another one are dropped.
 
+    Of a manifest that differs in its engines alone the maps are kept, and the new engines are noted beside the old.
+
     Raises:
         InputError: there are maps without a manifest, or it is damaged.
     """
     found = find_manifest(folder)
+    if found is not None and manifest.is_alike(found):
+        engines = tuple(dict.fromkeys((*found.engines, *manifest.engines)))
+        manifest = manifest.model_copy(update={"engines": engines})
+    elif found is not None:
+        shutil.rmtree(folder)
     if found != manifest:
-        if found is not None:
-            shutil.rmtree(folder)
         write_manifest(folder, manifest)
 
 

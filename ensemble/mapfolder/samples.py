@@ -13,6 +13,9 @@ from members.data.raster import read_mask
 from members.data.run import Run
 from members.data.tiles import Tile, list_tiles
 
+KEPT_BYTES = 2**28
+"""Of maps and truths that a run's samples keep: a pass over the files costs a second a thousand."""
+
 Sample = tuple[Sequence[np.ndarray], np.ndarray]
 """One tile: its maps, uint8 (h, w), one a member, and its truth, bool (h, w)."""
 
@@ -99,7 +102,7 @@ def _check_array(name: str, array: np.ndarray, dtype: np.dtype, rule: str) -> No
 
 
 class RunSamples:
-    """Samples of a run's folders: files are read anew in every pass, so memory holds one tile at a time.
+    """Samples of a run's folders: the first tiles are kept in memory, the others read anew in every pass.
 
     Args:
         run: the run.
@@ -127,6 +130,8 @@ class RunSamples:
         self.manifests: dict[str, Manifest]
         self.manifests, self.sizes = read_manifests(folder / name for name in names)
         self.folder, self.tiles = folder, tuple(tiles)
+        self._kept: dict[int, Sample] = {}
+        self._left = KEPT_BYTES
         self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)
         for member, manifest in self.manifests.items():
             if manifest.split != record.split.model_dump(mode="json"):
@@ -141,8 +146,15 @@ class RunSamples:
         return len(self.tiles)
 
     def __getitem__(self, number: int) -> Sample:
+        if number in self._kept:
+            return self._kept[number]
         tile = self.tiles[number]
-        return self.read_maps(tile), read_truth(tile)
+        maps, truth = self.read_maps(tile), read_truth(tile)
+        size = sum(each.nbytes for each in (*maps, truth))
+        if size <= self._left:
+            self._left -= size
+            self._kept[number] = maps, truth
+        return maps, truth
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[number] for number in range(len(self)))

@@ -7,6 +7,9 @@ Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 """Of a network's activations."""
 MergeName = Literal["mean", "gmean", "power", "max", "min"]
 """How what was seen in several views becomes one probability."""
+EngineName = Literal["auto", "keras", "openvino", "onnx"]
+"""What computes networks; auto is the fastest."""
+ExportFormat = Literal["onnx", "openvino"]
 Method = Literal["auto", "mean", "single", "greedy"]
 """How members are weighed."""
 CalibrationName = Literal["isotonic", "temperature"]

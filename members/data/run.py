@@ -37,6 +37,10 @@ class FoldFolder:
         """The hashes that the weights may have."""
         return self.path / "weights.json"
 
+    def find_converted(self, name: str) -> Path:
+        """Return the path of a converted network, kept for engines other than Keras; the name says of which weights."""
+        return self.path / "converted" / name
+
     @property
     def history_file(self) -> Path:
         return self.path / "history.csv"

@@ -79,11 +79,8 @@ def _read_images(
     clipped = {}
     for image_id, frame in frames.items():
         outlines, rows = found.get(image_id, nothing)
-        pieces = [clip_outlines(outlines[index : index + 1], frame.size) for index in range(len(outlines))]
-        clipped[image_id] = (
-            [piece for each in pieces for piece in each],
-            np.repeat(rows, [len(each) for each in pieces]),
-        )
+        pieces, owners = clip_outlines(outlines, frame.size)
+        clipped[image_id] = list(pieces), rows[owners]
     return clipped
 
 

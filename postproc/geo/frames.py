@@ -21,11 +21,16 @@ def draw_border(size: tuple[int, int]) -> Polygon:
     return shapely.box(0, 0, size[1], size[0])
 
 
-def clip_outlines(outlines: np.ndarray, size: tuple[int, int]) -> list[Polygon]:
-    """Cut polygons, object (n,), off at an image's border; those that only touch it are left out."""
+def clip_outlines(outlines: np.ndarray, size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Cut polygons, object (n,), off at an image's border; those that only touch it are left out.
+
+    Returns:
+        Polygon (pieces,), and int (pieces,), the number of the outline that each is of, increasing.
+    """
     border = draw_border(size)
     over = ~shapely.contains_properly(border, outlines)
     outlines = outlines.copy()
     outlines[over] = shapely.intersection(outlines[over], border)
-    parts = shapely.get_parts(outlines)
-    return list(parts[(shapely.get_type_id(parts) == GeometryType.POLYGON) & (shapely.area(parts) > 0)])
+    parts, owners = shapely.get_parts(outlines, return_index=True)
+    areal = (shapely.get_type_id(parts) == GeometryType.POLYGON) & (shapely.area(parts) > 0)
+    return parts[areal], owners[areal]

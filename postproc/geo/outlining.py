@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 import shapely
+from rasterio import Affine
 from shapely.affinity import translate
 
 from members.common.progress import Progress, silent
 from members.data.frames import Frame
 from postproc.geo.blocks import BLOCK, plan_windows
-from postproc.geo.frames import clip_outlines, draw_border
+from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
 
@@ -73,6 +74,23 @@ def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = B
         outline: outlines a mask; it is given whole objects (4-connected) and only sees those of one block at once.
         block: side of the blocks, px; memory grows with its square, and with the largest object's bounds.
     """
+    for corner, mask, blend in read_windows(mosaic, read, block):
+        for building in outline(mask, blend):
+            yield move_building(building, corner)
+
+
+def read_windows(
+    mosaic: Mosaic, read: Reader, block: int = BLOCK
+) -> Iterator[tuple[tuple[int, int], np.ndarray, np.ndarray]]:
+    """Yield windows that together hold each object of the mosaic's mask whole, and once.
+
+    Args:
+        mosaic, read, block: as for `trace_mosaic`.
+
+    Yields:
+        x and y of the window's first pixel; its mask, bool (h, w), other windows' objects left out; its blend, uint8
+        (h, w).
+    """
     for window, seeds in plan_windows(mosaic.size, lambda window: mosaic.read(window, read)[0], block):
         mask, blend = mosaic.read(window, read)
         if seeds is not None:
@@ -80,9 +98,7 @@ def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = B
             chosen = np.zeros(labels.max() + 1, bool)
             chosen[labels[tuple(seeds.T)]] = True
             mask = chosen[labels]
-        corner = window[1].start, window[0].start
-        for building in outline(mask, blend):
-            yield move_building(building, corner)
+        yield (window[1].start, window[0].start), mask, blend
 
 
 def move_building(building: Building, corner: tuple[float, float]) -> Building:
@@ -100,18 +116,30 @@ def cut_buildings(mosaic: Mosaic, buildings: Sequence[Building]) -> list[list[Pi
     Returns:
         For each building its pieces, the greatest first. Where images overlap each has its own.
     """
-    borders = [translate(draw_border(f.size), x, y) for f, (y, x) in zip(mosaic.frames, mosaic.corners, strict=True)]
-    tree = shapely.STRtree(borders)
-    cut = []
-    for building in buildings:
-        pieces = []
-        for number in np.sort(tree.query(building.outline, predicate="intersects")):
-            row, column = mosaic.corners[number]
-            moved = move_building(building, (-column, -row))
-            for outline in clip_outlines(np.array([moved.outline]), mosaic.frames[number].size):
-                pieces.append((mosaic.frames[number].image_id, replace(moved, outline=outline)))
-        cut.append(sorted(pieces, key=lambda piece: -piece[1].outline.area))
-    return cut
+    cut: list[list[Piece]] = [[] for _ in buildings]
+    outlines = np.array([building.outline for building in buildings], object)
+    for frame, (pieces, owners) in zip(mosaic.frames, clip_to_frames(mosaic, outlines), strict=True):
+        for piece, owner in zip(pieces, owners.tolist(), strict=True):
+            cut[owner].append((frame.image_id, replace(buildings[owner], outline=piece)))
+    return [sorted(pieces, key=lambda piece: -piece[1].outline.area) for pieces in cut]
+
+
+def clip_to_frames(mosaic: Mosaic, outlines: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield, for each of the mosaic's images, the parts of outlines that are in it.
+
+    Args:
+        mosaic: the images.
+        outlines: Polygon (n,), in the mosaic's pixels.
+
+    Yields:
+        Polygon (pieces,), in the image's pixels, and int (pieces,), the number of the outline that each is of.
+    """
+    tree = shapely.STRtree(outlines)
+    for frame, (row, column) in zip(mosaic.frames, mosaic.corners, strict=True):
+        near = np.sort(tree.query(translate(draw_border(frame.size), column, row), predicate="intersects"))
+        moved = move_outlines(outlines[near], Affine.translation(-column, -row))
+        pieces, owners = clip_outlines(moved, frame.size)
+        yield pieces, near[owners]
 
 
 def collect_pieces(outlined: Iterable[OutlinedMosaic]) -> dict[str, list[Building]]:

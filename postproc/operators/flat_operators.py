@@ -81,6 +81,46 @@ def count_chains(
 
 
 @compiled
+def apply_chains(
+    plane: np.ndarray, shape: Shape, kernels: Kernels, rows: np.ndarray, flip: int, pictures: np.ndarray
+) -> None:
+    """Make the picture of every chain that `count_chains` counts.
+
+    Args:
+        plane, shape, kernels, rows, flip: as for `count_chains`; `rows` says which of `pictures` a chain fills.
+        pictures: uint8 (settings, plane), filled where the picture is; what is beside it is undefined.
+    """
+    half_widths, steps = kernels
+    radius, size = len(half_widths) - 1, len(plane)
+    start, end = radius * shape[2], (radius + shape[0]) * shape[2]
+    source, closed, inner = np.zeros((3, radius + 1, size), np.uint8)
+    opened = np.zeros(size, np.uint8)
+    source[0] = plane
+    widen(source, steps[0])
+    for first in range(radius + 1):
+        if rows[first].max() < 0:
+            continue
+        if first == 0:
+            invert(source[0][start:end], closed[0][start:end])
+            clear_padding(closed[0][start:end], shape)
+        else:
+            dilate(source, half_widths, first, 255, inner[0], shape)
+            widen(inner, steps[first])
+            dilate(inner, half_widths, first, 0, closed[0], shape)
+        if rows[first, 0] >= 0:
+            exclude(closed[0], 255 ^ flip, pictures[rows[first, 0]])
+        if rows[first, 1:].max() < 0:
+            continue
+        widen(closed, steps[0])
+        for second in range(1, radius + 1):
+            if rows[first, second] >= 0:
+                dilate(closed, half_widths, second, 255, inner[0], shape)
+                widen(inner, steps[second])
+                dilate(inner, half_widths, second, 0, opened, shape)
+                exclude(opened, flip, pictures[rows[first, second]])
+
+
+@compiled
 def widen(planes: np.ndarray, steps: np.ndarray) -> None:
     """Fill planes[b] with the maximum of planes[0] over -b..b along the lines, for each b > 0 in `steps`.
 
@@ -149,6 +189,12 @@ def clear_padding(lines: np.ndarray, shape: Shape) -> None:
 def invert(a: np.ndarray, out: np.ndarray) -> None:
     for i in range(len(out)):
         out[i] = ~a[i]
+
+
+@compiled
+def exclude(a: np.ndarray, bits: int, out: np.ndarray) -> None:
+    for i in range(len(out)):
+        out[i] = a[i] ^ bits
 
 
 @compiled

@@ -1,5 +1,7 @@
 """OutlineRecipe: from a mask to its buildings, outlined: trace, split, straighten, regularise."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import shapely
 import skimage
@@ -62,16 +64,53 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
             f"a mask {mask.shape} is outlined with the uint8 map that it was cut from, got {blend.dtype} "
             f"{blend.shape}; store probabilities as round(255 * p)"
         )
-    labels = mask.astype(np.int32)
-    if recipe.split_level > 0:
-        labels = split_by_map(mask, blend, recipe.split_level)
-    if recipe.split_depth > 0:
-        labels = split_by_distance(labels, recipe.split_depth)
-    components = skimage.measure.label(labels, background=0, connectivity=1).astype(np.int32)
-    touching = find_touching(components) if recipe.split_level > 0 or recipe.split_depth > 0 else None
+    components, touching = separate_buildings(mask, blend, recipe.split_level, recipe.split_depth)
     outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
     confidences = measure_confidence(components, blend).tolist()
     return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
+
+
+def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[OutlineRecipe]) -> list[np.ndarray]:
+    """Outline the buildings of a mask by several recipes; those that split alike share all but straightening.
+
+    Args:
+        mask, blend: as for `outline_buildings`.
+        recipes: the parameters of each.
+
+    Returns:
+        For each recipe Polygon (n,), the outlines that `outline_buildings` finds.
+    """
+    separated: dict[tuple[int, float], tuple[np.ndarray, np.ndarray | None]] = {}
+    outlines = []
+    for recipe in recipes:
+        splits = recipe.split_level, recipe.split_depth
+        if splits not in separated:
+            components, touching = separate_buildings(mask, blend, *splits)
+            separated[splits] = trace_components(components), touching
+        traced, touching = separated[splits]
+        outlines.append(reshape_outlines(traced, recipe, touching)[0])
+    return outlines
+
+
+def separate_buildings(
+    mask: np.ndarray, blend: np.ndarray, split_level: int, split_depth: float
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Label the buildings of a mask, 1..n, from top to bottom.
+
+    Args:
+        mask, blend: as for `outline_buildings`.
+        split_level, split_depth: as for `OutlineRecipe`.
+
+    Returns:
+        int32 (height, width), 0 = background, each building 4-connected; and which of them share a wall with another,
+        bool (n,), None where nothing was split, so that none do.
+    """
+    if split_level == 0 and split_depth == 0:
+        return skimage.measure.label(mask, connectivity=1).astype(np.int32), None
+    components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
+    if split_depth > 0:
+        components = split_by_distance(components, split_depth)
+    return components, find_touching(components)
 
 
 def reshape_outlines(

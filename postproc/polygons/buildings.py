@@ -7,6 +7,8 @@ from typing import Literal
 import numpy as np
 from shapely import Polygon
 
+from postproc.polygons.drawing import draw_polygons
+
 Status = Literal["regularised", "simplified", "traced"]
 
 
@@ -30,7 +32,7 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     """Draw outlines as a mask: a pixel is building where its centre lies inside one.
 
     Args:
-        outlines: polygons in pixels, as in `Building`; they may overlap, and reach beyond the image.
+        outlines: valid polygons in pixels, as in `Building`; they may overlap, and reach beyond the image.
         size: height and width, px.
 
     Returns:
@@ -40,9 +42,6 @@ def rasterize_outlines(outlines: Iterable[Polygon], size: tuple[int, int]) -> np
     array([[0, 1, 1, 0],
            [0, 1, 1, 0]])
     """
-    from rasterio.features import rasterize
-
-    shapes = [outline for outline in outlines if not outline.is_empty]
-    if not shapes:
-        return np.zeros(size, bool)
-    return rasterize(shapes, out_shape=size, dtype=np.uint8).astype(bool)
+    mask = np.zeros(size, bool)
+    draw_polygons([outline for outline in outlines if not outline.is_empty], mask)
+    return mask

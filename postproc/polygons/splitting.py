@@ -4,6 +4,8 @@ import numpy as np
 import scipy
 import skimage
 
+from postproc.polygons.flooding import flood
+
 
 def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
     """Cut components where several cores of high probability have grown together.
@@ -21,7 +23,7 @@ def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
     """
     components = skimage.measure.label(mask, connectivity=1).astype(np.int32)
     cores = skimage.measure.label(mask & (blend >= level), connectivity=1).astype(np.int32)
-    return _flood(components, cores, 255 - blend)
+    return _flood(components, cores, 255 - blend.astype(np.int16))
 
 
 def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
@@ -50,7 +52,7 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Grow cores within their components, up `height`; components without a core are one."""
-    grown = skimage.segmentation.watershed(height, cores, connectivity=1, mask=components > 0)
+    grown = flood(height, cores, components > 0)
     whole = (components > 0) & (grown == 0)
     # two cores may grow into one component only, so a pair of component and core is one building
     grown[whole] = components[whole] + grown.max(initial=0)

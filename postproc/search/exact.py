@@ -7,6 +7,7 @@ the scores at all 255 thresholds, and counts per group give those of any fold or
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
@@ -15,9 +16,9 @@ from ensemble.statistics.counts import THRESHOLDS
 from members.common.choices import Objective
 from postproc.operators.component_tree import count_areas, drop_objects, fill_holes
 from postproc.operators.flat_operators import count_chains
-from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
+from postproc.operators.layout import OUTSIDE, Kernels, find_shape, lay_out, measure_kernels, sort_words
 from postproc.pipeline.recipe import Recipe
-from postproc.pipeline.steps import AREAS, KERNEL_SHAPES, LARGEST_KERNEL, Areas, Morphology, Step, draw_kernel
+from postproc.pipeline.steps import AREAS, KERNEL_SHAPES, LARGEST_KERNEL, Areas, Kernel, Morphology, Step, draw_kernel
 from postproc.scoring.boundary import count_bands
 from postproc.search.counting import Tile, collect_counts, count_picture
 from postproc.search.grid import Grid
@@ -111,18 +112,40 @@ def search_kernels(
     return Grid(recipes, collect_counts(count, tiles, groups, objective, workers))
 
 
-def plan_chains(recipes: Sequence[Recipe], largest: int) -> Counter:
-    """Return the function that counts a tile, int32 (recipes, 2, 256), for closings and openings up to `largest`."""
+@dataclass(frozen=True)
+class ChainPlan:
+    """Which closings and openings are made of a tile.
+
+    Attributes:
+        radius: of the largest kernel.
+        kernels: shape -> what `measure_kernels` says of its sizes.
+        rows: kernel shape, and 0 for close-open or 255 for open-close -> int64 (radius + 1, radius + 1), the number of
+            the recipe by the radius of what comes first and then of what comes second, or -1.
+    """
+
+    radius: int
+    kernels: dict[Kernel, Kernels]
+    rows: dict[tuple[Kernel, int], np.ndarray]
+
+
+def plan_rows(recipes: Sequence[Recipe], largest: int = LARGEST_KERNEL) -> ChainPlan:
+    """Plan closings and openings up to a size, odd, px."""
     sizes = range(1, largest + 1, 2)
-    radius = len(sizes) - 1
     kernels = {kernel: measure_kernels([draw_kernel(kernel, size) for size in sizes]) for kernel in KERNEL_SHAPES}
-    positions = {chain: np.full((len(sizes), len(sizes)), -1) for chain in product(KERNEL_SHAPES, (0, 255))}
+    rows = {chain: np.full((len(sizes), len(sizes)), -1) for chain in product(KERNEL_SHAPES, (0, 255))}
     for number, recipe in enumerate(recipes):
         close, opening = recipe.close // 2, recipe.open // 2
         if recipe.order == "close-open":
-            positions[recipe.kernel, 0][close, opening] = number
+            rows[recipe.kernel, 0][close, opening] = number
         else:
-            positions[recipe.kernel, 255][opening, close] = number
+            rows[recipe.kernel, 255][opening, close] = number
+    return ChainPlan(len(sizes) - 1, kernels, rows)
+
+
+def plan_chains(recipes: Sequence[Recipe], largest: int) -> Counter:
+    """Return the function that counts a tile, int32 (recipes, 2, 256), for closings and openings up to `largest`."""
+    plan = plan_rows(recipes, largest)
+    radius = plan.radius
 
     def count(tile: Tile) -> np.ndarray:
         blend, truth = tile
@@ -131,8 +154,8 @@ def plan_chains(recipes: Sequence[Recipe], largest: int) -> Counter:
         classes = lay_out(truth, radius, OUTSIDE)
         words = sort_words(classes)
         counts = np.empty((len(recipes), 2, THRESHOLDS + 1), np.int32)
-        for (kernel, flip), rows in positions.items():
-            count_chains(planes[flip], shape, classes, words, kernels[kernel], rows, flip, counts)
+        for (kernel, flip), rows in plan.rows.items():
+            count_chains(planes[flip], shape, classes, words, plan.kernels[kernel], rows, flip, counts)
         return counts
 
     return count

@@ -15,7 +15,8 @@ from members.common.progress import Progress, silent
 from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
-from postproc.pipeline.steps import Step, Threshold
+from postproc.pipeline.steps import Areas, Morphology, Step, Threshold
+from postproc.search.area_search import choose_areas
 from postproc.search.counting import Tile
 from postproc.search.exact import search_step
 from postproc.search.grid import Choice, Grid
@@ -131,7 +132,12 @@ def choose_flat_steps(
     }
     tops = [[grid.recipes[index] for index in grid.rank(task.objective, mask)[:BEST]] for mask in masks]
     for step in further:
-        chosen[step.label], tops = fit_on_top(task, step, blend, tops, masks)
+        if step is Areas and first is Morphology and task.objective != "boundary_iou":
+            chosen[step.label], tops = choose_areas(
+                lambda: task.read(blend, "areas"), task.groups, grid, task.objective, masks, BEST
+            )
+        else:
+            chosen[step.label], tops = fit_on_top(task, step, blend, tops, masks)
     return chosen, grid
 
 

@@ -29,9 +29,13 @@ SETTINGS = tuple(
 
 def list_pipelines(base: Pipeline) -> list[Pipeline]:
     """Return what is tried on top of a flat recipe: thresholds near its own, with each outlining; likely ones first."""
+    return [Pipeline(base.blend, cut, outlines) for outlines, cut in product(SETTINGS, list_cuts(base))]
+
+
+def list_cuts(base: Pipeline) -> list[Recipe]:
+    """Return the flat recipe at its own threshold, and at those near it."""
     near = dict.fromkeys(min(max(base.recipe.threshold + step, 1), 255) for step in NEARBY)
-    cuts = [base.recipe.model_copy(update={"threshold": threshold}) for threshold in near]
-    return [Pipeline(base.blend, cut, outlines) for outlines, cut in product(SETTINGS, cuts)]
+    return [base.recipe.model_copy(update={"threshold": threshold}) for threshold in near]
 
 
 def fit_outlines(task: Task, kept: Fit) -> Fit:
@@ -52,27 +56,30 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
 
 def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
-    pipelines = list_pipelines(base)
-    counted: list[list[TileCounts]] = [[] for _ in task.groups]
+    cuts, pipelines = list_cuts(base), list_pipelines(base)
+    counted: list[dict[int, TileCounts]] = [{} for _ in task.groups]
 
-    def list_work() -> Iterator[tuple[Unit, list[Sample], list[np.ndarray], Pipeline]]:
-        """Yield every setting for every unit, so that a large unit keeps all threads busy."""
+    def list_work() -> Iterator[tuple[Unit, list[Sample], list[np.ndarray], int]]:
+        """Yield the settings of each cut for every unit, so that a large unit keeps all threads busy."""
         for unit, tiles in read_units(task, f"outlines, {len(pipelines)} settings"):
             values = [base.blend.mix(maps) for maps, _ in tiles]
-            for pipeline in pipelines:
-                yield unit, tiles, values, pipeline
+            for cut in range(len(cuts)):
+                yield unit, tiles, values, cut
 
-    def count(work: tuple[Unit, list[Sample], list[np.ndarray], Pipeline]) -> list[tuple[int, TileCounts]]:
-        """Count each tile of a unit."""
-        unit, tiles, values, pipeline = work
-        masks = unit.draw(pipeline, values)
-        found = [count_mask(mask, truth, task.objective) for mask, (_, truth) in zip(masks, tiles, strict=True)]
-        return list(zip(unit.numbers, found, strict=True))
+    def count(work: tuple[Unit, list[Sample], list[np.ndarray], int]) -> list[tuple[int, int, TileCounts]]:
+        """Count each tile of a unit by each setting on one cut: numbers of tile and pipeline, and the counts."""
+        unit, tiles, values, cut = work
+        masks = unit.draw_settings(Pipeline(base.blend, cuts[cut]), SETTINGS, values)
+        return [
+            (tile, setting * len(cuts) + cut, count_mask(mask, truth, task.objective))
+            for setting, own in enumerate(masks)
+            for tile, mask, (_, truth) in zip(unit.numbers, own, tiles, strict=True)
+        ]
 
     for found in map_threads(count, list_work()):
-        for number, columns in found:
-            counted[number].append(columns)
-    joined = ({name: np.array([each[name] for each in own]) for name in own[0]} for own in counted)
+        for tile, number, columns in found:
+            counted[tile][number] = columns
+    joined = ({name: np.array([own[n][name] for n in range(len(own))]) for name in own[0]} for own in counted)
     return Counts.from_tiles(task.groups, joined)
 
 

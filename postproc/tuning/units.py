@@ -7,12 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rasterio import Affine
 
 from ensemble.mapfolder.samples import Sample
-from members.data.frames import Frame
-from postproc.geo.mosaic import join_frames
-from postproc.geo.outlining import draw_masks, outline_images
+from postproc.geo.frames import move_outlines
+from postproc.geo.mosaic import Mosaic, join_frames
+from postproc.geo.outlining import clip_to_frames, read_windows
+from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline
+from postproc.polygons.drawing import draw_polygons
 from postproc.tuning.fits import Task
 
 
@@ -22,23 +25,52 @@ class Unit:
 
     Attributes:
         numbers: of the tiles, among all.
-        frames: of the tiles; none where nothing is known of where they lie.
+        mosaic: the tiles, joined; None for one that is alone.
     """
 
     numbers: tuple[int, ...]
-    frames: tuple[Frame, ...] = ()
+    mosaic: Mosaic | None = None
 
     def draw(self, pipeline: Pipeline, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Turn the tiles' blended maps, uint8 (h, w) each, into the pipeline's masks, bool (h, w) each."""
-        if pipeline.outlines is None or len(self.numbers) == 1:
-            return [pipeline.mask(each) for each in values]
-        images = {frame.image_id: each for frame, each in zip(self.frames, values, strict=True)}
+        if pipeline.outlines is None:
+            return [pipeline.cut(each) for each in values]
+        (masks,) = self.draw_settings(pipeline, [pipeline.outlines], values)
+        return masks
+
+    def draw_settings(
+        self, pipeline: Pipeline, settings: Sequence[OutlineRecipe], values: Sequence[np.ndarray]
+    ) -> list[list[np.ndarray]]:
+        """Draw the masks of a pipeline with each of several ways to outline in place of its own.
+
+        Args:
+            pipeline: from maps to masks before they are outlined.
+            settings: how they are outlined; those that split alike share all but straightening.
+            values: the tiles' blended maps, uint8 (h, w) each.
+
+        Returns:
+            For each setting the tiles' masks, bool (h, w) each.
+        """
+        outlined: list[list[np.ndarray]] = [[] for _ in settings]
+        masks = [[np.zeros(each.shape, bool) for each in values] for _ in settings]
+        if self.mosaic is None:
+            (only,) = values
+            for own, outlines in zip(masks, outline_settings(pipeline.cut(only), only, settings), strict=True):
+                draw_polygons(outlines, own[0])
+            return masks
+        images = {frame.image_id: each for frame, each in zip(self.mosaic.frames, values, strict=True)}
 
         def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
             return pipeline.cut(images[image_id]), images[image_id]
 
-        outlined = outline_images(self.frames, read, pipeline.outline_mask)
-        return [mask for _, mask in draw_masks(outlined, {frame.image_id: frame.size for frame in self.frames})]
+        for corner, mask, blend in read_windows(self.mosaic, read):
+            for found, outlines in zip(outlined, outline_settings(mask, blend, settings), strict=True):
+                found.append(move_outlines(outlines, Affine.translation(*corner)))
+        for found, own in zip(outlined, masks, strict=True):
+            clipped = clip_to_frames(self.mosaic, np.concatenate(found))
+            for (pieces, _), mask in zip(clipped, own, strict=True):
+                draw_polygons(pieces, mask)
+        return masks
 
 
 def list_units(task: Task) -> list[Unit]:
@@ -47,7 +79,7 @@ def list_units(task: Task) -> list[Unit]:
         return [Unit((number,)) for number in range(len(task.samples))]
     number_of = {frame.image_id: number for number, frame in enumerate(task.frames)}
     return [
-        Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic.frames)
+        Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic if len(mosaic.frames) > 1 else None)
         for mosaic in join_frames(task.frames)
     ]
 

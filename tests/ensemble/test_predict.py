@@ -15,6 +15,7 @@ from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder
 
 from ensemble import predict
 from ensemble.inference import sharing
+from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.manifest import Manifest, hash_file, read_manifest
 from ensemble.mapfolder.raster import read_map
@@ -42,7 +43,7 @@ def run(tmp_path: Path, data_set: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     for fold in (0, 1):
         write_fold(run, "lite0_unet", fold, b"weights %d" % fold)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
-    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(SLOPES[folder.name]).network)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(SLOPES[folder.name]).network)
     return run
 
 
@@ -142,7 +143,7 @@ def test_what_is_wrong_with_a_later_member_is_said_before_the_first_map(
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--members")
     if other == "damaged":
 
-        def load(folder: Path) -> Network:
+        def load(folder: Path, engine: str) -> Network:
             if folder.parent.name == "two" and folder.name == "fold1":
                 raise InputError("damaged")
             return Standin().network
@@ -168,13 +169,45 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         weights=weights,
         split=SPLIT.model_dump(),
         images={f"tile{number}": (64, 64) for number in range(6)},
+        engines=("keras",),
     )
+
+
+def test_another_engine_goes_on_with_the_same_maps(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its maps differ by 1 of 255 at most, so nothing is made anew; the manifest names both."""
+    monkeypatch.setattr(Engine, "installed", True)
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    assert roofstack(*command, "--engine", "keras").code == 0
+    folder = run.map_folder("valid", "lite0_unet")
+    (folder / "tile1.tif").unlink()
+    outcome = roofstack(*command, "--engine", "onnx")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "1 new of 6" in outcome.out
+    assert read_manifest(folder).engines == ("keras", "onnx")
+    assert "0 new of 6" in roofstack(*command).out
+    outcome = roofstack(*command, "--int8")
+    assert "its maps were of other views or images; predicting them anew" in outcome.err
+    assert "6 new of 6" in outcome.out
+    assert (read_manifest(folder).engines, read_manifest(folder).int8) == (("int8",), True)
+
+
+def test_engines_that_do_not_go(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid")
+    assert "--int8 with --engine onnx: OpenVINO computes" in roofstack(*command, "--int8", "--engine", "onnx").err
+    monkeypatch.setattr(Engine, "installed", False)
+    outcome = roofstack(*command, "--engine", "openvino")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "engine openvino: not installed; pip install 'roofstack[openvino]'" in outcome.err
 
 
 def test_a_member_sees_only_views_that_it_was_trained_to_support(
     roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sharing, "load_network", lambda folder: Standin(tilt=0.8).network)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(tilt=0.8).network)
     for fold in (0, 1):
         spec = find_spec("lite0_unet").model_copy(update={"views": "none"})
         write_json(run.fold("lite0_unet", fold).spec_file, spec.model_dump())
@@ -245,7 +278,7 @@ def test_uncertainty_over_views_and_members(
     slopes = {("lite0_unet", "fold0"): 0.1, ("lite0_unet", "fold1"): 0.3, ("two", "fold0"): 0.5, ("two", "fold1"): 0.9}
     add_member(run, "two")
     monkeypatch.setattr(
-        sharing, "load_network", lambda folder: Standin(slopes[folder.parent.name, folder.name]).network
+        sharing, "load_network", lambda folder, engine: Standin(slopes[folder.parent.name, folder.name]).network
     )
     image = draw_stack(40, 50)
     write_raster(tmp_path / "new/a.tif", image)
@@ -290,7 +323,7 @@ from members.training.catalog import find_spec
 
 predict.choose_backend = lambda: None
 network = Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
-sharing.load_network = lambda folder: network
+sharing.load_network = lambda folder, engine="keras": network
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 sys.argv = ["predict", "--images", {str(data_set / "new")!r}, "--run", {str(run.path)!r}, "--part", "town"]

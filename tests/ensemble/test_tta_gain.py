@@ -24,7 +24,7 @@ def test_the_command(roofstack: Callable[..., Outcome], tmp_path: Path, monkeypa
     for fold in (0, 1):
         write_fold(run, "lite0_unet", fold)
 
-    def load(folder: Path) -> Network:
+    def load(folder: Path, engine: str = "keras") -> Network:
         asked.append(folder.name)
         return Network(find_spec("lite0_unet"), Lopsided().predict)
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from conftest import SYMMETRIES, Standin, draw_stack
 
-from ensemble.inference.merging import MERGES, choose_views, merge_views
+from ensemble.inference.merging import MERGES, choose_views, merge_views, see_views
 from ensemble.inference.networks import Network
 from ensemble.inference.views import VIEW_SETS, View, parse_views
 from members.common.choices import MergeName
@@ -95,3 +95,18 @@ def test_networks_are_averaged() -> None:
 def test_a_member_that_supports_none_of_the_views() -> None:
     with pytest.raises(InputError, match=r"lite0_unet: not trained to support any of the views scale0.75, scale2;"):
         choose_views(find_spec("lite0_unet"), parse_views("scale0.75,scale2"))
+
+
+def test_views_of_one_shape_are_shown_together_as_far_as_a_batch_holds_them() -> None:
+    for stack, shapes in [
+        (draw_stack(1, 64, 64), [(8, 64, 64)]),
+        (draw_stack(3, 64, 64), [(6, 64, 64)] + [(2 * 3, 64, 64)] * 3),
+        (draw_stack(8, 64, 64), [(8, 64, 64)] * 8),
+        (draw_stack(1, 32, 64), [(4, 32, 64), (4, 64, 32)]),
+        (draw_stack(1, 512, 512), [(2, 512, 512)] * 4),
+    ]:
+        standin = Standin(tilt=0.8)
+        seen = list(see_views([standin.network], stack, VIEW_SETS["d4"]))
+        assert [batch.shape[:3] for batch in standin.batches] == shapes
+        alone = [next(see_views([standin.network], stack, [view])) for view in VIEW_SETS["d4"]]
+        np.testing.assert_array_equal(seen, alone)

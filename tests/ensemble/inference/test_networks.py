@@ -1,6 +1,5 @@
 """Networks come with their spec, and what is no trained network is said so."""
 
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +7,11 @@ import numpy as np
 import pytest
 from conftest import Standin
 
-from ensemble.inference.networks import load_network, load_networks, trace_sizes
+from ensemble.inference.networks import load_network, load_networks
 from members.common.errors import InputError
 from members.common.files import write_json
 from members.data.run import FoldFolder
 from members.training.catalog import find_spec
-from members.training.networks.backend import load_backend
 from members.training.networks.weights import write_content, write_weights
 
 
@@ -45,33 +43,6 @@ def test_a_network_is_what_was_saved(
     assert capfd.readouterr() == ("", "")
 
 
-def test_images_of_several_sizes(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Bilinear upsampling on each of them, in any order, and in batches of any length; each size is traced once."""
-    load_backend()
-    import keras
-
-    monkeypatch.setattr(logging.getLogger("tensorflow"), "propagate", True)
-
-    traced: list[tuple[int | None, ...]] = []
-
-    class Half(keras.layers.AveragePooling2D):
-        def call(self, inputs: Any) -> Any:
-            traced.append(tuple(inputs.shape))
-            return super().call(inputs)
-
-    image = keras.Input((None, None, 3))
-    half = Half(2)(image)
-    predict = trace_sizes(keras.Model(image, keras.layers.UpSampling2D(interpolation="bilinear")(half)))
-    for traces in ("made", "kept"):
-        traced.clear()
-        for count, height, width in [(1, 32, 64), (8, 64, 32), (3, 64, 64), (2, 32, 64), (5, 64, 32)]:
-            flat = np.full((count, height, width, 3), 7, np.float32)
-            np.testing.assert_array_equal(predict(flat), flat)
-        sizes = {(32, 64), (64, 32), (64, 64)} if traces == "made" else set()
-        assert {shape[1:3] for shape in traced} == sizes
-    assert caplog.messages == []
-
-
 def test_folders_without_a_trained_network(folder: Path, lite0_network: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
     with pytest.raises(InputError, match=r"best.weights.h5: of another network than its spec.json \(.*\); retrain"):
@@ -88,4 +59,4 @@ def test_folders_without_a_trained_network(folder: Path, lite0_network: Any, mon
 
 def test_weights_that_are_not_the_manifests(folder: Path) -> None:
     with pytest.raises(InputError, match=r"best.weights.h5: hash \w+, but the manifest of the maps says 0f; the"):
-        load_networks((folder,), ("0f",), lambda folder: Standin().network)
+        load_networks((folder,), ("0f",), "keras", lambda folder, engine: Standin().network)

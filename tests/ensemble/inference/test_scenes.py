@@ -54,7 +54,7 @@ def predict_whole(path: Path, multiple: int = 32) -> np.ndarray:
 
 def join_blocks(scene: Scene, multiple: int = 32) -> np.ndarray:
     values = np.full((1, *scene.size), np.nan, np.float32)
-    for (rows, columns), block in predict_scene(scene, StackPredictor(blur, multiple=multiple, batch_size=4)):
+    for (rows, columns), block in predict_scene(scene, StackPredictor(blur, multiple=multiple)):
         assert np.isnan(values[:, rows, columns]).all()  # no pixel is given twice
         values[:, rows, columns] = block
     return values[0]

@@ -42,7 +42,7 @@ def see_slowly(batch):
     return batch[..., :1] / np.float32(255)
 
 predict.choose_backend = lambda: None
-sharing.load_network = lambda folder: Network(find_spec("lite0_unet"), see_slowly)
+sharing.load_network = lambda folder, engine="keras": Network(find_spec("lite0_unet"), see_slowly)
 predict.predict(Path(run), "valid", Path(data), tta="none")
 """
 
@@ -96,7 +96,7 @@ def cluster() -> Iterator[Any]:
 def test_workers_of_a_cluster(
     roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def load(folder: Path) -> Network:  # a local function goes to the workers by value
+    def load(folder: Path, engine: str) -> Network:  # a local function goes to the workers by value
         return Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
 
     monkeypatch.setattr(sharing, "load_network", load)
@@ -114,7 +114,7 @@ def test_a_worker_that_dies(
     """One worker dies in the middle of a chunk, whose images it has locked; they are redone, and none is missing."""
     flag = run.path / "died"
 
-    def load(folder: Path) -> Network:
+    def load(folder: Path, engine: str) -> Network:
         def see(batch: np.ndarray) -> np.ndarray:
             if not flag.exists():
                 flag.touch()

@@ -120,3 +120,19 @@ def test_members_with_maps_missing(tmp_path: Path) -> None:
         read_manifests([tmp_path / "x"])
     with pytest.raises(InputError, match="no member has maps of this part; run roofstack predict"):
         read_manifests([])
+
+
+def test_maps_of_several_engines_are_one_set(tmp_path: Path) -> None:
+    ours, theirs = describe(engines=["keras"]), describe(engines=["openvino"])
+    assert ours.is_alike(theirs)
+    assert not ours.is_alike(None)
+    assert not ours.is_alike(describe(engines=["keras"], int8=True))
+    folder = fill_folder(tmp_path / "m", ours)
+    assert plan_maps(folder, theirs) == []
+    prepare_folder(folder, theirs)
+    assert read_manifest(folder).engines == ("keras", "openvino")
+    assert list_missing(folder, IMAGES) == []
+    prepare_folder(folder, ours)
+    assert read_manifest(folder).engines == ("keras", "openvino")
+    prepare_folder(folder, describe(int8=True))
+    assert list_missing(folder, IMAGES) == ["a", "b"]
