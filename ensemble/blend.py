@@ -15,9 +15,7 @@ from members.common.files import write_json
 def blend(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is chosen on.")],
-    method: Annotated[
-        Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")
-    ] = "auto",
+    method: Annotated[Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")] = "auto",
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
     ] = None,
@@ -41,7 +39,7 @@ def blend(
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
     it pays.
 
-    Another than the mean, or calibration, is kept where its gain is likely to be one on new groups, a chance of 80 % or
+    Another than the mean, or calibration, is kept where its gain is likely to be one on new groups, a chance of 85 % or
     more, or with --keep proven where the whole 90 % interval is above 0. Of too few groups nobody can tell: the mean
     stays.
     """
@@ -52,7 +50,9 @@ def blend(
     folder = Run(run)
     samples = RunSamples(folder, data)
     given = None if weights is None else parse_weights(weights, samples.members)
-    report = select_blend(samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track)
+    report = select_blend(
+        samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
+    )
     folder.log_command()
     write_json(folder.blend_file, report.describe())
     for table in report.tables:

@@ -86,7 +86,17 @@ class BlendReport:
             rows.append((TITLES[each.method], shown, f"{each.in_sample:.4f}", *score, *gain, kept))
         return ResultTable(
             f"pooled IoU at the best threshold, {self.tiles} tiles of {self.groups} groups",
-            ("blend", "weights", "in sample", "cross-fitted", "90% interval", "over the mean", "90% interval", "helps", ""),
+            (
+                "blend",
+                "weights",
+                "in sample",
+                "cross-fitted",
+                "90% interval",
+                "over the mean",
+                "90% interval",
+                "helps",
+                "",
+            ),
             tuple(rows),
         )
 
@@ -170,8 +180,8 @@ def select_blend(
     chosen = take_method(judgements, method if weights is None else "given", keep)
     calibration = judge_calibration(library, chosen, calibrate, bags, keep) if calibrate else None
     correlation = correlate_errors(library)
-    groups = len(set(samples.groups))
-    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), groups, keep)
+    number = len(set(samples.groups))
+    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), number, keep)
 
 
 def check_options(method: str, bags: int, calibrate: str | None) -> None:

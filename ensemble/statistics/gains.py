@@ -1,19 +1,21 @@
 """What a choice is worth on new groups: its cross-fitted gain, an interval that covers, and the rule that keeps it.
 
 A cross-fitted gain errs for two reasons. The groups that it was measured on are a sample; and so are those that the
-choice was made on, so that the choice itself would be another one. A bootstrap of the cross-fitted counts sees the
-first alone, and its nominal 90 % intervals hold the realised gain in 50 to 75 % of simulated cases. Here the groups are
-dealt to folds several times, and the variance has three parts:
+choice was made on, so that the choice itself could have been another. A bootstrap of the cross-fitted counts sees the
+first alone, and its nominal 90 % intervals hold the realised gain in 30 to 75 % of simulated cases. Here the groups are
+dealt to folds several times, and the variance is the larger of two:
 
-- between groups, by the jackknife, n/(n-1) x (mean over deals), and 1/(K-1) more, as choices of K folds share groups
-  (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366);
-- between deals, for choices that differ with what they look at; of a single deal it is taken to be as large as the first;
-- of tiles that flip, for means over tiles and steps that drop or fill whole pieces of a mask: a tile without buildings
-  then turns from IoU 0 to 1 or back. Such tiles are a percent of all, and most samples of tens show none. So `UNSEEN` of
-  one more tile is assumed, and the rest is at least what all that was chosen, on all groups, differs by.
+- of the cross-fitted gains: between groups, by the jackknife, the mean over deals, and 1/(K-1) more, as the choices of
+  K folds share groups (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366); and between deals. Of a single deal the
+  second is taken to be as large as the first.
+- of all that was chosen, each on all groups: between groups, the mean over choices; and between choices.
+
+Means over tiles have a third part, where a step drops or fills whole pieces of a mask: a tile without buildings then
+turns from IoU 0 to 1 or back. Such tiles are a percent of all, and most samples of tens show none. So it is assumed
+that there is `UNSEEN` of one more.
 
 The interval is of Student's t with n - 1 degrees of freedom. `benchmarks/bench_honesty.py` measures what it covers, and
-chose the constants; `docs/statistics.md` shows the table.
+chose the constants; `docs/statistics.md` has its table.
 """
 
 from collections.abc import Sequence
@@ -30,8 +32,8 @@ from members.common.choices import KeepName
 from members.common.errors import InputError
 
 CROSS_FITTED, IN_SAMPLE = "cross-fitted", "in sample"
-FEWEST = 6  # groups; of fewer no interval holds what it promises
-LIKELY = 0.8  # chance that a kept gain is above 0
+FEWEST = 6  # groups; of fewer an interval says little, and four in ten of the steps that look likely lose
+LIKELY = 0.85  # chance that a kept gain is above 0; one in ten of those kept loses
 UNSEEN = 0.2  # of a tile that flips, and that no group shows
 
 
@@ -121,10 +123,10 @@ def measure_gain(
         return Gain(value, None, None, CROSS_FITTED, groups)
     within = float(np.mean([find_variance(old, new, metric) for old, new in pairs]))
     between = float(gains.var(ddof=1)) if len(gains) > 1 else within
-    variance = within * (1 + 1 / (crossfit.size - 1)) + between
+    spread = find_spread(list(zip(before[:shared], after[:shared], strict=True)), metric, crossfit.size)
+    variance = max(within * (1 + 1 / (crossfit.size - 1)) + between, spread)
     if pieces and "tiles" in METRICS[metric].columns:
-        chosen = list(zip(before[:shared], after[:shared], strict=True))
-        variance = max(variance, find_spread(chosen, metric, crossfit.size)) + UNSEEN / float(before[0].tiles.sum()) ** 2
+        variance += UNSEEN / float(before[0].tiles.sum()) ** 2
     interval, chance = bound_gain(value, variance, groups)
     return Gain(value, interval, chance, CROSS_FITTED, groups)
 

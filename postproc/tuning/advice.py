@@ -36,8 +36,8 @@ def advise_on_groups(groups: int, verdict: Verdict) -> list[str]:
     """Say where the groups are too few."""
     if groups < FEWEST:
         return [
-            f"{groups} groups can't tell which step helps, so only the default is sure; train with --folds 5, then every "
-            "group is tuned on, or bring tiles of more places"
+            f"{groups} groups can't tell which step helps; train with --folds 5, then every group is tuned on, or "
+            "bring tiles of more places"
         ]
     if groups < ENOUGH and any(step.gain.value > 0 and not step.kept for step in verdict.steps):
         return [
@@ -64,7 +64,9 @@ def advise_on_maps(alone: Counts) -> list[str]:
 def find_share(alone: Counts, threshold: int, around: int = 8) -> float:
     """Return the share of building among the pixels whose values are near a threshold, 0 to 1."""
     low, high = max(threshold - around, 1), min(threshold + around, 255)
-    inside, union = (int(np.ptp(alone.sums[name].sum(axis=0)[[low - 1, high - 1]])) for name in ("intersection", "union"))
+    inside, union = (
+        int(np.ptp(alone.sums[name].sum(axis=0)[[low - 1, high - 1]])) for name in ("intersection", "union")
+    )
     return inside / max(inside + union, 1)
 
 
@@ -87,9 +89,9 @@ def advise_on_errors(losses: Losses) -> list[str]:
     errors = losses.errors
     missed, invented = errors.find_share("missed"), errors.find_share("invented")
     border = errors.find_share("border")
-    told = f"wrong pixels: {border:.0%} at borders, {missed:.0%} of buildings missed whole, {invented:.0%} of ones invented"
+    told = f"wrong pixels: {border:.0%} at borders, {missed:.0%} buildings missed whole, {invented:.0%} invented ones"
     if missed + invented >= WHOLE:
-        return [f"{told}: no clean-up mends that; look at them with roofstack show, check the labels, train on more such"]
+        return [f"{told}: no clean-up mends that; look at them (roofstack show), at their labels too"]
     if border >= RAGGED:
         return [f"{told}: finer maps help, by larger images, scale views, or members that differ"]
     return [told]

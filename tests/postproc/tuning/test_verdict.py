@@ -156,8 +156,9 @@ def test_each_fold_chooses_its_areas_without_its_own_tiles() -> None:
     folds = CrossFit.deal(groups).folds
     assert folds is not None
     _, index = index_groups(groups)
-    for fold, choice in enumerate(areas.choices[1:]):
-        rest = [number for number in range(len(groups)) if folds[index[number]] != fold]
+    for number, choice in enumerate(areas.choices[1:]):
+        deal, fold = divmod(number, 5)
+        rest = [tile for tile in range(len(groups)) if folds[deal, index[tile]] != fold]
         part = make_task([tiles[n] for n in rest], [groups[n] for n in rest], cross_fit=False)
         alone = fit_flat_steps(part, ALONE, KERNELS)[0]["areas"]
         assert (alone.choices[0].recipe, alone.score) == (choice.recipe, choice.score)
