@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,lite,dev
 
-.PHONY: help demo test test-slow lint format docs clean
+.PHONY: help demo test test-slow lint format notebook docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,18 +25,28 @@ format: .venv/installed  ## mend style and formatting
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+notebook: .venv/installed  ## run examples/quickstart.ipynb anew, and keep what it shows
+	rm -rf build/quickstart && mkdir -p build/quickstart && cp examples/quickstart.ipynb build/quickstart
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)" $(BIN)/jupyter-execute --inplace --startup_timeout 600 \
+	  build/quickstart/quickstart.ipynb
+	cp build/quickstart/quickstart.ipynb examples
+
 docs: .venv/installed  ## the documentation as a site, in build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv *.egg-info build
 
-# Bytecode is compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
+# uv installs in a minute what takes pip three; where it is missing it is fetched into the environment first. Bytecode is
+# compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
 .venv/installed: pyproject.toml
 	if command -v uv >/dev/null; then \
-	  uv venv --quiet --allow-existing --python $(PYTHON) .venv && \
-	  uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]'; \
+	  uv venv --quiet --allow-existing --python $(PYTHON) .venv; \
 	else \
-	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --editable '.[$(EXTRAS)]'; \
+	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv || true; \
 	fi
+	uv=$$(command -v uv || echo $(BIN)/uv); \
+	$$uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]' \
+	  || $(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$(BIN)/python -m compileall -q roofstack.py members ensemble postproc
 	touch $@

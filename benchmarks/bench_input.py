@@ -79,7 +79,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     rounds = parser.parse_args().rounds
     cv2.setNumThreads(1)
-    pairs, result = draw_pairs(), {"images_per_second_per_core": {}, "ratio_tf_data": {}}
+    pairs = draw_pairs()
+    result: dict[str, dict[str, float]] = {"images_per_second_per_core": {}, "ratio_tf_data": {}}
     for policy in get_args(Policy):
         spec = MemberSpec(name="bench", backbone="lite0", augment=policy, batch_size=BATCH, crop=SIDE)
         speeds = {read_ours: 0.0, read_tf_data: 0.0}

@@ -92,7 +92,7 @@ def measure_csv(masks: list[np.ndarray]) -> dict[str, float]:
 def bench() -> None:
     """Measure run-length encoding beside the NumPy recipe and pycocotools."""
     try:
-        from pycocotools import mask as coco  # type: ignore[import-untyped]
+        from pycocotools import mask as coco
     except ImportError:
         raise InputError("pycocotools is compared with and not installed; pip install pycocotools") from None
 

@@ -121,7 +121,7 @@ def agree(grid: Grid, trials: Sequence[Trial], counts: Sequence[Counts]) -> bool
     """Tell whether the grid says the same as the loop for all trials, to the last pixel."""
     indices = {recipe: index for index, recipe in enumerate(grid.recipes)}
     found = [grid.counts[indices[recipe], threshold - 1] for recipe, threshold in trials]
-    return [(int(one.intersection.sum()), int(one.union.sum())) for one in found] == list(counts)
+    return [(int(one.sums["intersection"].sum()), int(one.sums["union"].sum())) for one in found] == list(counts)
 
 
 def turn_tiles(tiles: Sequence[Tile], count: int) -> Iterator[Tile]:
@@ -210,7 +210,7 @@ def bench(
         f"search {before:.2f} and {after:.2f}, OpenCV {opencv * whole:.0f}, scikit-image {scikit_image * whole:.0f}; "
         f"search on all cores {time.perf_counter() - start:.2f} s by the clock"
     )
-    result = {
+    result: dict[str, object] = {
         "speedup_opencv": round(opencv * whole / seconds, 1),
         "speedup_scikit_image": round(scikit_image * whole / seconds, 1),
         "seconds": round(seconds, 3),

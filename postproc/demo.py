@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import csv
-import shutil
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensemble.predict import predict
 from members.common.console import print_table, stderr, stdout, track, warn
-from members.common.errors import InputError
-from members.common.files import read_json, write_json
-from members.common.tables import ResultTable
-from members.training.networks.backend import choose_backend
-from members.training.train import train
+from members.training.networks.backend import choose_backend, load_backend
+from members.training.train import TrainingSet, open_fold
 from postproc.submit import submit
 from postproc.tune import tune
 
 if TYPE_CHECKING:
-    import numpy as np
-    from matplotlib.figure import Figure
-
+    from ensemble.inference.networks import Network
+    from ensemble.inference.tasks import Task
+    from ensemble.inference.views import View
     from members.data.run import Run
     from members.data.tiles import Tile
-    from postproc.pipeline.pipeline import Pipeline
+    from members.training.spec import MemberSpec
 
 MEMBERS = ("lite0_unet", "lite2_unet")
-TILES, TEST_SHARE, VALID_SHARE = 108, 0.15, 0.2
-EPOCHS, BATCH_SIZE, CROP = 9, 4, 128
-PICTURED = 4
-ORIGIN = "origin.json"
+TILES, SIDE = 240, 128  # of the drawn scenes: small ones, so that there are many groups
+TEST_SHARE, VALID_SHARE = 0.25, 0.3
+EPOCHS, BATCH_SIZE, CROP, FROZEN, FILTERS = 3, 4, 128, 3, (96, 64, 32, 16, 8)
+SINGLE_VIEW = "test_without_tta"
+SHARES = {"scenes": 0.05, "lite0_unet": 0.28, "lite2_unet": 0.37, "predict": 0.20, "tune": 0.10}
+"""Of the work, as it takes time: for the line that says how much is left."""
 
 
 def demo(
@@ -45,144 +42,166 @@ def demo(
 ) -> None:
     """Train two members, predict, blend, tune and submit in a few minutes, and show what each stage brings.
 
-    A sixth of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
+    A quarter of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
     that was stopped goes on where it was.
     """
     from members.data.raster import read_mask
     from members.data.run import Run
+    from members.data.setting_aside import set_test_aside
+    from members.data.tiles import list_tiles, read_groups
     from postproc.pipeline.pipeline import Pipeline
     from postproc.scoring.layouts import find_truth
 
     choose_backend()
-    source = data or draw_scenes(run / "scenes", tiles)
-    prepare_data(source, run / "data", tiles)
-    own = run / "data"
-    train(list(MEMBERS), own, run, epochs=epochs, batch_size=BATCH_SIZE, crop=CROP, valid_fraction=VALID_SHARE)
-    predict(run, "valid", own)
-    predict(run, "test_without_tta", images=own / "test/images/img", tta="none")
-    predict(run, "test", own)
+    made, own, outlook = Run(run), run / "data", Outlook()
+    for remark in set_test_aside(data or draw_scenes(run / "scenes", tiles), own, tiles, TEST_SHARE):
+        warn(remark)
+    outlook.finish("scenes")
+    training, test = plan_training(made, own), list_tiles(own, "test")
+    load_backend()
+    for name in MEMBERS:
+        network = train_member(made, training, revise_member(name, epochs), outlook)
+        predict_parts(made, network, training, test, outlook)
     tune(own, run)
     submit(run, "test", own)
-    truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
-    made = Run(run)
-    tuned = Pipeline.of_run(made, "test")
-    print_table(tabulate_stages(made, truths, tuned))
+    outlook.finish("tune")
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
+    from postproc.reporting.stages import draw_results, tabulate_stages
 
+    truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
+    groups = list(read_groups(own, list(truths)).values())
+    tuned = Pipeline.of_run(made, "test")
+    print_table(tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned))
     picture = run / "demo.png"
-    save_figure(draw_results(made, truths, tuned), picture)
+    save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
     stdout.print(f"submission: {made.submission_file('test')}\npicture: {picture}")
+
+
+class Outlook:
+    """The line that says how much of the demo is done, and about how long the rest takes on this machine."""
+
+    def __init__(self) -> None:
+        self.done = 0.0
+        self.worked = 0.0  # of what was done, the share that this process had to do
+        self.began = self.last = time.monotonic()
+
+    def finish(self, what: str, share: float = 1) -> None:
+        """Count a share of a stage as done, and print the line; what took no time was there from an earlier start."""
+        now = time.monotonic()
+        self.done += SHARES[what] * share
+        if now - self.last > 1:
+            self.worked += SHARES[what] * share
+        self.last = now
+        if self.worked and self.done < 0.995:
+            left = (1 - self.done) / self.worked * (now - self.began)
+            stderr.print(f"demo: {self.done:.0%} done; about {left / 60:.1f} minutes left", highlight=False)
 
 
 def draw_scenes(folder: Path, count: int) -> Path:
     """Draw the demo's own data set, unless it is there."""
     from members.synthetic.scenes import write_scenes
 
-    stderr.print(f"drawing {count} aerial scenes with exact masks in {folder}", highlight=False)
-    write_scenes(folder, count, progress=track)
+    if not (folder / "groups.csv").is_file():
+        stderr.print(f"drawing {count} aerial scenes with exact masks in {folder}", highlight=False)
+        write_scenes(folder, count, size=SIDE, progress=track)
     return folder
 
 
-def prepare_data(source: Path, folder: Path, most: int) -> None:
-    """Copy at most `most` tiles, in whole groups, into the competition's layout with a test part set aside.
-
-    Raises:
-        InputError: the source is no data set, has too few groups, or the folder holds another demo's data.
-    """
-    from members.data.raster import check_tiles, read_pair
+def plan_training(run: Run, data: Path) -> TrainingSet:
+    """Read the training tiles and draw the split, unless the run has one."""
+    from members.data.raster import read_pair
+    from members.data.split import Split, draw_split
     from members.data.tiles import list_tiles
 
-    origin = {"source": str(source.resolve()), "most": most}
-    if (folder / ORIGIN).is_file():
-        if (found := read_json(folder / ORIGIN)) != origin:
-            raise InputError(
-                f"{folder}: holds {found['most']} tiles at most of {found['source']}; give another --run, or remove it"
-            )
-        return
-    tiles = list_tiles(source)
-    for remark in check_tiles(tiles):
-        warn(remark)
-    areas = [int(read_pair(tile)[1].sum()) for tile in tiles]
-    if len(tiles) > most:
-        tiles, areas = choose_share(tiles, areas, most / len(tiles))
-    test, _ = choose_share(tiles, areas, TEST_SHARE)
-    shutil.rmtree(folder, ignore_errors=True)
-    for tile in tiles:
-        part = "test" if tile in test else "training"
-        for kind, path in (("images", tile.image), ("masks", tile.mask)):
-            if path is None:
-                continue
-            target = folder / part / kind / "img" / path.name
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-    with (folder / "tiles.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(("image_id", "group"))
-        writer.writerows((tile.image_id, tile.group) for tile in tiles)
-    write_json(folder / ORIGIN, origin)  # last: a folder that has it is complete
+    tiles = list_tiles(data)
+    pairs = [read_pair(tile) for tile in tiles]
+    if run.has_record():
+        return TrainingSet(data, tiles, pairs, run.check_tiles(tiles).split)
+    areas = [int(mask.sum()) for _, mask in pairs]
+    split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=VALID_SHARE))
+    run.write_record(data, tiles, split)
+    return TrainingSet(data, tiles, pairs, split)
 
 
-def choose_share(tiles: Sequence[Tile], areas: Sequence[int], share: float) -> tuple[list[Tile], list[int]]:
-    """Choose whole groups that make up about a share of the tiles and of the building area."""
-    from members.data.split import NEVER_VALID, Split, draw_split
+def revise_member(name: str, epochs: int) -> MemberSpec:
+    """Return a member's spec as the demo trains it: small crops, half a decoder, the finest stages as they came."""
+    from members.training.catalog import find_spec
+    from members.training.spec import revise_spec
 
-    split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=share))
-    chosen = [split.fold_of_group[tile.group] != NEVER_VALID for tile in tiles]
-    return (
-        [tile for tile, taken in zip(tiles, chosen, strict=True) if taken],
-        [area for area, taken in zip(areas, chosen, strict=True) if taken],
-    )
+    small = {"batch_size": BATCH_SIZE, "crop": CROP, "frozen": FROZEN, "filters": FILTERS}
+    return revise_spec(find_spec(name), epochs=epochs, **small)
 
 
-def score_stage(part: Path, pipeline: Pipeline, truths: Mapping[str, np.ndarray]) -> float:
-    """Return the pooled IoU of a pipeline over the tiles set aside.
+def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook) -> Network:
+    """Train a member, or go on with it, and return its network, which is built once."""
+    from ensemble.inference.networks import train_network
+
+    folder = run.fold(spec.name, 0)
+    training, validation = data.take_fold(0)
+
+    def report(row: dict[str, float]) -> None:
+        stderr.print(
+            f"{spec.name}  epoch {row['epoch']:.0f}/{spec.epochs}  loss {row['loss']:.4f}  valid IoU "
+            f"{row['val_iou']:.4f}  {row['seconds']:.0f} s",
+            highlight=False,
+        )
+        outlook.finish(spec.name, 1 / spec.epochs)
+
+    stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
+    with open_fold(folder, run.read_record(), restart=False):
+        return train_network(spec, training, validation, folder, report)
+
+
+def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:
+    """Write a member's maps of the validation and of the test tiles; of these also what one view alone says."""
+    from ensemble.inference.tasks import Request, plan_member
+    from ensemble.inference.views import parse_views
+    from members.data.raster import read_size
+
+    record, views = run.read_record(), parse_views("d4")
+    valid = [tile for tile in data.tiles if tile.group in record.split.valid_groups]
+    for part, tiles in (("valid", valid), ("test", test)):
+        sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
+        tasks = [
+            plan_member(Request(run, record, name, tuple(tiles), sizes, tried), network.spec.name)
+            for name, tried in ((part, views), (SINGLE_VIEW, views[:1]))
+            if name == part or part == "test"
+        ]
+        write_maps(tasks, network, tiles, views)
+        outlook.finish("predict", len(tiles) / (len(valid) + len(test)) / len(MEMBERS))
+
+
+def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], views: Sequence[View]) -> None:
+    """Write maps of all views together, and, for a second task, of the first view alone: from one pass.
 
     Args:
-        part: the folder of the members' folders of maps.
-        pipeline: from maps to masks.
-        truths: image id -> bool (h, w).
+        tasks: what the maps are of; all of the same tiles, which are those of the first.
+        network: what predicts.
+        tiles: of one size each.
+        views: what is looked at.
     """
-    from ensemble.selection.blend import read_blend
-    from ensemble.statistics.metrics import METRICS
-    from postproc.scoring.pixels import count_mask, pool_masks
-
-    counts = (
-        count_mask(truth, pipeline.mask(read_blend(part, pipeline.blend, image_id, truth.shape)))
-        for image_id, truth in truths.items()
-    )
-    return float(METRICS["pooled_iou"].compute(pool_masks(counts)))
-
-
-def tabulate_stages(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> ResultTable:
-    """Return the table of what each stage brings."""
-    from ensemble.selection.blend import Blend
-    from postproc.pipeline.pipeline import Pipeline
-
-    single, averaged = run.part_folder("test_without_tta"), run.part_folder("test")
-    blend = Pipeline(Blend.mean(MEMBERS))
-    stages = {f"member {name}": (single, Pipeline(Blend({name: 1}))) for name in MEMBERS}
-    stages["blend of both"] = single, blend
-    stages["blend with TTA (d4)"] = averaged, blend
-    stages["blend with TTA, tuned"] = averaged, tuned
-    rows = [(name, f"{score_stage(*stage, truths):.4f}") for name, stage in stages.items()]
-    return ResultTable(f"{len(truths)} tiles that nothing was trained or tuned on", ("stage", "pooled IoU"), rows)
-
-
-def draw_results(run: Run, truths: Mapping[str, np.ndarray], tuned: Pipeline) -> Figure:
-    """Draw the panels of a few tiles with buildings, at equal distances in the list of ids."""
     import numpy as np
 
-    from ensemble.selection.blend import read_blend
+    from ensemble.inference.arrays import batch_images
+    from ensemble.inference.merging import see_views
+    from ensemble.inference.scenes import WINDOW
+    from ensemble.inference.sharing import predict_member
+    from ensemble.mapfolder.manifest import prepare_folder
+    from ensemble.mapfolder.raster import map_path, quantise, write_map
     from members.data.raster import read_image
-    from members.data.tiles import list_tiles
-    from postproc.reporting.panels import ImageResult, draw_rows
 
-    images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
-    built = [image_id for image_id, truth in truths.items() if truth.any()]
-    rows = {}
-    for index in np.linspace(0, len(built) - 1, min(PICTURED, len(built))).astype(int).tolist():
-        image_id, truth = built[index], truths[built[index]]
-        values = read_blend(run.part_folder("test"), tuned.blend, image_id, truth.shape)
-        result = ImageResult.of_map(read_image(images[image_id]), truth, values, tuned)
-        rows[f"{image_id}: {result.describe()}"] = result
-    return draw_rows(rows)
+    if not any(task.list_left() for task in tasks):
+        return
+    images = [read_image(tile.image) for tile in tiles]
+    if max(max(image.shape) for image in images) > WINDOW:  # in windows, which the command cuts
+        for task in tasks:
+            predict_member(task, progress=track)
+        return
+    for task in tasks:
+        prepare_folder(task.folder, task.manifest)
+    for batch in batch_images(images):
+        stack = np.stack([images[index] for index in batch])
+        seen = np.stack([values for [values] in see_views([network], stack, views)])
+        for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
+            for index, each in zip(batch, values, strict=True):
+                write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)

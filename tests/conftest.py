@@ -1,9 +1,11 @@
 """What several test modules share: the real data, where it is present, tiny data sets, and the command line."""
 
 import hashlib
+import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,6 +33,54 @@ GEOREFERENCE = {"crs": "EPSG:3857", "transform": rasterio.Affine(0.25, 0, 9_500_
 def pytest_configure(config: pytest.Config) -> None:
     """Let tests write images without georeferencing, and without a warning."""
     config.addinivalue_line("filterwarnings", "ignore::rasterio.errors.NotGeoreferencedWarning")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes() -> None:
+    """Compile the loops that most tests use, before processes begin that would each compile them at once."""
+    import roofstack as rs
+
+    samples = draw_samples(2)
+    maps = {name: [maps[number] for maps, _ in samples] for number, name in enumerate(samples.members)}
+    truths = [truth for _, truth in samples]
+    tuning = rs.tune_pipeline(maps, truths, samples.groups, cross_fit=False)
+    rs.score_masks([tuning.pipeline.mask(values) for values in maps["m0"]], truths, samples.groups)
+    rs.select_blend(maps, truths, samples.groups, bags=1)
+
+
+CPU_LIMIT = 20  # s, of a test that is not marked slow
+
+
+def read_cpu() -> float:
+    """Seconds of computing by this process and by the children that have ended."""
+    return sum(os.times()[:4])
+
+
+spent = read_cpu()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Note what each phase of a test has computed; what is noted comes back from the processes of xdist."""
+    global spent
+    report = yield
+    before, spent = spent, read_cpu()
+    report.__dict__["cpu"] = spent - before
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how much the tests have computed together, and which of them too much."""
+    seconds: Counter[str] = Counter()
+    for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if hasattr(report, "cpu"):
+            seconds[report.nodeid] += report.cpu
+    terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
+    for test, amount in seconds.most_common(10):
+        if amount > CPU_LIMIT:
+            terminalreporter.write_line(
+                f"{amount:.0f} s: {test}, more than {CPU_LIMIT}; make it smaller, or mark it slow"
+            )
 
 
 @pytest.fixture(scope="session")

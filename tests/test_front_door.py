@@ -138,6 +138,7 @@ def test_the_table_says_what_the_command_says(name: str) -> None:
     module, _, attribute = target.partition(":")
     found = getattr(importlib.import_module(module), attribute)
     text = found.info.help if isinstance(found, typer.Typer) else inspect.getdoc(found)
+    assert text is not None
     assert text.splitlines()[0] == summary
 
 

@@ -1,7 +1,7 @@
 """Trained networks, loaded from their folders: in this process, or in a worker that holds one member at a time."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +10,9 @@ import numpy as np
 from ensemble.inference.engines.table import find_engine
 from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
+from members.data.raster import Pair
 from members.data.run import FoldFolder
+from members.training.networks.backend import load_backend
 from members.training.spec import MemberSpec, read_spec
 
 
@@ -49,6 +51,32 @@ def load_network(folder: str | Path, engine: str = "keras") -> Network:
     """
     files = FoldFolder(Path(folder))
     return Network(read_spec(files.spec_file), find_engine(engine).load(files))
+
+
+def train_network(
+    spec: MemberSpec,
+    training: Mapping[str, Pair],
+    validation: Mapping[str, Pair],
+    folder: FoldFolder,
+    report: Callable[[dict[str, float]], None],
+) -> Network:
+    """Train a fold, as `members.training.fit.train_fold` says, and return its network with its best weights.
+
+    It is the network that was trained, not one built anew, unless the fold was trained before.
+    """
+    load_backend()
+    import keras
+
+    from ensemble.inference.engines.forward import trace_sizes
+    from members.training.fit import train_fold
+    from members.training.networks.weights import load_weights
+
+    holder = keras.callbacks.Callback()  # Keras tells it the network
+    train_fold(spec, training, validation, folder, report=report, callbacks=[holder])
+    if holder.model is None:
+        return load_network(folder.path)
+    load_weights(holder.model, folder)
+    return Network(spec, trace_sizes(holder.model))
 
 
 @functools.lru_cache(maxsize=1)

@@ -11,7 +11,7 @@ from ensemble.selection.greedy import choose_greedily
 from ensemble.selection.library import Library
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.estimates import Estimate, estimate_score
+from ensemble.statistics.estimates import Estimate, estimate_mean_score
 from ensemble.statistics.gains import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
 from members.common.choices import KeepName
@@ -26,8 +26,8 @@ class Judgement:
         weights: member -> non-negative integer, chosen on all tiles.
         threshold: the best of 1..255 for it, on all tiles.
         in_sample: its pooled IoU on the tiles that all this was chosen on.
-        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, in the first
-            deal, and its interval; None with a single group.
+        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, the mean over
+            the deals, and its interval; None with a single group.
         gain: of the cross-fitted score over that of what it is compared with, such as the mean; likewise.
         choices: counts of all groups of what was chosen for each training mask.
     """
@@ -120,7 +120,7 @@ def judge_choice(
         weights=weights,
         threshold=thresholds[0],
         in_sample=float(chosen[0].score("pooled_iou")),
-        cross_fitted=estimate_score(mixed[0], "pooled_iou") if mixed else None,
+        cross_fitted=estimate_mean_score(mixed, "pooled_iou") if mixed else None,
         gain=measure_gain(before or chosen, chosen, "pooled_iou", crossfit) if mixed else None,
         choices=chosen,
     )

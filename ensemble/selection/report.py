@@ -21,7 +21,7 @@ from members.common.tables import ResultTable
 TITLES = {"mean": "mean of all", "single": "best single", "greedy": "greedy", "given": "given"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class BlendReport:
     """Which blend is kept, and what each way to blend is worth. As text, and in a notebook, it shows its tables.
 
@@ -112,6 +112,8 @@ class BlendReport:
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self.tables))
+
+    __repr__ = __str__  # a notebook stores it beside the HTML
 
     def _repr_html_(self) -> str:
         return "".join(table._repr_html_() for table in self.tables)

@@ -58,10 +58,17 @@ def find_interval(values: np.ndarray, groups: int, level: float = LEVEL) -> tupl
 
 def estimate_score(counts: Counts, metric: MetricName) -> Estimate:
     """Score counts whose choices are made, with the interval over groups."""
-    value = float(counts.score(metric))
-    if len(counts.groups) < 2:
+    return estimate_mean_score([counts], metric)
+
+
+def estimate_mean_score(deals: Sequence[Counts], metric: MetricName) -> Estimate:
+    """Score the same groups by the choices of several deals, as by `CrossFit.mix`: the mean over the deals."""
+    value = float(np.mean([counts.score(metric) for counts in deals]))
+    groups = len(deals[0].groups)
+    if groups < 2:
         return Estimate(value, None)
-    return Estimate(value, bound_draws(counts.score(metric, draw_groups(len(counts.groups))), len(counts.groups)))
+    draws = draw_groups(groups)
+    return Estimate(value, bound_draws(np.mean([counts.score(metric, draws) for counts in deals], axis=0), groups))
 
 
 def estimate_scores(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | None = None) -> dict[str, Estimate]:

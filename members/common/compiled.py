@@ -24,6 +24,8 @@ class Compiled(Generic[P, R]):
     INFO of the logger "roofstack" says so: it takes up to a minute for all there is.
     """
 
+    __name__: str  # as of the function
+
     def __init__(self, function: Callable[P, R]) -> None:
         functools.update_wrapper(self, function)
         self._function = function

@@ -76,7 +76,7 @@ def make_progress() -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
-        console=stderr, disable=not stderr.is_terminal,
+        console=stderr, disable=not stderr.file.isatty(),
     )  # fmt: skip
 
 

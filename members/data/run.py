@@ -235,8 +235,11 @@ class Run:
             )
 
     def log_command(self) -> None:
-        """Add the command line that is running to commands.sh, the record of how the run came about."""
+        """Add the command line that is running to commands.sh, unless it is its last: how the run came about."""
         self.path.mkdir(parents=True, exist_ok=True)
         remove_stale(self.path)
-        with self.commands_file.open("a", encoding="utf-8") as lines:
-            lines.write(read_command() + "\n")
+        line = read_command() + "\n"
+        written = self.commands_file.read_text(encoding="utf-8") if self.commands_file.is_file() else ""
+        if not written.endswith(line):  # one command may be made of several stages, and be started again
+            with self.commands_file.open("a", encoding="utf-8") as lines:
+                lines.write(line)

@@ -114,10 +114,10 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
     return photograph(canvas, camera, rng), shrink_mask(crop(canvas.building))
 
 
-def write_scenes(folder: Path, count: int, seed: int = 42, progress: Progress = silent) -> None:
+def write_scenes(folder: Path, count: int, seed: int = 42, size: int = 256, progress: Progress = silent) -> None:
     """Write a data set of `count` drawn scenes: images/<id>.tif, masks/<id>.tif and groups.csv in `folder`.
 
-    Images are uint8 RGB, masks uint8 with 255 = building, both TIFF of 256 x 256 pixels. groups.csv has the
+    Images are uint8 RGB, masks uint8 with 255 = building, both TIFF of `size` x `size` pixels. groups.csv has the
     columns image_id, group (four tiles in a row share a neighbourhood) and kind (town, suburb, rural).
     It is written last, so a folder that has it is complete. Files of an earlier call are replaced.
 
@@ -125,10 +125,11 @@ def write_scenes(folder: Path, count: int, seed: int = 42, progress: Progress = 
         folder: of the data set.
         count: of the scenes.
         seed: another one draws other scenes.
+        size: side in pixels, 32 or more.
         progress: what the scenes are drawn behind.
 
     Raises:
-        InputError: `count` is not in 1..1,000,000, `seed` is negative, or `folder` holds other tiles.
+        InputError: `count` is not in 1..1,000,000, `seed` is negative, `size` too small, or `folder` holds other tiles.
     """
     if not 1 <= count <= SCENE_SEEDS or seed < 0:
         raise InputError(f"{folder}: {count} scenes, seed {seed}; there can be 1 to {SCENE_SEEDS}, seed 0 or more")
@@ -140,7 +141,7 @@ def write_scenes(folder: Path, count: int, seed: int = 42, progress: Progress = 
     rows = []
     for number in progress(range(count), "draw", count):
         scene_seed = seed * SCENE_SEEDS + number
-        image, mask = draw_scene(scene_seed)
+        image, mask = draw_scene(scene_seed, size)
         image_id = f"scene_{number:04d}"
         write_tiff(folder / "images" / f"{image_id}.tif", image.transpose(2, 0, 1))
         write_tiff(folder / "masks" / f"{image_id}.tif", mask[None])

@@ -23,6 +23,7 @@ Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
 Policy = Literal["none", "d4", "d4_photo", "strong"]
 Schedule = Literal["plateau", "cosine"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
+Width = Annotated[int, Field(ge=1)]
 
 
 class MemberSpec(BaseModel):
@@ -48,6 +49,13 @@ class MemberSpec(BaseModel):
     dropout: Annotated[
         tuple[Rate, Rate, Rate, Rate, Rate], Field(description="of the notebook decoder's five steps, coarsest first")
     ] = (0.5, 0.5, 0.5, 0.25, 0.25)
+    filters: Annotated[tuple[Width, Width, Width, Width, Width], Field(description="of the same five steps")] = (
+        256,
+        128,
+        64,
+        32,
+        16,
+    )
     momentum: Annotated[float, Field(ge=0, lt=1, description="of the decoder's batch normalisation")] = 0.99
     warmup: Annotated[int, Field(ge=0, description="epochs of linear rise before the cosine")] = 0
     clip_norm: Annotated[float | None, Field(gt=0, description="largest norm of all gradients together")] = None
@@ -57,6 +65,9 @@ class MemberSpec(BaseModel):
     balance: Annotated[
         float | None, Field(gt=0, le=1, description="share of an epoch's tiles that have buildings; None: as they are")
     ] = None
+    frozen: Annotated[
+        int, Field(ge=0, le=5, description="the encoder's finest stages, of five, that keep the weights they came with")
+    ] = 0
     precision: Annotated[Precision, Field(description="mixed: float32 weights, half-size activations")] = "float32"
     seed: Annotated[int, Field(ge=0, description="of initial weights, order and augmentation")] = 42
 
@@ -67,6 +78,8 @@ class MemberSpec(BaseModel):
             raise ValueError("segmentation-models has no Lite backbones; decoder unet")
         if self.decoder == "unet" and not self.backbone.startswith(("lite", "efficientnet")):
             raise ValueError(f"no skips of {self.backbone} for the notebook's decoder; decoder sm_unet or another sm_*")
+        if self.frozen and self.decoder != "unet":
+            raise ValueError("stages are frozen of encoders that the notebook's decoder takes; decoder unet")
         if self.warmup and self.schedule != "cosine":
             raise ValueError("a warm-up comes with the cosine schedule only")
         if self.warmup >= self.epochs:

@@ -17,7 +17,7 @@ from postproc.scoring.buildings import Comparison, ImageBuildings, compare_build
 from postproc.scoring.pixels import pool_masks
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores(Mapping[MetricName, Estimate]):
     """Scores of images together: a mapping of the names in `METRICS` to values with intervals.
 
@@ -54,6 +54,8 @@ class Scores(Mapping[MetricName, Estimate]):
 
     def __str__(self) -> str:
         return str(self.tabulate())
+
+    __repr__ = __str__  # a notebook stores it beside the HTML
 
     def _repr_html_(self) -> str:
         return self.tabulate()._repr_html_()

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from postproc.study.studies import Studies
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Tuning:
     """What was tuned.
 
@@ -135,6 +135,8 @@ class Tuning:
 
     def __str__(self) -> str:
         return "\n".join((str(self.tabulate()), f"kept: {self.pipeline}", *self.advice))
+
+    __repr__ = __str__  # a notebook stores it beside the HTML
 
     def _repr_html_(self) -> str:
         return self.tabulate()._repr_html_()

@@ -1,123 +1,74 @@
-"""The demo sets tiles aside before anything is trained, and shows on these what each stage brings."""
+"""The demo's own way to predict gives the maps of `roofstack predict`, and its line tells what is left."""
 
-import csv
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import write_raster
+from conftest import Standin
 
-from ensemble.selection.blend import Blend
-from members.common.errors import InputError
+from ensemble.inference import sharing
+from ensemble.inference.tasks import Request, plan_member
+from ensemble.inference.views import parse_views
+from ensemble.mapfolder.raster import map_path, read_map
+from members.data.raster import read_size
 from members.data.run import Run
 from members.data.tiles import list_tiles
-from members.synthetic.scenes import write_scenes
-from postproc.demo import MEMBERS, draw_results, prepare_data, tabulate_stages
-from postproc.pipeline.pipeline import Pipeline
-from postproc.pipeline.recipe import Recipe
-
-
-@pytest.fixture(scope="module")
-def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("scenes")
-    write_scenes(folder, 24)
-    return folder
-
-
-def read_groups(folder: Path) -> dict[str, str]:
-    table = next(path for path in (folder / "tiles.csv", folder / "groups.csv") if path.is_file())
-    return {row["image_id"]: row["group"] for row in csv.DictReader(table.read_text().splitlines())}
-
-
-@pytest.mark.parametrize("most", [24, 16])
-def test_parts_share_no_tile_and_no_group(scenes: Path, tmp_path: Path, most: int) -> None:
-    prepare_data(scenes, tmp_path / "data", most)
-    training, test = list_tiles(tmp_path / "data"), list_tiles(tmp_path / "data", "test")
-    groups = read_groups(tmp_path / "data")
-    assert not {groups[tile.image_id] for tile in training} & {groups[tile.image_id] for tile in test}
-    assert not {tile.image_id for tile in training} & {tile.image_id for tile in test}
-    assert most - 4 <= len(training) + len(test) <= most + 4
-    assert 0.1 <= len(test) / (len(training) + len(test)) <= 0.4
-
-
-def test_copies_are_the_source_and_truth_of_test_tiles_is_kept(scenes: Path, tmp_path: Path) -> None:
-    prepare_data(scenes, tmp_path / "data", 24)
-    groups = read_groups(scenes)
-    assert groups == read_groups(tmp_path / "data")
-    for tile in list_tiles(tmp_path / "data", "test"):
-        for kind in ("images", "masks"):
-            copy = tmp_path / f"data/test/{kind}/img/{tile.image_id}.tif"
-            assert copy.read_bytes() == (scenes / kind / f"{tile.image_id}.tif").read_bytes()
-
-
-def test_preparing_again_leaves_everything_as_it_is(scenes: Path, tmp_path: Path) -> None:
-    prepare_data(scenes, tmp_path / "data", 24)
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-    prepare_data(scenes, tmp_path / "data", 24)
-    assert before == {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
-
-
-def test_other_data_does_not_replace_a_demo(scenes: Path, tmp_path: Path) -> None:
-    prepare_data(scenes, tmp_path / "data", 24)
-    with pytest.raises(InputError, match=r"data: holds 24 tiles at most of .*scenes0; give another --run, or remove"):
-        prepare_data(tmp_path / "mine", tmp_path / "data", 24)
-
-
-def test_copying_that_was_killed_begins_anew(scenes: Path, tmp_path: Path) -> None:
-    prepare_data(scenes, tmp_path / "data", 24)
-    whole = sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-    (tmp_path / "data/origin.json").unlink()
-    next((tmp_path / "data/training/images/img").iterdir()).unlink()
-    prepare_data(scenes, tmp_path / "data", 24)
-    assert whole == sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*"))
-
-
-SIZE = (32, 40)
-TRUTH = np.zeros(SIZE, bool)
-TRUTH[:, :20] = True
-EMPTY = np.zeros(SIZE, bool)
-
-
-def draw_map(columns: int, value: int = 200) -> np.ndarray:
-    """A map of a value in the first columns."""
-    values = np.zeros(SIZE, np.uint8)
-    values[:, :columns] = value
-    return values
+from postproc.demo import SHARES, Outlook, plan_training, revise_member, write_maps
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
-    """A run with two test tiles, the second without a building and right throughout.
-
-    Of the true 20 columns the members find 8 and 16, and with TTA 12 and 18; in between a map of 200 blends to 100.
-    """
-    made, found = Run(tmp_path / "run"), {"test_without_tta": (8, 16), "test": (12, 18)}
-    for image_id in ("built", "empty"):
-        write_raster(made.path / f"data/test/images/img/{image_id}.tif", np.zeros((*SIZE, 3), np.uint8))
-        for part, columns in found.items():
-            for member, count in zip(MEMBERS, columns, strict=True):
-                values = draw_map(count if image_id == "built" else 0)
-                write_raster(made.map_folder(part, member) / f"{image_id}.tif", values)
-    return made
+def run(data_set: Path, tmp_path: Path) -> Run:
+    """A run with one member that is trained."""
+    run = Run(tmp_path / "run")
+    plan_training(run, data_set)
+    folder = run.fold("lite0_unet", 0)
+    folder.path.mkdir(parents=True)
+    folder.spec_file.write_text(revise_member("lite0_unet", 1).model_dump_json())
+    folder.weights_file.write_bytes(b"weights")
+    return run
 
 
-def test_table_shows_what_each_stage_brings(run: Run) -> None:
-    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
-    table = tabulate_stages(run, {"built": TRUTH, "empty": EMPTY}, tuned)
-    assert table.title == "2 tiles that nothing was trained or tuned on"
-    assert list(table.header) == ["stage", "pooled IoU"]
-    assert [tuple(row) for row in table.rows] == [
-        ("member lite0_unet", "0.4000"),
-        ("member lite2_unet", "0.8000"),
-        ("blend of both", "0.4000"),  # 100 stays below the neutral threshold
-        ("blend with TTA (d4)", "0.6000"),
-        ("blend with TTA, tuned", "0.9000"),
+def test_maps_with_and_without_tta_come_from_one_pass(
+    run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are those of two predictions, and each view of a tile is looked at once."""
+    tiles, views = list_tiles(data_set), parse_views("d4")
+    sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
+    parts = {"test": views, "test_without_tta": views[:1], "other": views, "other_without_tta": views[:1]}
+    tasks = {
+        part: plan_member(Request(run, run.read_record(), part, tuple(tiles), sizes, seen), "lite0_unet")
+        for part, seen in parts.items()
+    }
+    network = Standin(tilt=0.8)
+    write_maps([tasks["test"], tasks["test_without_tta"]], network.network, tiles, views)
+    assert sum(len(batch) for batch in network.batches) == len(views) * len(tiles)
+    monkeypatch.setattr(sharing, "load_network", lambda folder, engine: Standin(tilt=0.8).network)
+    for part in ("other", "other_without_tta"):
+        sharing.predict_member(tasks[part])
+    for one, other in (("test", "other"), ("test_without_tta", "other_without_tta")):
+        for tile in tiles:
+            ours, theirs = (read_map(map_path(tasks[part].folder, tile.image_id), (64, 64)) for part in (one, other))
+            np.testing.assert_array_equal(ours, theirs)
+    write_maps([tasks["test"], tasks["test_without_tta"]], network.network, tiles, views)
+    assert sum(len(batch) for batch in network.batches) == len(views) * len(tiles), "what is there is left as it is"
+
+
+def test_the_line_says_what_is_left(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = iter([0.0, 60.0, 60.1, 120.1])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    monkeypatch.setitem(SHARES, "scenes", 0.25)
+    monkeypatch.setitem(SHARES, "predict", 0.5)
+    outlook = Outlook()
+    outlook.finish("scenes")
+    outlook.finish("predict", 0.5)  # was there from an earlier start, in no time
+    outlook.finish("scenes")
+    assert capsys.readouterr().err.splitlines() == [
+        "demo: 25% done; about 3.0 minutes left",
+        "demo: 50% done; about 2.0 minutes left",
+        "demo: 75% done; about 1.0 minutes left",
     ]
 
 
-def test_picture_is_of_tiles_with_buildings(run: Run) -> None:
-    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
-    figure = draw_results(run, {"empty": EMPTY, "built": TRUTH}, tuned)
-    assert [row.get_suptitle() for row in figure.subfigs] == ["built: IoU 0.900, of outlines 0.900; 1 building"]
-    mask = next(axes for axes in figure.axes if axes.get_title(loc="left") == "mask").images[0].get_array()
-    np.testing.assert_array_equal(mask, draw_map(18, 1))
+def test_the_stages_are_all_of_the_work() -> None:
+    assert sum(SHARES.values()) == pytest.approx(1)

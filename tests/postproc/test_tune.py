@@ -85,10 +85,17 @@ def call(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> 
     return call
 
 
+def read_grey(path: Path) -> np.ndarray:
+    values = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
+    assert values is not None
+    return values
+
+
 def score_naively(run: Run, pipeline: Pipeline) -> float:
     intersection = union = 0
     for tile in list_tiles(run.path.parent / "data"):
-        maps = [cv2.imread(str(run.map_folder("valid", m) / f"{tile.image_id}.tif"), 0) for m in pipeline.blend.weights]
+        maps = [read_grey(run.map_folder("valid", m) / f"{tile.image_id}.tif") for m in pipeline.blend.weights]
+        assert tile.mask is not None
         mask, truth = pipeline.mask(blend_maps(maps, list(pipeline.blend.weights.values()))), read_mask(tile.mask)
         intersection += (mask & truth).sum()
         union += (mask | truth).sum()
@@ -137,11 +144,10 @@ def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     assert all(step["kept"] == (step["interval"][0] > 0) for step in content["steps"])
 
 
-def test_plots_are_pictures_of_something(tuned: Run) -> None:
-    for name in ("threshold", "morphology", "gains", "importance"):
-        picture = cv2.imread(str(tuned.report_folder / f"{name}.png"))
-        assert picture.shape[1] >= 900
-        assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 50
+def test_plots_are_written(tuned: Run) -> None:
+    plots = {path.stem: read_grey(path) for path in tuned.report_folder.glob("*.png")}
+    assert set(plots) == {"threshold", "morphology", "gains", "importance"}
+    assert all(plot.shape[1] >= 900 and np.ptp(plot) == 255 for plot in plots.values())
 
 
 def test_studies_that_processes_shared_hold_every_trial_once(tuned: Run) -> None:
@@ -171,8 +177,8 @@ def test_other_objectives_report_pooled_iou_too(run: Run, call: Tune, objective:
 def test_opening_that_costs_true_objects_is_told(run: Run, call: Tune, tmp_path: Path) -> None:
     specks = sorted((tmp_path / "data/masks").glob("*.png"))
     for path in specks:  # a roof of 2x2 px that the member sees, among noise of that size that it sees too
-        mask, map_path = cv2.imread(str(path), 0), run.map_folder("valid", "fair") / f"{path.stem}.tif"
-        values = cv2.imread(str(map_path), 0)
+        mask, map_path = read_grey(path), run.map_folder("valid", "fair") / f"{path.stem}.tif"
+        values = read_grey(map_path)
         mask[45:47, 45:47] = values[45:47, 45:47] = 255
         values[::5, 40:44] = values[45:, ::5] = 255
         write_raster(path, mask)

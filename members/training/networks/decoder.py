@@ -6,12 +6,11 @@ from typing import Any
 import keras
 from keras import layers, ops
 
-FILTERS = (256, 128, 64, 32, 16)
 PYRAMID_LEVELS, PYRAMID_FILTERS = (1, 2, 3, 6), 512
 
 
 def decode_features(
-    features: Sequence[keras.KerasTensor], dropout: Sequence[float], momentum: float, seed: int
+    features: Sequence[keras.KerasTensor], filters: Sequence[int], dropout: Sequence[float], momentum: float, seed: int
 ) -> keras.KerasTensor:
     """Decode five encoder features, finest first, to probabilities (batch, h, w, 1), always float32.
 
@@ -20,7 +19,7 @@ def decode_features(
     twice a 3x3 convolution, batch normalisation and ReLU. A 1x1 convolution with sigmoid ends it.
     """
     *skips, x = features
-    for step, (filters, rate) in enumerate(zip(FILTERS, dropout, strict=True), start=1):
+    for step, (width, rate) in enumerate(zip(filters, dropout, strict=True), start=1):
         name = f"decoder{step}"
         x = layers.UpSampling2D(2, interpolation="bilinear", name=f"{name}_up")(x)
         if skips:
@@ -28,7 +27,7 @@ def decode_features(
         x = layers.Dropout(rate, seed=seed + step, name=f"{name}_dropout")(x)
         for half in "ab":
             x = layers.Conv2D(
-                filters,
+                width,
                 3,
                 padding="same",
                 kernel_initializer=keras.initializers.HeNormal(seed + 10 * step + (half == "b")),

@@ -30,8 +30,9 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
     try:
         inputs = keras.Input((None, None, 3), name="rgb")
         if spec.decoder == "unet":
-            features = build_encoder(spec.backbone, encoder_weights)(inputs)
-            outputs = decode_features(features, spec.dropout, spec.momentum, spec.seed)
+            encoder = build_encoder(spec.backbone, encoder_weights)
+            freeze_stages(encoder, spec.frozen)
+            outputs = decode_features(encoder(inputs), spec.filters, spec.dropout, spec.momentum, spec.seed)
         elif spec.decoder == "sm_pspnet":
             outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(inputs), spec.seed)
         else:
@@ -39,6 +40,19 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
         return keras.Model(inputs, outputs, name=spec.name)
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def freeze_stages(encoder: keras.Model, stages: int) -> None:
+    """Let an encoder's finest stages keep their weights, normalisation included: no gradient is computed that far.
+
+    Args:
+        encoder: with an output a stage, finest first, or a model around such a one.
+        stages: how many, 0 or more.
+    """
+    inner = next((layer for layer in encoder.layers if isinstance(layer, keras.Model)), encoder)
+    if stages:
+        for layer in keras.Model(inner.input, inner.outputs[stages - 1]).layers:
+            layer.trainable = False
 
 
 def count_multiply_adds(network: keras.Model, side: int) -> int:

@@ -17,7 +17,7 @@ from members.training.catalog import find_spec
 
 @pytest.fixture
 def tiles(tmp_path: Path) -> list[Tile]:
-    return list_tiles(write_tiles(tmp_path / "data", 6, (32, 64)))
+    return list_tiles(write_tiles(tmp_path / "data", 12, (32, 64)))
 
 
 def test_gains_are_those_of_averaged_views(tiles: list[Tile]) -> None:
@@ -61,5 +61,5 @@ def test_table_of_a_single_group_has_no_interval(tiles: list[Tile]) -> None:
     looks = [(Network(find_spec("lite0_unet"), Lopsided().predict), tile) for tile in tiles[:2]]
     table = tabulate_gains("x", measure_choices({"none": VIEW_SETS["none"]}, looks, ["g0", "g0"]))
     assert table.title == "x: pooled IoU at the best threshold, 2 validation tiles of 1 groups"
-    assert [row[:2] + row[4:] for row in table.rows] == [("none", "1", "+0.0000", "", "")]
+    assert [(*row[:2], *row[4:]) for row in table.rows] == [("none", "1", "+0.0000", "", "")]
     assert table.notes[0].endswith("the cheapest that none is likely to be better than: --tta none")

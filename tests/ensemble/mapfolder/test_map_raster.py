@@ -88,4 +88,4 @@ def test_what_is_no_probability_is_no_map(values: list[float], shown: str) -> No
 
 
 def test_rounding_beyond_the_ends_is_none() -> None:
-    assert quantise(np.float32([1.000001, -0.000001])).tolist() == [255, 0]
+    assert quantise(np.array([1.000001, -0.000001], np.float32)).tolist() == [255, 0]

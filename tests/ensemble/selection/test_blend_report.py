@@ -15,7 +15,8 @@ SAMPLES = draw_samples(3)
 
 
 def select(**changes: Any) -> BlendReport:
-    return select_blend(**{"maps": SAMPLES.maps, "truths": SAMPLES.truths, "groups": TILE_GROUPS, "bags": 2} | changes)
+    given: dict[str, Any] = {"maps": SAMPLES.maps, "truths": SAMPLES.truths, "groups": TILE_GROUPS, "bags": 2}
+    return select_blend(**given | changes)
 
 
 def test_arrays_and_samples_give_the_same() -> None:
@@ -62,11 +63,11 @@ def test_calibration_is_judged_and_kept_where_it_pays() -> None:
     assert report.blend == Blend({"loud": 1, "shy": 1}, report.calibration.tables)
     assert 170 < report.blend.tables["loud"][255] < 190  # right in 70 % of the cases
     assert "isotonic calibration, mean of all: " in str(report)
-    assert str(report).endswith(": kept")
+    assert str(report).endswith("; kept: a chance of 100% to help on new groups reaches 85%")
     assert report.describe()["calibration"]["kept"] is True
     assert report.describe()["tables"]["loud"] == report.calibration.tables["loud"].tolist()
     single = select_blend(maps, truths, method="single", bags=1, calibrate="isotonic")
-    assert str(single).splitlines()[-2].endswith(": refused")  # a single member's order of values does not change
+    assert str(single).splitlines()[-2].endswith("refused: it changes nothing")  # a single member's order of values does not change
     assert single.blend.tables == {}
 
 
@@ -87,6 +88,7 @@ def test_tables_as_text_and_in_a_notebook() -> None:
     shown = report._repr_html_()
     assert shown.count("<table>") == 2
     assert "<td>mean of all</td>" in shown
+    assert repr(report) == str(report)
 
 
 def test_one_member_correlates_with_nobody() -> None:
@@ -97,7 +99,7 @@ def test_one_member_correlates_with_nobody() -> None:
 
 def test_errors_that_do_not_vary_are_null_in_json() -> None:
     truth = np.array([[True, False]])
-    maps = {"right": [np.uint8([[255, 0]])] * 2, "wrong": [np.uint8([[200, 0]])] * 2}
+    maps = {"right": [np.array([[255, 0]], np.uint8)] * 2, "wrong": [np.array([[200, 0]], np.uint8)] * 2}
     described = select_blend(maps, [truth] * 2, bags=1).describe()
     assert described["error_correlation"] == [[None, None], [None, 1.0]]
 

@@ -1,5 +1,7 @@
 """The library: what it counts of a blend is what the blended maps themselves show."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 from conftest import TILE_GROUPS, draw_samples
@@ -64,8 +66,11 @@ class Unchecked:
     def __len__(self) -> int:
         return len(self.tiles)
 
-    def __iter__(self):  # type: ignore[no-untyped-def]
+    def __iter__(self) -> Iterator[Sample]:
         return iter(self.tiles)
+
+    def __getitem__(self, number: int) -> Sample:
+        return self.tiles[number]
 
 
 def test_bad_maps() -> None:

@@ -9,7 +9,7 @@ from ensemble.statistics.metrics import IOU_UNIT, METRICS, best_threshold, divid
 from members.common.choices import Objective
 
 RANKED = ("ap", "ap50", "ap75", "ar")  # found by ranking, and handed through
-BY_HAND = {
+BY_HAND: dict[str, tuple[dict[str, float], float]] = {
     "pooled_iou": ({"intersection": 3, "union": 4}, 0.75),
     "mean_iou": ({"iou_sum": 1.5 * IOU_UNIT, "tiles": 2}, 0.75),
     "dice": ({"intersection": 3, "union": 5}, 0.75),  # 2 x 3 over 3 + 5, the two masks' sizes

@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 import typer
+from rich.console import Console
 
+from members.common import console as module
 from members.common.console import run_app, run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
 
@@ -113,3 +115,9 @@ def test_other_failures_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "argv", ["command"])
     with pytest.raises(OSError, match="Input/output"):
         run_command(fail)
+
+
+def test_bars_are_drawn_on_terminals_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notebooks and some CI ask for colours, which Rich takes for a terminal."""
+    monkeypatch.setattr(module, "stderr", Console(stderr=True, force_terminal=True))
+    assert module.make_progress().disable

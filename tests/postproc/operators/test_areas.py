@@ -65,3 +65,12 @@ def test_entries_between_two_thresholds_take_the_best_of_both() -> None:
     assert sums[0, :, 0, 0].tolist() == [2, 1, 2]
     assert sums[1, :, 0, 0].tolist() == [4, 3, 3]
     assert sums[2, :, 0, 0].tolist() == [30, 20, 40]
+
+
+def test_all_thresholds_may_be_counted_at_once() -> None:
+    picture = np.array([[0, 100, 255]], np.uint8)
+    ranks = np.arange(256, dtype=np.uint8)
+    entries = np.array([[t, t] for t in range(255)])
+    sums = np.zeros((3, 255, 1, 1), np.int64)
+    add_areas(picture, sum_lines(picture > 0), np.array([0]), ranks, entries, 1, sums)
+    assert sums[0, :, 0, 0].tolist() == [2] * 100 + [1] * 155

@@ -14,19 +14,19 @@ few_values = st.sampled_from([0, 1, 7, 8, 200, 255])
 pictures = arrays(np.uint8, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=few_values)
 
 
-def count(image, truth, areas=AREAS):
+def count(image: np.ndarray, truth: np.ndarray, areas: np.ndarray = AREAS) -> np.ndarray:
     counts = np.full((len(areas), len(areas), 2, 256), -1, np.int32)
     count_areas(image, truth, areas, areas, counts)
     return counts
 
 
-def count_by_definition(recipe, image, truth):
+def count_by_definition(recipe: Recipe, image: np.ndarray, truth: np.ndarray) -> list[int]:
     """Pixels of the mask in the truth's background and building."""
     mask = recipe.apply(image)
     return [int((mask & ~truth).sum()), int((mask & truth).sum())]
 
 
-def test_tree_of_a_tower_on_a_terrace_beside_a_shed():
+def test_tree_of_a_tower_on_a_terrace_beside_a_shed() -> None:
     image = np.array(
         [
             [1, 1, 1, 1, 1],
@@ -41,7 +41,7 @@ def test_tree_of_a_tower_on_a_terrace_beside_a_shed():
     assert np.array_equal(levels[nodes], image)
 
 
-def test_areas_of_the_tower_and_the_shed():
+def test_areas_of_the_tower_and_the_shed() -> None:
     image = np.array([[1, 1, 1, 1, 1], [1, 5, 5, 1, 3], [1, 5, 9, 1, 3]], np.uint8)
     counts = count(image, image == 9)
     histogram = counts[0, list(AREAS).index(2)].sum(axis=0)
@@ -54,7 +54,7 @@ def test_areas_of_the_tower_and_the_shed():
 
 @settings(deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(3, 9), st.integers(3, 9)), elements=few_values))
-def test_tree_has_the_components_of_scikit_images(image):
+def test_tree_has_the_components_of_scikit_images(image: np.ndarray) -> None:
     parents, levels, nodes = build_tree(image)
     assert (levels[parents[1:]] < levels[1:]).all()
     assert (parents[1:] < np.arange(1, len(parents))).all()
@@ -67,7 +67,7 @@ def test_tree_has_the_components_of_scikit_images(image):
 
 @settings(deadline=None)
 @given(pictures, st.data())
-def test_every_area_and_threshold_agrees_with_the_binary_operators(image, data):
+def test_every_area_and_threshold_agrees_with_the_binary_operators(image: np.ndarray, data: st.DataObject) -> None:
     truth = data.draw(arrays(np.bool_, image.shape))
     counts = count(image, truth)
     for hole, hole_area in enumerate(AREAS):
@@ -79,7 +79,7 @@ def test_every_area_and_threshold_agrees_with_the_binary_operators(image, data):
 
 
 @pytest.mark.parametrize("shape", [(3, 30), (40, 33)])
-def test_grey_filters_of_scikit_image_agree_where_no_component_is_the_whole_picture(shape):
+def test_grey_filters_of_scikit_image_agree_where_no_component_is_the_whole_picture(shape: tuple[int, int]) -> None:
     rng = np.random.default_rng(0)
     image = np.clip(cv2.GaussianBlur(rng.normal(128, 300, shape), (0, 0), 1), 0, 255).astype(np.uint8)
     truth = rng.random(shape) < 0.5

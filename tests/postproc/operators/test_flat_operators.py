@@ -7,12 +7,12 @@ from hypothesis.extra.numpy import arrays
 
 from postproc.operators.flat_operators import count_chains
 from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
-from postproc.pipeline.steps import draw_kernel
+from postproc.pipeline.steps import Kernel, draw_kernel
 
 RADIUS = 3
 
 
-def count(picture, truth, kernel, flip):
+def count(picture: np.ndarray, truth: np.ndarray, kernel: Kernel, flip: int) -> np.ndarray:
     """Every chain of two radii 0..3 by the compiled code, int32 (4, 4, 2, 256)."""
     rows = np.arange((RADIUS + 1) ** 2).reshape(RADIUS + 1, RADIUS + 1)
     classes = lay_out(truth, RADIUS, OUTSIDE)
@@ -24,7 +24,7 @@ def count(picture, truth, kernel, flip):
     return counts.reshape(*rows.shape, 2, 256)
 
 
-def count_with_opencv(picture, truth, kernel, flip):
+def count_with_opencv(picture: np.ndarray, truth: np.ndarray, kernel: Kernel, flip: int) -> np.ndarray:
     operations = [cv2.MORPH_OPEN, cv2.MORPH_CLOSE] if flip else [cv2.MORPH_CLOSE, cv2.MORPH_OPEN]
     counts = np.zeros((RADIUS + 1, RADIUS + 1, 2, 256), np.int64)
     for radii in np.ndindex(RADIUS + 1, RADIUS + 1):
@@ -40,20 +40,22 @@ def count_with_opencv(picture, truth, kernel, flip):
 @pytest.mark.parametrize("kernel", ["square", "ellipse"])
 @settings(max_examples=40, deadline=None)
 @given(picture=arrays(np.uint8, st.tuples(st.integers(1, 12), st.integers(1, 20))), data=st.data())
-def test_histograms_are_those_of_opencvs_grey_operators(kernel, flip, picture, data):
+def test_histograms_are_those_of_opencvs_grey_operators(
+    kernel: Kernel, flip: int, picture: np.ndarray, data: st.DataObject
+) -> None:
     truth = data.draw(arrays(np.bool_, picture.shape))
     assert np.array_equal(count(picture, truth, kernel, flip), count_with_opencv(picture, truth, kernel, flip))
 
 
 @pytest.mark.parametrize("value", [0, 255])
-def test_flat_pictures_stay_as_they_are(value):
+def test_flat_pictures_stay_as_they_are(value: int) -> None:
     picture = np.full((5, 9), value, np.uint8)
     counts = count(picture, picture > 300, "ellipse", 0)
     assert (counts[:, :, 0, value] == 45).all()
     assert counts.sum() == 16 * 45
 
 
-def test_chains_that_are_not_asked_for_are_left_alone():
+def test_chains_that_are_not_asked_for_are_left_alone() -> None:
     picture = np.arange(60, dtype=np.uint8).reshape(6, 10) * 4
     truth = picture > 100
     rows = np.full((RADIUS + 1, RADIUS + 1), -1)

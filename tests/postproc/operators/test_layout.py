@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 
 from postproc.operators.layout import OUTSIDE, find_shape, lay_out, measure_kernels, sort_words
-from postproc.pipeline.steps import draw_kernel
+from postproc.pipeline.steps import Kernel, draw_kernel
 
 
-def test_a_plane_is_lines_with_padding_and_margins():
+def test_a_plane_is_lines_with_padding_and_margins() -> None:
     picture = np.arange(1, 7, dtype=np.uint8).reshape(2, 3)
     height, width, stride = find_shape(picture, 1)
     assert (height, width, stride) == (2, 3, 16)
@@ -19,11 +19,11 @@ def test_a_plane_is_lines_with_padding_and_margins():
 
 
 @pytest.mark.parametrize(("width", "radius", "stride"), [(1, 1, 16), (8, 7, 16), (256, 7, 264), (10, 15, 32)])
-def test_lines_are_whole_words_with_padding_for_the_largest_kernel(width, radius, stride):
+def test_lines_are_whole_words_with_padding_for_the_largest_kernel(width: int, radius: int, stride: int) -> None:
     assert find_shape(np.zeros((1, width), np.uint8), radius)[2] == stride
 
 
-def test_words_are_sorted_by_what_they_hold():
+def test_words_are_sorted_by_what_they_hold() -> None:
     truth = np.zeros((1, 32), bool)
     truth[0, 8:20] = True
     background, building, mixed = sort_words(lay_out(truth, 0, OUTSIDE))
@@ -33,7 +33,7 @@ def test_words_are_sorted_by_what_they_hold():
 
 
 @pytest.mark.parametrize("kernel", ["square", "ellipse"])
-def test_kernels_are_drawn_again_from_their_half_widths(kernel):
+def test_kernels_are_drawn_again_from_their_half_widths(kernel: Kernel) -> None:
     half_widths, steps = measure_kernels([draw_kernel(kernel, size) for size in range(1, 32, 2)])
     for r in range(1, 16):
         drawn = np.zeros((2 * r + 1, 2 * r + 1), np.uint8)

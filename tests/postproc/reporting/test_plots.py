@@ -59,12 +59,12 @@ def test_score_over_the_threshold() -> None:
     curves = {label: count_maps([values] * 2, [TRUTH] * 2, ["a", "b"]) for label, values in maps.items()}
     figure = plot_thresholds(curves, "as given", ("chosen recipe", 120), "pooled_iou")
     (axes,) = figure.axes
-    first, second, neutral, chosen = (read_line(axes, number) for number in range(4))
+    first, second, theoretical, neutral, chosen = (read_line(axes, number) for number in range(5))
+    assert theoretical[0] == [127.5, 127.5]  # 255 IoU/(1 + IoU), where IoU is 1
     assert first[1][[109, 127, 199]] == pytest.approx([1, 4 / 5, 1 / 5])
     assert second[1][199] == 0
-    assert neutral == ([128], [0.8])
-    assert chosen == ([120], [1.0])
-    assert list_labels(figure)[2:] == ["neutral: threshold 128, 0.8000", "chosen: threshold 120, 1.0000"]
+    assert [*map(list, neutral), *map(list, chosen)] == [[128], [0.8], [120], [1.0]]
+    assert list_labels(figure)[3:] == ["neutral: threshold 128, 0.8000", "chosen: threshold 120, 1.0000"]
     assert axes.get_ylabel() == "pooled IoU"
     assert axes.get_ylim()[0] == pytest.approx(0.85)
 
@@ -79,8 +79,10 @@ def test_gain_over_the_sizes_of_kernels() -> None:
     ellipse = Recipe(close=3, kernel="ellipse")
     grid = make_grid({Recipe(): 0.5, Recipe(close=3): 0.51, ellipse: 0.53, Recipe(open=5): 0.46})
     axes = plot_step(grid, Morphology, "pooled_iou", ellipse.model_copy(update={"min_hole": 8})).axes[0]
-    gains = np.ma.filled(np.ma.asarray(axes.images[0].get_array()), np.nan)
-    np.testing.assert_allclose(gains, [[0, -4], [3, np.nan]])  # upwards: closing off, 3; across: opening off, 5
+    gains: np.ndarray = np.ma.filled(np.ma.asarray(axes.images[0].get_array()), np.nan)
+    np.testing.assert_allclose(
+        gains, np.array([[0, -4], [3, np.nan]])
+    )  # upwards: closing off, 3; across: opening off, 5
     assert list_texts(axes) == ["+0.00", "-4.00", "+3.00"]
     assert list_ticks(axes) == (["off", "5"], ["off", "3"])
     assert axes.get_ylabel() == "kernel size of the closing, odd; 1 = off [px]"
@@ -121,7 +123,7 @@ def test_gain_of_each_step() -> None:
     grey, green, orange = (to_rgb(colour) for colour in (GREY, GREEN, ORANGE))
     assert list_bars(axes)[:4] == [(5, grey), (1, grey), (4, green), (-0.2, orange)]  # in sample, then cross-fitted
     assert list_texts(axes) == ["+5.00", "+1.00", "+4.00", "-0.20"]
-    np.testing.assert_allclose([read_line(axes, number)[1] for number in range(2)], [[1, 6], [-1, 0.4]])
+    np.testing.assert_allclose([read_line(axes, number)[1] for number in range(2)], np.array([[1, 6], [-1, 0.4]]))
     assert list_ticks(axes)[0] == ["threshold\nkept", "areas\nrefused"]
     assert {"cross-fitted: chosen on the other folds; kept", "cross-fitted; not kept"} < set(list_labels(figure))
     assert axes.get_title(loc="left").endswith("in points of mean IoU")
@@ -148,9 +150,9 @@ def test_importance_of_parameters() -> None:
             params = {"close": close, "open": opening}
             study.add_trial(optuna.create_trial(params=params, distributions=dict.fromkeys(params, sizes), value=close))
     axes = plot_importance(study).axes[0]
-    opening, closing = (bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle))
+    of_opening, of_closing = (bar.get_width() for bar in axes.patches if isinstance(bar, Rectangle))
     assert list_ticks(axes)[1] == ["open", "close"]  # upwards, the most important on top
-    assert closing > 0.9 > 0.1 > opening
+    assert of_closing > 0.9 > 0.1 > of_opening
     assert "64 trials" in axes.get_title(loc="left")
 
 

@@ -55,7 +55,8 @@ def test_outlines_are_ranked_by_confidence() -> None:
     for confidence, ap50 in ((0.9, 0.5), (0.1, 1.0)):
         buildings = [Building(shed, "traced", confidence), Building(house, "traced", 0.5)]
         scores = score_masks([draw((0, 10, 0, 10), (0, 5, 20, 25))], TRUTHS[:1], outlines=[buildings])
-        assert (scores["ap50"].value, scores["building_precision"].value) == (pytest.approx(ap50), 0.5)
+        assert scores["ap50"].value == pytest.approx(ap50)
+        assert scores["building_precision"].value == 0.5
 
 
 def test_scores_in_words_and_as_json() -> None:
@@ -64,6 +65,7 @@ def test_scores_in_words_and_as_json() -> None:
     assert lines[0] == "1 images of 1 groups"
     assert lines[2].split() == ["IoU,", "all", "pixels", "pooled", "0.8000"]
     assert len(lines) == 2 + len(METRICS)
+    assert repr(scores) == str(scores)
     html = scores._repr_html_()
     assert "<td>IoU, all pixels pooled</td><td>0.8000</td><td></td>" in html
     described = json.loads(json.dumps(score_masks(MASKS[2:] * 2, [TRUTHS[2], TRUTHS[0]]).describe()))

@@ -1,3 +1,6 @@
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -5,18 +8,20 @@ import rasterio
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from skimage import morphology
+from skimage.morphology import closing, opening
 
 from ensemble.statistics.counts import count_maps
 from members.common.errors import InputError
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS, Areas, Morphology, draw_kernel
 from postproc.scoring.boundary import find_band
-from postproc.search.counting import map_threads
+from postproc.search.counting import Tile, map_threads
 from postproc.search.exact import list_kernel_recipes, search_areas, search_kernels, search_step
 
+MaskOf = Callable[[Recipe, int, np.ndarray], np.ndarray]
 
-def make_tile(rng, height, width):
+
+def make_tile(rng: np.random.Generator, height: int, width: int) -> Tile:
     """A smooth map with noise, touching the border, and a truth that has something to do with it."""
     field = cv2.GaussianBlur(rng.normal(0, 1, (height, width)), (0, 0), 2)
     field += 0.05 * rng.normal(0, 1, field.shape)
@@ -26,7 +31,7 @@ def make_tile(rng, height, width):
     return blend, truth
 
 
-def mask_with_opencv(recipe, threshold, blend):
+def mask_with_opencv(recipe: Recipe, threshold: int, blend: np.ndarray) -> np.ndarray:
     _, mask = cv2.threshold(blend, threshold - 1, 1, cv2.THRESH_BINARY)
     for step in recipe.order.split("-"):
         operation = cv2.MORPH_CLOSE if step == "close" else cv2.MORPH_OPEN
@@ -34,22 +39,22 @@ def mask_with_opencv(recipe, threshold, blend):
     return mask.astype(bool)
 
 
-def mask_with_scikit_image(recipe, threshold, blend):
+def mask_with_scikit_image(recipe: Recipe, threshold: int, blend: np.ndarray) -> np.ndarray:
     mask = blend >= threshold
     for step in recipe.order.split("-"):
-        operation = morphology.closing if step == "close" else morphology.opening
+        operation = closing if step == "close" else opening
         mask = operation(mask, draw_kernel(recipe.kernel, getattr(recipe, step)), mode="ignore")
     return mask
 
 
-def count_masks(mask_of, recipe, threshold, tiles):
+def count_masks(mask_of: MaskOf, recipe: Recipe, threshold: int, tiles: Sequence[Tile]) -> tuple[list[int], list[int]]:
     masks = [mask_of(recipe, threshold, blend) for blend, _ in tiles]
     intersections = [int((mask & truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
     unions = [int((mask | truth).sum()) for mask, (_, truth) in zip(masks, tiles, strict=True)]
     return intersections, unions
 
 
-def read_tiles(folder, count):
+def read_tiles(folder: Path, count: int) -> list[Tile]:
     """Maps of both members, blended, with their truth and group."""
     truths = sorted((folder / "hot_buildings/training/masks/img").glob("*.tif"))[::-1]
     tiles = []
@@ -61,7 +66,7 @@ def read_tiles(folder, count):
     return tiles
 
 
-def test_the_grid_holds_every_distinct_recipe_once_and_the_neutral_one_first():
+def test_the_grid_holds_every_distinct_recipe_once_and_the_neutral_one_first() -> None:
     recipes = list_kernel_recipes()
     assert len(set(recipes)) == len(recipes) == 225
     assert recipes[0] == Recipe()
@@ -71,7 +76,7 @@ def test_the_grid_holds_every_distinct_recipe_once_and_the_neutral_one_first():
 
 @pytest.mark.parametrize("mask_of", [mask_with_opencv, mask_with_scikit_image])
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (23, 40), (50, 17)])
-def test_every_recipe_agrees_with_the_binary_operators_one_at_a_time(mask_of, shape):
+def test_every_recipe_agrees_with_the_binary_operators_one_at_a_time(mask_of: MaskOf, shape: tuple[int, int]) -> None:
     tile = make_tile(np.random.default_rng(shape), *shape)
     grid = search_kernels([tile], ["a"])
     for number, recipe in enumerate(grid.recipes):
@@ -84,7 +89,7 @@ def test_every_recipe_agrees_with_the_binary_operators_one_at_a_time(mask_of, sh
 
 @settings(max_examples=30, deadline=None)
 @given(arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20))), st.integers(0, 224), st.data())
-def test_no_pixel_values_break_the_agreement(blend, number, data):
+def test_no_pixel_values_break_the_agreement(blend: np.ndarray, number: int, data: st.DataObject) -> None:
     truth = data.draw(arrays(np.bool_, blend.shape))
     truth[0, 0] = True
     grid = search_kernels([(blend, truth)], ["a"])
@@ -95,7 +100,7 @@ def test_no_pixel_values_break_the_agreement(blend, number, data):
         assert counts.sums["union"] == (mask | truth).sum()
 
 
-def test_real_maps_agree_at_every_recipe(shared_data):
+def test_real_maps_agree_at_every_recipe(shared_data: Path) -> None:
     tiles = read_tiles(shared_data, 3)
     grid = search_kernels(tiles, ["a", "b", "c"])
     for number, recipe in enumerate(grid.recipes):
@@ -107,7 +112,7 @@ def test_real_maps_agree_at_every_recipe(shared_data):
         assert counts.score("mean_iou") == pytest.approx(mean, abs=2**-32)
 
 
-def test_larger_kernels_than_the_default_agree_too():
+def test_larger_kernels_than_the_default_agree_too() -> None:
     tile = make_tile(np.random.default_rng(9), 45, 38)
     grid = search_kernels([tile], ["a"], largest=31)
     for number in range(0, len(grid.recipes), 29):
@@ -116,11 +121,11 @@ def test_larger_kernels_than_the_default_agree_too():
         assert (counts.sums["intersection"].tolist(), counts.sums["union"].tolist()) == (intersections, unions)
 
 
-def test_the_first_recipe_counts_as_the_bare_maps_do():
+def test_the_first_recipe_counts_as_the_bare_maps_do() -> None:
     rng = np.random.default_rng(1)
     tiles = [make_tile(rng, 30, 20), make_tile(rng, 9, 31), make_tile(rng, 12, 12)]
     groups = ["b", "a", "b"]
-    bare = count_maps(*zip(*tiles, strict=True), groups)
+    bare = count_maps([blend for blend, _ in tiles], [truth for _, truth in tiles], groups)
     grid = search_kernels(iter(tiles), groups, largest=3)
     assert np.array_equal(grid.counts.tiles, bare.tiles)
     assert grid.counts[0].sums.keys() == bare.sums.keys()
@@ -129,7 +134,7 @@ def test_the_first_recipe_counts_as_the_bare_maps_do():
     assert grid.counts.groups == bare.groups == ("a", "b")
 
 
-def test_neither_order_nor_threads_change_a_bit():
+def test_neither_order_nor_threads_change_a_bit() -> None:
     rng = np.random.default_rng(2)
     tiles = [make_tile(rng, 20, 20) for _ in range(12)]
     groups = list("abcabcabcabc")
@@ -139,15 +144,15 @@ def test_neither_order_nor_threads_change_a_bit():
         assert np.array_equal(first.score(objective), second.score(objective))
 
 
-def test_tiles_are_read_only_a_few_ahead():
+def test_tiles_are_read_only_a_few_ahead() -> None:
     done = 0
 
-    def work(number):
+    def work(number: int) -> int:
         nonlocal done
         done += 1
         return number
 
-    def read():
+    def read() -> Iterator[int]:
         for number in range(50):
             assert number - len(yielded) <= 3
             yield number
@@ -159,7 +164,7 @@ def test_tiles_are_read_only_a_few_ahead():
     assert done == 50
 
 
-def test_the_choice_is_the_best_and_of_equals_the_simplest():
+def test_the_choice_is_the_best_and_of_equals_the_simplest() -> None:
     house = np.zeros((20, 20), np.uint8)
     house[5:15, 5:15] = 200
     truth = house > 0
@@ -174,7 +179,7 @@ def test_the_choice_is_the_best_and_of_equals_the_simplest():
     assert search_kernels([(faint, truth)], ["a"]).choose("mean_iou").recipe == Recipe(threshold=100)
 
 
-def test_the_choice_agrees_with_trying_everything():
+def test_the_choice_agrees_with_trying_everything() -> None:
     rng = np.random.default_rng(4)
     tiles = [make_tile(rng, 24, 24) for _ in range(3)]
     grid = search_kernels(tiles, ["a", "b", "c"], largest=5)
@@ -190,7 +195,7 @@ def test_the_choice_agrees_with_trying_everything():
     assert choice.counts.score("pooled_iou") == -score
 
 
-def test_taking_and_ranking_recipes():
+def test_taking_and_ranking_recipes() -> None:
     rng = np.random.default_rng(5)
     grid = search_kernels([make_tile(rng, 40, 40)], ["a"], largest=5)
     order = grid.rank("dice")
@@ -200,7 +205,7 @@ def test_taking_and_ranking_recipes():
     assert grid.take([0]).choose("dice").recipe.normalise().close == 1
 
 
-def test_bad_input_is_refused():
+def test_bad_input_is_refused() -> None:
     blend, truth = make_tile(np.random.default_rng(7), 8, 8)
     with pytest.raises(InputError, match="truth of all 1 tiles is empty"):
         search_kernels([(blend, truth & False)], ["a"], largest=3)
@@ -212,7 +217,7 @@ def test_bad_input_is_refused():
         search_kernels([(blend, truth)], ["a", "b"], largest=3)
 
 
-def test_areas_agree_with_the_recipes_one_at_a_time(shared_data):
+def test_areas_agree_with_the_recipes_one_at_a_time(shared_data: Path) -> None:
     rng = np.random.default_rng(8)
     tiles = [*read_tiles(shared_data, 2), make_tile(rng, 40, 30)]
     kernels = [Recipe(), Recipe(close=3, open=5, kernel="ellipse", order="open-close")]
@@ -230,10 +235,10 @@ def test_areas_agree_with_the_recipes_one_at_a_time(shared_data):
         assert counts.sums["union"].tolist() == [unions[0] + unions[2], unions[1]]
 
 
-def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
+def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data: Path) -> None:
     tiles = [*read_tiles(shared_data, 1), make_tile(np.random.default_rng(10), 60, 90)]
 
-    def score(recipe):
+    def score(recipe: Recipe) -> float:
         intersection = union = 0
         for blend, truth in tiles:
             band, truth_band = find_band(recipe.apply(blend)), find_band(truth)
@@ -253,7 +258,7 @@ def test_boundary_iou_agrees_with_the_masks_one_at_a_time(shared_data):
     assert choice.score == score(choice.recipe)
 
 
-def test_a_step_without_code_of_its_own_is_counted_by_its_grey_operator():
+def test_a_step_without_code_of_its_own_is_counted_by_its_grey_operator() -> None:
     rng = np.random.default_rng(11)
     tiles, groups = [make_tile(rng, 30, 25) for _ in range(3)], ["a", "b", "a"]
     compiled = search_step(Areas, [Recipe(close=3), Recipe()], tiles, groups)

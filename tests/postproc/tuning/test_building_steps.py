@@ -129,15 +129,14 @@ def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: Roo
     pipeline = Pipeline.of_run(run, "valid")
     assert pipeline.recipe == Recipe()
     assert pipeline.outlines == OutlineRecipe()  # what is neutral was scored with these
-    assert outcome.out.count("refused") == 3
+    assert outcome.out.count("refused:") == 3
 
 
 def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack) -> None:
     run = make_run(tmp_path, draw_necks, 6)
     arguments = [str(each) for each in (*TUNE[1:], *list_options(run))]
     victim = subprocess.Popen([sys.executable, "-m", "postproc.tune", *arguments], stderr=subprocess.PIPE)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and not (run.study_file.exists() and b"without-fold1" in run.study_file.read_bytes()):
+    while victim.poll() is None and not (run.study_file.exists() and b"without-fold1" in run.study_file.read_bytes()):
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)
     victim.communicate()

@@ -36,8 +36,8 @@ class Deepness:
         """From uint8 (n, h, w, 3) to classes (n, h, w)."""
         values = np.float32(tile / 255)
         mean, std = self.metadata["standardization_mean"], self.metadata["standardization_std"]
-        values = np.float32((values - mean) / std).transpose(0, 3, 1, 2)
-        [seen] = self.session.run(None, {self.image.name: values})
+        planes: np.ndarray = np.asarray((values - mean) / std, np.float32).transpose(0, 3, 1, 2)
+        [seen] = self.session.run(None, {self.image.name: planes})
         assert seen.shape == (len(tile), 1, *tile.shape[1:3])
         return seen[:, 0] >= self.metadata["seg_thresh"]
 

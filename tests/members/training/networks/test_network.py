@@ -21,7 +21,7 @@ from members.training.networks.backbones import EFFICIENTNET_SKIPS, INJECTED, im
 from members.training.networks.backend import seed_backend
 from members.training.networks.decoder import decode_pyramid
 from members.training.networks.network import build_network, count_multiply_adds, list_layers
-from members.training.spec import Decoder, MemberSpec
+from members.training.spec import Backbone, Decoder, MemberSpec
 
 SPECS = list_specs()
 CHEAP = ("lite0_unet", "mobilenetv2_unet", "resnet34_linknet", "b0_fpn", "resnet34_pspnet")  # one of each decoder
@@ -153,6 +153,29 @@ def test_the_pyramid_is_that_of_segmentation_models() -> None:
     both = keras.Model(theirs.input, [theirs.output, decoder(features)])
     expected, got = (ops.convert_to_numpy(output) for output in both(image, training=False))
     np.testing.assert_allclose(got, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "last"), [("lite0", "block3a_expand_bn"), ("efficientnetb0", "block3a_expand_bn")]
+)
+def test_frozen_stages_stay_as_they_came(backbone: Backbone, last: str) -> None:
+    """Weights and batch statistics, up to where stride 4 leaves the encoder; what is behind is trained."""
+    spec = MemberSpec(name="some", backbone=backbone, frozen=2, filters=(16, 8, 8, 4, 4))
+    network = build_network(spec)
+    layers = [layer for layer in list_layers(network) if layer.weights]
+    end = next(number for number, layer in enumerate(layers, 1) if layer.name == last)
+    assert [layer.trainable for layer in layers] == [False] * end + [True] * (len(layers) - end)
+    assert [layer.filters for layer in layers if layer.name.endswith("a_conv") and "decoder" in layer.name] == [
+        16, 8, 8, 4, 4,
+    ]  # fmt: skip
+    before = [layer.get_weights() for layer in layers]
+    network(np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype(np.float32), training=True)
+    changed = [
+        any((one != other).any() for one, other in zip(layer.get_weights(), was, strict=True))
+        for layer, was in zip(layers, before, strict=True)
+    ]
+    assert not any(changed[:end])
+    assert changed[end:] == [layer.name.endswith("_bn") for layer in layers[end:]]
 
 
 def test_multiply_adds_are_counted_by_hand() -> None:

@@ -1,0 +1,91 @@
+"""What each stage of the flow brings, on tiles that nothing was trained or tuned on."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ensemble.selection.blend import Blend, read_blend
+from ensemble.statistics.counts import Counts, count_pixels
+from ensemble.statistics.estimates import CROSS_FITTED, estimate_score, measure_gain
+from members.common.tables import ResultTable
+from members.data.raster import read_image
+from members.data.run import Run
+from postproc.pipeline.pipeline import Pipeline
+from postproc.reporting.panels import ImageResult, draw_rows
+
+PICTURED = 4
+Truths = Mapping[str, np.ndarray]
+"""Image id -> bool (h, w)."""
+
+
+def count_stage(part: Path, pipeline: Pipeline, truths: Truths, groups: Sequence[str]) -> Counts:
+    """Count the pixels of a pipeline's masks.
+
+    Args:
+        part: the folder of the members' folders of maps.
+        pipeline: from maps to masks.
+        truths: of the tiles.
+        groups: the group of each tile.
+    """
+
+    def count(image_id: str, truth: np.ndarray) -> dict[str, np.ndarray]:
+        mask = pipeline.mask(read_blend(part, pipeline.blend, image_id, truth.shape))
+        return count_pixels(np.sum(truth & mask), np.sum(truth | mask))
+
+    return Counts.from_tiles(groups, (count(*tile) for tile in truths.items()))
+
+
+def tabulate_stages(
+    run: Run, single: str, averaged: str, truths: Truths, groups: Sequence[str], tuned: Pipeline
+) -> ResultTable:
+    """Return the table of what each stage brings, with 90 % intervals over groups.
+
+    The blend is compared with the member that is better on these very tiles, which is hard on it; every later stage
+    with the one before.
+
+    Args:
+        run: the run.
+        single: the part whose maps are of one view.
+        averaged: the part whose maps are of all views.
+        truths: of the tiles of either part.
+        groups: the group of each tile.
+        tuned: the run's pipeline.
+    """
+    members = run.list_mapped_members(single)
+    one, all_views = run.part_folder(single), run.part_folder(averaged)
+    blend = Pipeline(Blend.mean(members))
+    stages = {f"member {name}": (one, Pipeline(Blend({name: 1}))) for name in members}
+    stages["blend of both"] = one, blend
+    stages["blend with TTA (d4)"] = all_views, blend
+    stages["blend with TTA, tuned"] = all_views, tuned
+    counts = {name: count_stage(*stage, truths, groups) for name, stage in stages.items()}
+    names = list(counts)
+    best = max(names[: len(members)], key=lambda name: float(counts[name].score("pooled_iou")))
+    before = dict(zip(names[len(members) :], [best, *names[len(members) :]], strict=False))
+    rows = []
+    for name, own in counts.items():
+        score = estimate_score(own, "pooled_iou")
+        gain = measure_gain(counts[before[name]], own, "pooled_iou", CROSS_FITTED) if name in before else None
+        gained = "" if gain is None else f"{gain.value:+.4f}{describe_interval(gain.interval, '+')} over {before[name]}"
+        rows.append((name, f"{score.value:.4f}{describe_interval(score.interval)}", gained))
+    title = f"{len(truths)} tiles of {len(set(groups))} groups that nothing was trained or tuned on"
+    return ResultTable(title, ("stage", "pooled IoU [90 %]", "gain [90 %]"), rows)
+
+
+def describe_interval(interval: tuple[float, float] | None, sign: str = "") -> str:
+    """Return an interval as it stands behind its value; nothing where there is none."""
+    return "" if interval is None else f" [{interval[0]:{sign}.4f}, {interval[1]:{sign}.4f}]"
+
+
+def draw_results(run: Run, part: str, images: Mapping[str, Path], truths: Truths, tuned: Pipeline) -> Figure:
+    """Draw the panels of a few tiles with buildings: those at equal distances in the order of their building area."""
+    built = sorted((image_id for image_id in truths if truths[image_id].any()), key=lambda each: truths[each].sum())
+    rows = {}
+    for index in np.linspace(0, len(built) - 1, min(PICTURED, len(built))).astype(int).tolist():
+        image_id, truth = built[index], truths[built[index]]
+        values = read_blend(run.part_folder(part), tuned.blend, image_id, truth.shape)
+        result = ImageResult.of_map(read_image(images[image_id]), truth, values, tuned)
+        rows[f"{image_id}: {result.describe()}"] = result
+    return draw_rows(rows)

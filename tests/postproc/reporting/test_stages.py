@@ -1,0 +1,75 @@
+"""The table and the picture of what each stage brings."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import write_raster
+
+from ensemble.selection.blend import Blend
+from members.data.run import Run
+from members.data.tiles import list_tiles
+from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import Recipe
+from postproc.reporting.stages import draw_results, tabulate_stages
+
+MEMBERS = ("lite0_unet", "lite2_unet")
+SIZE = (32, 40)
+TRUTH = np.zeros(SIZE, bool)
+TRUTH[:, :20] = True
+EMPTY = np.zeros(SIZE, bool)
+
+
+def draw_map(columns: int, value: int = 200) -> np.ndarray:
+    """A map of a value in the first columns."""
+    values = np.zeros(SIZE, np.uint8)
+    values[:, :columns] = value
+    return values
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """A run with two test tiles, the second without a building and right throughout.
+
+    Of the true 20 columns the members find 8 and 16, and with TTA 12 and 18; in between a map of 200 blends to 100.
+    """
+    made, found = Run(tmp_path / "run"), {"test_without_tta": (8, 16), "test": (12, 18)}
+    for image_id in ("built", "empty"):
+        write_raster(made.path / f"data/test/images/img/{image_id}.tif", np.zeros((*SIZE, 3), np.uint8))
+        for part, columns in found.items():
+            for member, count in zip(MEMBERS, columns, strict=True):
+                values = draw_map(count if image_id == "built" else 0)
+                write_raster(made.map_folder(part, member) / f"{image_id}.tif", values)
+    return made
+
+
+def test_table_shows_what_each_stage_brings(run: Run) -> None:
+    """The blend is compared with the better member, each later stage with the one before."""
+    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
+    truths = {"built": TRUTH, "empty": EMPTY}
+    table = tabulate_stages(run, "test_without_tta", "test", truths, ["town", "town"], tuned)
+    assert table.title == "2 tiles of 1 groups that nothing was trained or tuned on"
+    assert [tuple(row) for row in table.rows] == [
+        ("member lite0_unet", "0.4000", ""),
+        ("member lite2_unet", "0.8000", ""),
+        ("blend of both", "0.4000", "-0.4000 over member lite2_unet"),  # 100 stays below the neutral threshold
+        ("blend with TTA (d4)", "0.6000", "+0.2000 over blend of both"),
+        ("blend with TTA, tuned", "0.9000", "+0.3000 over blend with TTA (d4)"),
+    ]
+
+
+def test_intervals_are_over_groups(run: Run) -> None:
+    """An empty group that is right throughout is drawn alone now and then: nothing to be found scores 1."""
+    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
+    truths = {"built": TRUTH, "empty": EMPTY}
+    table = tabulate_stages(run, "test_without_tta", "test", truths, ["town", "field"], tuned)
+    assert table.rows[-1][1:] == ("0.9000 [0.9000, 1.0000]", "+0.3000 [+0.0000, +0.3000] over blend with TTA (d4)")
+
+
+def test_picture_is_of_tiles_with_buildings(run: Run) -> None:
+    tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
+    images = {tile.image_id: tile.image for tile in list_tiles(run.path / "data", "test")}
+    figure = draw_results(run, "test", images, {"empty": EMPTY, "built": TRUTH}, tuned)
+    assert [row.get_suptitle() for row in figure.subfigs] == ["built: IoU 0.900, of outlines 0.900; 1 building"]
+    mask = next(axes for axes in figure.axes if axes.get_title(loc="left") == "mask").images[0].get_array()
+    np.testing.assert_array_equal(mask, draw_map(18, 1))
