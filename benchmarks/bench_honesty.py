@@ -12,22 +12,24 @@ tries (see honesty/tables.py); buildings are pieces of the mask, not outlines.
 
 import json
 import sys
-import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from honesty.picture import draw_coverage
 from honesty.simulation import Cell, Outcome, compare_rules, describe_cell, nest, simulate
 from honesty.steps import Fit, count_shares, fit_calibration, fit_greedy, fit_table_step, join_groups
-from honesty.tables import Table, build_tables
+from honesty.tables import Table, keep_tables
 from honesty.tiles import Tiles, draw_tiles, read_tiles
 
+from ensemble.statistics.gains import LIKELY
 from members.common.console import run_command, stdout
 from members.common.tables import ResultTable
 
@@ -39,13 +41,17 @@ UNITS = {
 }
 OBJECTIVES = {
     "threshold": ("pooled_iou", "mean_iou", "dice"),
-    "morphology": ("pooled_iou", "mean_iou", "dice"),
-    "areas": ("pooled_iou", "mean_iou", "dice"),
+    "morphology": ("pooled_iou", "mean_iou"),
+    "areas": ("pooled_iou", "mean_iou"),
     "outlines": ("pooled_iou", "mean_iou"),
     "buildings": ("building_f1",),
 }
 NEAR = (0.25, 0.5, 1.0)  # standard errors, of the rule that takes the simplest of what is near the best
-SIMPLER_STEPS = ("threshold", "morphology", "areas")
+COMPARED = (20, 80)  # tiles, where that rule and the plain maximum are compared
+SIMPLIFIED = {(step, name) for step in ("threshold", "morphology", "areas") for name in ("pooled_iou", "mean_iou")}
+SOURCES = ("hot_maps", "drawn")
+Simulated = tuple[Cell, float, list[Outcome]]
+"""A cell, within how many standard errors of the best the simplest was taken, and what came of it."""
 
 
 def list_fits(
@@ -67,68 +73,73 @@ def list_blends(tiles: Tiles, groups: Sequence[str] | None) -> Iterator[tuple[st
     yield "calibration", "pooled_iou", fit_calibration(tiles, groups)
 
 
-def bench(
-    data: Annotated[Path, typer.Option(help="Folder with hot_buildings and hot_maps.")] = Path("../shared/data"),
-    draws: Annotated[int, typer.Option(min=10, help="Simulated tunings a cell.")] = 200,
-    plot: Annotated[Path | None, typer.Option(help="Where the picture of the coverage goes.")] = None,
-    drawn: Annotated[bool, typer.Option(help="Whether drawn scenes are simulated too.")] = True,
-    table: Annotated[Path | None, typer.Option(help="Where the table goes, in Markdown.")] = None,
-) -> None:
-    """Simulate tunings; the last line is one JSON object."""
-    start = time.process_time()
-    rows: dict[Cell, dict[str, float | None]] = {}
-    all_outcomes: dict[tuple[str, float], list[Outcome]] = {}
-    for source in ("hot_maps", "drawn")[: 1 + drawn]:
-        tiles = read_tiles(data) if source == "hot_maps" else draw_tiles()
-        tables = build_tables(tiles)
-        stdout.print(f"{source}: counted, {time.process_time() - start:.0f} CPU s")
+def simulate_source(source: str, data: Path, draws: int, counts: Path | None) -> list[Simulated]:
+    """Simulate all cells of the real tiles or of the drawn ones."""
+    tiles = read_tiles(data) if source == "hot_maps" else draw_tiles()
+    tables = keep_tables(tiles, counts and counts / f"{source}.npz")
+    simulated = []
+    with threadpool_limits(1):
         for unit in ("tiles", "groups"):
             groups = tiles.groups if unit == "groups" else None
             names = [f"{number:04d}" for number in range(len(set(tiles.groups)) if groups else len(tiles.truths))]
             for near in (0.0, *NEAR):
-                fits = [*list_fits(tables, groups, near), *(list_blends(tiles, groups) if not near else ())]
-                for step, objective, fit in fits:
-                    if near and (step not in SIMPLER_STEPS or objective == "dice"):
-                        continue
-                    for units in UNITS[source, unit]:
-                        if near and units not in (20, 80):
+                blends = list_blends(tiles, groups) if not near else ()
+                for step, objective, fit in (*list_fits(tables, groups, near), *blends):
+                    number = draws // 4 if step in ("greedy", "calibration") else draws  # those take longer
+                    for units in UNITS[source, unit] if not near else COMPARED:
+                        if near and (unit == "groups" or (step, objective) not in SIMPLIFIED):
                             continue
-                        few = draws if step not in ("greedy", "calibration") else draws // 4
                         cell = Cell(source, unit, objective, step, units, len(names) - units)
-                        outcomes = simulate(fit, cell, few, names)
-                        if units in (20, 80) and step in SIMPLER_STEPS and objective != "dice":
-                            all_outcomes.setdefault((source, near), []).extend(outcomes)
-                        if not near:
-                            all_outcomes.setdefault((source, -1.0), []).extend(outcomes)
-                            rows[cell] = describe_cell(cell, outcomes)
-                            print_row(cell, rows[cell])
-    result = {name: nest(rows, name) for name in ("coverage", "coverage_plain", "percentile_coverage", "width")}
+                        simulated.append((cell, near, simulate(fit, cell, number, names)))
+                        print_row(*simulated[-1])
+    return simulated
+
+
+def bench(
+    data: Annotated[Path, typer.Option(help="Folder with hot_buildings and hot_maps.")] = Path("../shared/data"),
+    draws: Annotated[int, typer.Option(min=8, help="Simulated tunings a cell.")] = 200,
+    plot: Annotated[Path | None, typer.Option(help="Where the picture of the coverage goes.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Where the table goes, in Markdown.")] = None,
+    counts: Annotated[Path | None, typer.Option(help="Folder where counts are kept for the next time.")] = None,
+) -> None:
+    """Simulate tunings; the last line is one JSON object."""
+    with ProcessPoolExecutor(len(SOURCES)) as pool:
+        tasks = [pool.submit(simulate_source, source, data, draws, counts) for source in SOURCES]
+        simulated = [found for task in tasks for found in task.result()]
+    rows = {cell: describe_cell(cell, outcomes) for cell, near, outcomes in simulated if not near}
+    result: dict[str, dict] = {
+        name: nest(rows, name) for name in ("coverage", "coverage_plain", "percentile_coverage", "width")
+    }
     result |= {"realised": {}, "simplest": {}}
-    for (source, near), outcomes in all_outcomes.items():
-        rules = {rule: round_all(found) for rule, found in compare_rules(outcomes).items()}
-        if near < 0:
-            result["realised"][source] = rules
-        else:
-            wanted = ("always", "chance 85%")
-            result["simplest"].setdefault(source, {})[f"{near:g} se"] = {name: rules[name] for name in wanted}
-    for source, rules in result["realised"].items():
+    for source in SOURCES:
+        own = [each for each in simulated if each[0].source == source]
+        rules = compare_rules([one for _, near, outcomes in own if not near for one in outcomes])
+        result["realised"][source] = rules
         cells = [(rule, *(f"{value:.4f}" for value in found.values())) for rule, found in rules.items()]
         stdout.print(str(ResultTable(f"{source}: rules to keep a step", ("rule", "realised", "kept", "lose"), cells)))
+        for near in (0.0, *NEAR):
+            chosen = [outcomes for cell, width, outcomes in own if width == near and is_compared(cell)]
+            rules = compare_rules([one for outcomes in chosen for one in outcomes])
+            wanted = {name: rules[name] for name in ("always", f"chance {LIKELY:.0%}")}
+            result["simplest"].setdefault(source, {})[f"{near:g} standard errors"] = wanted
+            stdout.print(f"{source}: the simplest within {near:g} standard errors: {wanted}", soft_wrap=True)
     if plot:
         draw_coverage(rows, plot)
     if table:
         table.write_text(write_table(rows))
-    stdout.print(f"{time.process_time() - start:.0f} CPU s")
     print(json.dumps(result))
 
 
-def round_all(found: dict[str, float]) -> dict[str, float]:
-    return {name: round(value, 5) for name, value in found.items()}
+def is_compared(cell: Cell) -> bool:
+    """Tell whether the plain maximum and simpler settings are both simulated there."""
+    return cell.unit == "tiles" and cell.units in COMPARED and (cell.step, cell.objective) in SIMPLIFIED
 
 
-def print_row(cell: Cell, row: dict[str, float | None]) -> None:
+def print_row(cell: Cell, near: float, outcomes: Sequence[Outcome]) -> None:
+    row = describe_cell(cell, outcomes)
     words = " ".join(f"{name} {'-' if value is None else f'{value:.4f}'}" for name, value in row.items())
-    stdout.print(f"{cell.source} {cell.unit} {cell.objective} {cell.step} {cell.units}: {words}", soft_wrap=True)
+    rule = f" near {near:g}" if near else ""
+    stdout.print(f"{cell.source} {cell.unit} {cell.objective} {cell.step} {cell.units}{rule}: {words}", soft_wrap=True)
 
 
 def write_table(rows: dict[Cell, dict[str, float | None]]) -> str:

@@ -119,9 +119,9 @@ def compare_rules(outcomes: Sequence[Outcome]) -> dict[str, dict[str, float]]:
     realised = np.array([each.realised for each in outcomes])
     return {
         name: {
-            "realised": float((realised * kept).mean()),
-            "kept": float(kept.mean()),
-            "lose": float((realised[kept] < 0).mean()) if kept.any() else 0.0,
+            "realised": round(float((realised * kept).mean()), 5),
+            "kept": round(float(kept.mean()), 4),
+            "lose": round(float((realised[kept] < 0).mean()), 4) if kept.any() else 0.0,
         }
         for name, kept in list_rules(outcomes)
     }

@@ -7,6 +7,7 @@ where a step has more than the threshold, of kernel sizes five, of areas some.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -69,6 +70,22 @@ def build_tables(tiles: Tiles) -> dict[str, Table]:
         "buildings": count_buildings(blended, tiles.truths),
         "outlines": draw_outlines(tiles, blended, alone[127]),
     }
+
+
+def keep_tables(tiles: Tiles, path: Path | None) -> dict[str, Table]:
+    """Read the tables from a file of an earlier run, or build them, and write them where a path is given."""
+    if path is None or not path.exists():
+        tables = build_tables(tiles)
+        if path is not None:
+            flat = {f"{s}/{name}": values for s, table in tables.items() for name, values in table.counts.sums.items()}
+            np.savez(path, **flat, **{f"{step}/neutral": np.array(table.neutral) for step, table in tables.items()})
+        return tables
+    names, ones = name_tiles(tiles), np.ones(len(tiles.truths), int)
+    sums: dict[str, dict[str, np.ndarray]] = {}
+    for key, values in np.load(path).items():
+        step, column = key.split("/")
+        sums.setdefault(step, {})[column] = values
+    return {step: Table(Counts(names, ones, columns), int(columns.pop("neutral"))) for step, columns in sums.items()}
 
 
 def flatten(grid: Grid, every: int) -> Table:

@@ -67,7 +67,9 @@ class BlendReport:
         tables = [self.tabulate_judgements()]
         if len(self.correlation) > 1:
             tables.append(self.tabulate_correlation())
-        notes = [tell_calibration(self.calibration)] if self.calibration else []
+        others = [each for each in self.judgements if each.gain and each.method not in ("mean", "given")]
+        notes = [f"{TITLES[each.method]} {each.gain.explain(self.keep)}" for each in others if each.gain]
+        notes += [tell_calibration(self.calibration)] if self.calibration else []
         if idle := [member for member, weight in self.blend.weights.items() if not weight]:
             notes.append(f"weight 0, so not needed: {', '.join(idle)}")
         return (*tables[:-1], replace(tables[-1], notes=tuple(notes)))

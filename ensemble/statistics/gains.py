@@ -131,6 +131,14 @@ def measure_gain(
     return Gain(value, interval, chance, CROSS_FITTED, groups)
 
 
+def compare_fixed(before: Counts, after: Counts, metric: MetricName) -> Gain:
+    """Measure the gain of one thing over another on groups that neither was chosen on: they alone are a sample."""
+    value, groups = float(after.score(metric) - before.score(metric)), len(before.groups)
+    if groups < 2:
+        return Gain(value, None, None, CROSS_FITTED, groups)
+    return Gain(value, *bound_gain(value, find_variance(before, after, metric), groups), CROSS_FITTED, groups)
+
+
 def find_variance(before: Counts, after: Counts, metric: MetricName) -> float:
     """Return the variance of a gain between samples of groups, by leaving out each group once."""
     groups = len(before.groups)

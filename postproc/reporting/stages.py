@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from ensemble.selection.blend import Blend, read_blend
 from ensemble.statistics.counts import Counts, count_pixels
-from ensemble.statistics.estimates import CROSS_FITTED, estimate_score, measure_gain
+from ensemble.statistics.estimates import estimate_score
+from ensemble.statistics.gains import compare_fixed
 from members.common.tables import ResultTable
 from members.data.raster import read_image
 from members.data.run import Run
@@ -67,7 +68,7 @@ def tabulate_stages(
     rows = []
     for name, own in counts.items():
         score = estimate_score(own, "pooled_iou")
-        gain = measure_gain(counts[before[name]], own, "pooled_iou", CROSS_FITTED) if name in before else None
+        gain = compare_fixed(counts[before[name]], own, "pooled_iou") if name in before else None
         gained = "" if gain is None else f"{gain.value:+.4f}{describe_interval(gain.interval, '+')} over {before[name]}"
         rows.append((name, f"{score.value:.4f}{describe_interval(score.interval)}", gained))
     title = f"{len(truths)} tiles of {len(set(groups))} groups that nothing was trained or tuned on"

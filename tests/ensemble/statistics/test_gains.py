@@ -16,6 +16,7 @@ from ensemble.statistics.gains import (
     Gain,
     bound_gain,
     check_keep,
+    compare_fixed,
     find_variance,
     measure_gain,
 )
@@ -70,7 +71,8 @@ def test_few_groups_have_no_interval_and_keep_nothing() -> None:
     before, after = (count(np.full(FEWEST - 1, iou)) for iou in (0.2, 0.7))
     masks = len(crossfit.training_masks)
     gain = measure_gain([before] * masks, [after] * masks, "mean_iou", crossfit)
-    assert gain == Gain(pytest.approx(0.5), None, None, CROSS_FITTED, FEWEST - 1)
+    assert gain == Gain(gain.value, None, None, CROSS_FITTED, FEWEST - 1)
+    assert gain.value == pytest.approx(0.5)
     assert not gain.is_kept("likely")
     assert gain.judge("proven") == "unknown"
     assert gain.explain("likely") == f"unknown, so not kept: {FEWEST - 1} groups can't tell, {FEWEST} are the least"
@@ -80,7 +82,8 @@ def test_few_groups_have_no_interval_and_keep_nothing() -> None:
 def test_in_sample_gains_are_kept_if_above_0() -> None:
     nothing_held_out = CrossFit(1, None)
     gain = measure_gain([count(np.array([0.2]))], [count(np.array([0.7]))], "mean_iou", nothing_held_out)
-    assert gain == Gain(pytest.approx(0.5), None, None, IN_SAMPLE, 1)
+    assert gain == Gain(gain.value, None, None, IN_SAMPLE, 1)
+    assert gain.value == pytest.approx(0.5)
     assert gain.is_kept("proven")
     assert not Gain(0.0, None, None, IN_SAMPLE, 1).is_kept("likely")
     assert gain.explain("likely") == "kept: +0.5000 on the very tiles that it was chosen on"
@@ -102,6 +105,14 @@ def test_rules() -> None:
 def test_chance_of_a_gain_that_all_groups_share_is_sure() -> None:
     assert bound_gain(0.1, 0.0, 9) == ((0.1, 0.1), 1.0)
     assert bound_gain(0.0, 0.0, 9) == ((0.0, 0.0), 0.0)
+
+
+def test_two_fixed_things_compared() -> None:
+    gains = np.array([0.1, 0.3, 0.2, 0.6])
+    gain = compare_fixed(count(np.full(4, 0.2)), count(0.2 + gains), "mean_iou")
+    reach = student.ppf(0.95, 3) * gains.std(ddof=1) / 2
+    assert gain.interval == pytest.approx((0.3 - reach, 0.3 + reach))
+    assert compare_fixed(count(np.array([0.2])), count(np.array([0.3])), "mean_iou").interval is None
 
 
 def test_unknown_rule_is_refused() -> None:
