@@ -71,6 +71,10 @@ COMMANDS = {
         "members.training.overview:augment",
         "Draw a contact sheet of what a member's network sees: augmented tiles with the outlines of their masks.",
     ),
+    "audit": Row(
+        "postproc.audit:audit",
+        "Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.",
+    ),
     "train": Row("members.training.train:train", "Train members and keep the best weights of each."),
     "predict": Row(
         "ensemble.predict:predict",

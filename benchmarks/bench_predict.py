@@ -2,20 +2,23 @@
 
 Ours is a whole predict: reading, views, merging, locks, writing GeoTIFFs. The others are given their images in memory
 and write nothing: `keras_loop` calls `keras.Model.predict` for each view of each image, `keras_batched` does so for all
-images at once, view by view, `ttach` shows a PyTorch module with the same weights to ttach's d4_transform
-(peer_ttach.py, in a process of its own, in batches as ours). All in one run; images per second are by the clock,
-speed-ups by the clock and by CPU seconds. `overhead` is the wall time of a whole predict over that of its forward
-passes; `max_difference` is the largest of any two maps of ours, or of ours and ttach's, in steps of 1 / 255.
+images of a round at once, view by view, `ttach` shows a PyTorch module with the same weights to ttach's d4_transform
+(peer_ttach.py, in a process of its own, in batches as ours). They take turns, a few tiles each, so that other programs
+disturb all alike. Speed-ups are those of the engine that takes the fewest CPU seconds, by the clock and by CPU seconds.
+`overhead` is the wall time of its whole predict over that of the forward passes; `max_difference` is the largest
+between any two maps of ours, or of ours and ttach's, in steps of 1 / 255.
 
     python benchmarks/bench_predict.py --data ../shared/data --tiles 16 --peer /path/to/python/with/torch
 """
 
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -43,6 +46,7 @@ from members.training.catalog import find_spec
 from members.training.networks.backend import load_backend
 
 Forward = Callable[[np.ndarray], np.ndarray]
+IMAGE = (256, 256)
 PEER = Path(__file__).with_name("peer_ttach.py")
 
 
@@ -93,36 +97,54 @@ def predict_in_loop(network: Any, images: np.ndarray, batched: bool) -> None:
         np.rint(total / 8 * 255).astype(np.uint8)
 
 
-def run_peer(python: str, network: Any, images: np.ndarray, folder: Path) -> tuple[dict[str, float], np.ndarray]:
-    """Return what the other process measured, and its maps."""
-    from members.training.networks.network import list_layers
+class Peer:
+    """The other process, which is asked for a few images at a time."""
 
-    arrays = {f"{layer.name}/{n}": w for layer in list_layers(network) for n, w in enumerate(layer.get_weights())}
-    weights, stack, maps = folder / "weights.npz", folder / "images.npy", folder / "maps.npy"
-    np.savez(weights, **arrays)
-    np.save(stack, images)
-    command = [python, str(PEER), str(weights), str(stack), str(maps)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise InputError(
-            f"{python}: {PEER.name} failed ({done.stderr.strip().splitlines()[-1]}); it needs torch, ttach"
-        )
-    return json.loads(done.stdout.splitlines()[-1]), np.load(maps)
+    def __init__(self, python: str, network: Any, images: np.ndarray, folder: Path) -> None:
+        from members.training.networks.network import list_layers
+
+        arrays = {f"{layer.name}/{n}": w for layer in list_layers(network) for n, w in enumerate(layer.get_weights())}
+        np.savez(folder / "weights.npz", **arrays)
+        np.save(folder / "images.npy", images)
+        self.maps = folder / "maps.npy"
+        command = [python, str(PEER), *(str(folder / name) for name in ("weights.npz", "images.npy", "maps.npy"))]
+        patient = os.environ | {"OMP_WAIT_POLICY": "PASSIVE"}  # its threads don't burn a core that others are at
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=patient)
+        self.answer()
+
+    def answer(self) -> str:
+        """Return its next line."""
+        line = self.process.stdout.readline() if self.process.stdout else ""
+        if not line:
+            raise InputError(f"{PEER.name} failed, as it says above; --peer is a Python with torch and ttach")
+        return line
+
+    def ask(self, first: int, last: int) -> dict[str, float]:
+        """Have images predicted; return what it took."""
+        if self.process.stdin:
+            print(first, last, file=self.process.stdin, flush=True)
+        return json.loads(self.answer())
+
+    def close(self) -> np.ndarray:
+        """End it; return the maps of all images that were asked for, in that order."""
+        self.process.communicate()
+        return np.load(self.maps)
 
 
-def predict_whole(network: Network, tiles: Sequence[Tile], folder: Path) -> tuple[dict[str, float], np.ndarray]:
-    """Do a whole predict; return what it took, and its maps."""
+def predict_whole(network: Network, tiles: Sequence[Tile], folder: Path) -> dict[str, float]:
+    """Do a whole predict; return what it took."""
     timed = Timed(network.predict)
     views, multiple = VIEW_SETS["d4"], network.spec.size_multiple
     job = Job((), (), folder, None, views, "mean", multiple, tuple(tile.image_id for tile in tiles))
-    taken = measure(lambda: list(make_maps(job, [Network(network.spec, timed)], tiles, Locks(folder, job.image_ids))))
-    maps = [read_map(map_path(folder, tile.image_id), read_image(tile.image).shape[:2]) for tile in tiles]
-    return taken | {"overhead": taken["seconds"] / timed.seconds}, np.stack(maps)
+    locks = Locks(folder, job.image_ids)
+    taken = measure(lambda: list(make_maps(job, [Network(network.spec, timed)], tiles, locks)))
+    return taken | {"forward_seconds": timed.seconds}
 
 
 def bench(
     data: Annotated[Path, typer.Option(help="Folder with hot_buildings.")] = Path("../shared/data"),
     tiles: Annotated[int, typer.Option(min=1, help="How many tiles.")] = 16,
+    together: Annotated[int, typer.Option(min=1, help="Tiles in a round, after which it is the next one's turn.")] = 8,
     member: Annotated[str, typer.Option(help="A U-Net on EfficientNet-Lite, its decoder random.")] = "lite0_unet",
     fold: Annotated[Path | None, typer.Option(help="A trained fold of one, in place of random weights.")] = None,
     peer: Annotated[
@@ -135,31 +157,46 @@ def bench(
         peer = sys.executable
     chosen = list_tiles(data / "hot_buildings", "test")[:tiles]
     images = np.stack([read_image(tile.image) for tile in chosen])
-    results: dict[str, dict[str, float]] = {}
-    maps: dict[str, np.ndarray] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = FoldFolder(fold) if fold else write_fold(member, folder / "fold0")
         engines = [engine.name for engine in ENGINES.values() if engine.exact and engine.installed]
-        for engine in engines:
-            network = load_network(files.path, engine)
+        networks = {engine: load_network(files.path, engine) for engine in engines}
+        for network in networks.values():
             network.predict(images[:BATCH].astype(np.float32))  # traces, compiles
-            results[engine], maps[engine] = predict_whole(network, chosen, folder / "maps" / engine)
         plain = load_keras_network(files)
-        for label, batched in (("keras_loop", False), ("keras_batched", True)):
-            predict_in_loop(plain, images[: BATCH if batched else 1], batched)
-            results[label] = measure(lambda batched=batched: predict_in_loop(plain, images, batched))  # type: ignore[misc]
-        if peer:
-            results["ttach"], maps["ttach"] = run_peer(peer, plain, images, folder)
-    fastest = min(engines, key=lambda engine: results[engine]["seconds"])
+        work: dict[str, Callable[[int, int], dict[str, float]]] = {}
+        for engine, network in networks.items():
+            work[engine] = (
+                lambda first, last, engine=engine, network=network: predict_whole(  # type: ignore[misc]
+                    network, chosen[first:last], folder / "maps" / engine
+                )
+            )
+        work["keras_loop"] = lambda first, last: measure(lambda: predict_in_loop(plain, images[first:last], False))
+        work["keras_batched"] = lambda first, last: measure(lambda: predict_in_loop(plain, images[first:last], True))
+        predict_in_loop(plain, images[:1], False)
+        predict_in_loop(plain, images[:together], True)
+        other = Peer(peer, plain, images, folder) if peer else None
+        if other:
+            work["ttach"] = other.ask
+        results: dict[str, Counter[str]] = {label: Counter() for label in work}
+        for first in range(0, len(images), together):
+            for label, do in work.items():
+                results[label].update(do(first, min(first + together, len(images))))
+        maps = [
+            np.stack([read_map(map_path(folder / "maps" / engine, tile.image_id), IMAGE) for tile in chosen])
+            for engine in engines
+        ]
+        if other:
+            maps.append(other.close())
     for label, taken in results.items():
-        taken["images_per_second"] = len(images) / taken["seconds"]
-        stdout.print(f"{label:14s} {taken['images_per_second']:6.2f} images/s  {taken['cpu_seconds']:6.1f} CPU s")
+        speed = len(images) / taken["seconds"]
+        stdout.print(f"{label:14s} {speed:6.2f} images/s  {taken['cpu_seconds'] / len(images):6.2f} CPU s an image")
+    fastest = min(engines, key=lambda engine: results[engine]["cpu_seconds"])
 
     def compare(label: str, what: str) -> float | None:
         return round(results[label][what] / results[fastest][what], 2) if label in results else None
 
-    stacked = np.stack(list(maps.values())).astype(int)
     result = {
         "tiles": len(images),
         "engines": {label: {key: round(n, 3) for key, n in taken.items()} for label, taken in results.items()},
@@ -170,7 +207,8 @@ def bench(
         "speedup_ttach_cpu": compare("ttach", "cpu_seconds"),
         "speedup_keras_cpu": compare("keras_loop", "cpu_seconds"),
         "speedup_keras_batched_cpu": compare("keras_batched", "cpu_seconds"),
-        "max_difference": int((stacked.max(axis=0) - stacked.min(axis=0)).max()),
+        "overhead": round(results[fastest]["seconds"] / results[fastest]["forward_seconds"], 3),
+        "max_difference": int(np.ptp(np.stack(maps).astype(int), axis=0).max()),
     }
     print(json.dumps(result))
 

@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from ensemble.statistics.counts import THRESHOLDS
 from members.common.console import run_command, stdout, track
+from members.common.workers import Threads
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import draw_kernel
 from postproc.search.exact import Grid, Tile, search_kernels
@@ -113,7 +114,7 @@ def time_loop(
 def time_search(tiles: Sequence[Tile], groups: Sequence[str]) -> tuple[float, Grid]:
     """Return the CPU seconds of the whole search on one core, and its grid."""
     start = time.process_time()
-    grid = search_kernels(tiles, groups, workers=1)
+    grid = search_kernels(tiles, groups, workers=Threads(1))
     return time.process_time() - start, grid
 
 
@@ -151,7 +152,7 @@ def time_trials(
     """Run a study of so many trials with free weights; tell the clock's seconds inside Optuna from those of scoring."""
     members = [f"member{number}" for number in range(len(stacks[0]))]
     given = dict.fromkeys(members, 1)
-    stack = Stack(((maps, truth) for maps, (_, truth) in zip(stacks, tiles, strict=True)), groups, "pooled_iou")
+    stack = Stack([(maps, truth) for maps, (_, truth) in zip(stacks, tiles, strict=True)], groups, "pooled_iou")
     training_mask = np.ones(len(stack.groups), bool)
     scoring = 0.0
 

@@ -28,6 +28,7 @@ from ensemble.mapfolder.samples import ArraySamples, RunSamples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts
 from members.common.console import run_command, stdout
+from members.common.workers import Threads
 from members.data.frames import read_frame
 from members.data.run import Run
 from postproc.geo.outlining import draw_masks, outline_images
@@ -36,7 +37,7 @@ from postproc.pipeline.recipe import Recipe
 from postproc.search.area_search import choose_areas
 from postproc.search.exact import search_areas, search_kernels
 from postproc.tuning import fits
-from postproc.tuning.fits import BEST, Task
+from postproc.tuning.fits import BEST, BlendedTiles, Task
 from postproc.tuning.outlines import count_mask, count_outlines, list_pipelines
 from postproc.tuning.tuning import deal_crossfit
 
@@ -85,7 +86,8 @@ def measure(function: Callable[[], Result]) -> tuple[float, Result]:
 
 def compare_areas(task: Task, blend: Blend) -> tuple[float, float, bool]:
     """Search areas by one component tree a setting, and as tune does: CPU seconds of each, and whether they agree."""
-    tiles = list(task.read(blend, ""))
+    read = BlendedTiles(task.samples, blend)
+    tiles = [read[number] for number in range(len(read))]
     masks = task.crossfit.training_masks
     grid = search_kernels(tiles, task.groups, task.objective)
 
@@ -103,7 +105,7 @@ def compare_areas(task: Task, blend: Blend) -> tuple[float, float, bool]:
         return found
 
     before, expected = measure(search_each)
-    after, (choices, _) = measure(lambda: choose_areas(lambda: tiles, task.groups, grid, task.objective, masks, BEST))
+    after, (choices, _) = measure(lambda: choose_areas(tiles, task.groups, grid, task.objective, masks, BEST))
     return before, after, expected == [(choice.recipe, choice.score) for choice in choices]
 
 
@@ -116,8 +118,12 @@ def compare_outlines(task: Task, base: Pipeline) -> tuple[float, float, bool]:
     def draw_each() -> list[Counts]:
         found = []
         for pipeline in list_pipelines(base):
+            cuts = {name: pipeline.cut(own) for name, own in values.items()}
             outlined = outline_images(
-                task.frames, lambda name, own=pipeline: (own.cut(values[name]), values[name]), pipeline.outline_mask
+                task.frames,
+                lambda name, window, cuts=cuts: (cuts[name][window], values[name][window]),
+                pipeline.outline_mask,
+                workers=Threads(1),
             )
             masks = draw_masks(outlined, sizes)
             found.append(

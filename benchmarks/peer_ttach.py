@@ -1,8 +1,9 @@
 """The other side of bench_predict.py: the member's network as a PyTorch module, shown to ttach; a process of its own.
 
 It needs torch, ttach and NumPy alone, and takes the same weights: `python peer_ttach.py WEIGHTS IMAGES MAPS` reads
-every layer's arrays as Keras has them (npz, `layer/number`) and a stack of images (npy, uint8), writes the maps (npy,
-uint8), and prints the seconds and CPU seconds of all forward passes with their eight views, as a line of JSON.
+every layer's arrays as Keras has them (npz, `layer/number`) and a stack of images (npy, uint8). For each line on
+standard input, "FIRST LAST", it predicts those images with their eight views, writes all maps so far (npy, uint8), and
+prints the seconds and CPU seconds of that as a line of JSON.
 """
 
 import json
@@ -133,14 +134,18 @@ def predict(network: nn.Module, images: np.ndarray) -> np.ndarray:
 
 
 def main(weights: str, images: str, maps: str) -> None:
-    """Build, warm up, predict and time."""
+    """Build, then predict, time and write what each line asks for: the first and the last number of a few images."""
     network = Unet(dict(np.load(weights))).eval()
-    stack = np.load(images)
+    stack, seen = np.load(images), []
     predict(network, stack[:BATCH])
-    began, cpu = time.perf_counter(), time.process_time()
-    seen = predict(network, stack)
-    print(json.dumps({"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}))
-    np.save(maps, seen)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        first, last = map(int, line.split())
+        began, cpu = time.perf_counter(), time.process_time()
+        seen.append(predict(network, stack[first:last]))
+        taken = {"seconds": time.perf_counter() - began, "cpu_seconds": time.process_time() - cpu}
+        np.save(maps, np.concatenate(seen))
+        print(json.dumps(taken), flush=True)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import make_app, stdout, track
+from members.common.console import make_app, stdout, track, warn
 from members.common.errors import InputError
 
 app = make_app(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
@@ -55,7 +55,10 @@ def import_command(
         Path | None, typer.Option(help="The data set; needed for a run that is made. Default: the run's.")
     ] = None,
     group_by: Annotated[
-        str | None, typer.Option(help="Column of tiles.csv that groups go by; default: the run's, or group.")
+        str | None,
+        typer.Option(
+            help="What groups go by: a column, a pattern or squares, as for train; default: the run's, or group."
+        ),
     ] = None,
 ) -> None:
     """Take in another program's probability maps as those of one more member.
@@ -68,11 +71,23 @@ def import_command(
     submit work on it without any training.
     """
     from ensemble.mapfolder.foreign import find_target, import_maps
+    from members.audit.proposal import propose_from_tiles, tell_ungrouped
+    from members.data.groups import find_group_table
+    from members.data.raster import read_image
     from members.data.run import Run
+    from members.data.split import remark_on_groups
 
     taker = Run(run)
     if not member.replace("_", "").isalnum() or member in taker.list_members():
         raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")
-    count = import_maps(find_target(taker, data, group_by), part, member, source, track)
+    begins = not taker.has_record()
+    target = find_target(taker, data, group_by)
+    count = import_maps(target, part, member, source, track)
     taker.log_command()
+    if begins:
+        if group_by is None and find_group_table(target.data) is None:
+            tiles = target.list_tiles()
+            warn(tell_ungrouped(target.data, propose_from_tiles(tiles, lambda number: read_image(tiles[number].image))))
+        if few := remark_on_groups(target.split):
+            warn(few)
     stdout.print(f"{count} maps of {part} imported: {taker.map_folder(part, member)}")

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import EngineName, MergeName
-from members.common.console import run_command, stderr, stdout, track, warn
+from members.common.console import SCHEDULER, run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
+from members.common.workers import open_workers
 from members.training.networks.backend import choose_backend
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
-    scheduler: Annotated[
-        str | None, typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
-    ] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
@@ -84,14 +83,15 @@ def predict(
     if scheduler is None:
         check_networks(tasks[1:])
     table = Table("member", "maps", "views", "engine", "seconds", "folder")
-    for task in tasks:
-        if task.replaces_maps():
-            stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
-        began = time.monotonic()
-        count = predict_member(task, scheduler, track)
-        seconds = time.monotonic() - began
-        new = f"{count} new of {len(tiles)}"
-        table.add_row(task.manifest.member, new, tta, task.full.engine, f"{seconds:.1f}", str(task.folder))
+    with open_workers(scheduler) as workers:
+        for task in tasks:
+            if task.replaces_maps():
+                stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
+            began = time.monotonic()
+            count = predict_member(task, workers if scheduler else None, track)
+            seconds = time.monotonic() - began
+            new = f"{count} new of {len(tiles)}"
+            table.add_row(task.manifest.member, new, tta, task.full.engine, f"{seconds:.1f}", str(task.folder))
     if uncertainty:
         combine_std(folder, part, chosen, tiles)
     folder.log_command()

@@ -1,13 +1,15 @@
 """The command that scores masks or outlines against the truth, pixel by pixel and building by building."""
 
+import itertools
 from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from members.common.console import print_table, run_command, track, warn
+from members.common.console import SCHEDULER, print_table, run_command, track, warn
 from members.common.errors import InputError
+from members.common.workers import open_workers
 
 
 def score(
@@ -37,6 +39,7 @@ def score(
         Path | None, typer.Option(metavar="FILE", help="Write a CSV: a row for all images, each region, each image.")
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the tables.")] = False,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Score a submission CSV, or outlines of buildings, against true masks or outlines.
 
@@ -45,12 +48,12 @@ def score(
     tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
     file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
-    from members.data.tiles import read_groups
+    from members.data.groups import read_groups
     from postproc.scoring.layouts import find_table
     from postproc.scoring.pixels import pool_masks
     from postproc.scoring.reading import open_inputs
     from postproc.scoring.scores import make_scorer
-    from postproc.scoring.table import describe_rows, list_rows, tabulate_regions, write_rows
+    from postproc.scoring.table import describe_rows, list_image_rows, list_rows, tabulate_regions, write_rows
 
     inputs = open_inputs(truth, submission, vector, images)
     if len(inputs.ids) < inputs.images:
@@ -62,11 +65,12 @@ def score(
     groups = read_groups(table, inputs.ids) if table else {image_id: image_id for image_id in inputs.ids}
     regions = read_groups(table, inputs.ids, by) if table and by else {}
 
-    compared = inputs.compare(track(inputs.predicted, "scoring", len(inputs.ids)))
+    with open_workers(scheduler) as workers:
+        compared = inputs.compare(track, workers)
     pool_masks(image.columns for image in compared)
-    rows = list_rows(make_scorer(compared), inputs.ids, list(groups.values()), by, list(regions.values()))
+    rows = list_rows(make_scorer(compared), list(groups.values()), by, list(regions.values()))
     if output is not None:
-        write_rows(output, rows)
+        write_rows(output, itertools.chain(rows, list_image_rows(inputs.ids, compared)))
     if json:
         typer.echo(dumps(describe_rows(rows)))
         return

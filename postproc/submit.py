@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import run_command, stdout, track
+from members.common.console import SCHEDULER, run_command, stdout, track
 from members.common.errors import InputError
+from members.common.workers import open_workers
 
 if TYPE_CHECKING:
     import numpy as np
 
     from postproc.formats.exports import Export
+    from postproc.pipeline.pipeline import Pipeline, Window
 
 
 def submit(
@@ -44,6 +47,7 @@ def submit(
     min_area_m2: Annotated[
         float, typer.Option(help="Leave smaller buildings out of --vector and --coco [m²].", min=0)
     ] = 0.0,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.
 
@@ -58,7 +62,6 @@ def submit(
     """
     from ensemble.mapfolder.manifest import read_manifests
     from ensemble.mapfolder.raster import map_path
-    from ensemble.selection.blend import read_blend
     from members.data.frames import read_frame
     from members.data.run import Run
     from members.data.tiles import list_tiles
@@ -85,17 +88,26 @@ def submit(
     exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
     source.log_command()
 
-    def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
-        values = read_blend(source.part_folder(part), pipeline.blend, image_id, sizes[image_id])
-        return pipeline.cut(values), values
-
     kept = pipeline.outlines is not None
-    count = write_exports(exports, Source(frames, read, pipeline.outline_mask, kept), min_area_m2, track)
+    read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
+    with open_workers(scheduler) as workers:
+        found = Source(frames, read, pipeline.outline_mask, kept)
+        count = write_exports(exports, found, min_area_m2, track, workers)
     stdout.print(f"{len(sizes)} images of {pipeline}")
     stdout.print(f"written, decoded and compared: {path}")
     report_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
         stdout.print(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+
+
+def read_window(
+    part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str, window: Window
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read and blend a window of an image's maps; return its mask, bool (h, w), and the blend, uint8 (h, w)."""
+    from ensemble.selection.blend import read_blend
+
+    size = sizes[image_id]
+    return pipeline.cut_window(lambda outer: read_blend(part, pipeline.blend, image_id, size, outer), size, window)
 
 
 def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:

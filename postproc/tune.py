@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
-from members.common.console import print_table, run_command, stdout, track
+from members.common.console import SCHEDULER, print_table, run_command, stdout, track
 from members.common.errors import InputError
+from members.common.workers import open_workers
 
 if TYPE_CHECKING:
     import optuna
@@ -69,6 +70,7 @@ def tune(
             "the whole 90 % interval of its gain above 0."
         ),
     ] = "likely",
+    scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
 
@@ -105,20 +107,22 @@ def tune(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
     open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
-    tuning = tune_pipeline(
-        samples,
-        blend=given,
-        objective=objective,
-        tune_weights=tune_weights,
-        trials=trials,
-        cross_fit=cross_fit,
-        keep=keep,
-        studies=open_studies,
-        progress=track,
-        frames=[read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles],
-    )
-    study = record_study(tuning, open_studies)
-    draw_plots(tuning, study, target.report_folder)
+    with open_workers(scheduler) as workers:
+        tuning = tune_pipeline(
+            samples,
+            blend=given,
+            objective=objective,
+            tune_weights=tune_weights,
+            trials=trials,
+            cross_fit=cross_fit,
+            keep=keep,
+            studies=open_studies,
+            progress=track,
+            frames=[read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles],
+            workers=workers,
+        )
+        study = record_study(tuning, open_studies)
+        draw_plots(tuning, study, target.report_folder)
     tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name})
     target.log_command()
     print_table(tuning.tabulate())

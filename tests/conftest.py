@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -266,6 +266,16 @@ class Lopsided:
         truth = batch[..., :1] / np.float32(255)
         noise = np.random.default_rng(0).normal(0, 0.5, truth.shape).astype(np.float32)
         return np.clip(truth + noise * np.linspace(0, 1, batch.shape[2], dtype=np.float32)[:, None], 0, 1)
+
+
+@pytest.fixture(scope="session")
+def scheduler() -> Iterator[str]:
+    """The address of a Dask scheduler with two workers, a process each."""
+    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
 
 
 class Outcome(NamedTuple):

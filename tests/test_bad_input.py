@@ -217,6 +217,8 @@ def test_grey_and_alpha_are_warnings(
     assert outcome.err.splitlines() == [
         "warning: 1 of 6 images are grey; the band is repeated to RGB",
         "warning: 1 of 6 images have a fourth band that is alpha; it is dropped",
+        "warning: 1 of 3 groups held out, fewer than 10: what is tuned on them is mostly noise; finer groups "
+        "(--group-by), or images of more places, are the cure",
     ]
     np.testing.assert_array_equal(taken["tile3"], np.dstack([RGB[..., 1]] * 3))
     np.testing.assert_array_equal(taken["tile4"], RGB)

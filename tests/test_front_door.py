@@ -21,9 +21,10 @@ import roofstack as rs
 RoofStack = Callable[..., Outcome]
 
 FRAMEWORKS = {
-    "albumentations", "distributed", "efficientnet", "geopandas", "jax", "keras", "matplotlib", "numba", "optuna",
-    "pandas", "pyarrow", "pycocotools", "pyogrio", "pyproj", "segmentation_models", "scipy.ndimage", "scipy.sparse",
-    "skimage.measure", "skimage.morphology", "sklearn", "sqlalchemy", "tensorboardX", "tensorflow", "torch",
+    "albumentations", "distributed", "efficientnet", "geopandas", "jax", "keras", "matplotlib", "numba", "onnx",
+    "onnxruntime", "openvino", "optuna", "pandas", "pyarrow", "pycocotools", "pyogrio", "pyproj", "scipy.ndimage",
+    "scipy.sparse", "segmentation_models", "skimage.measure", "skimage.morphology", "sklearn", "sqlalchemy",
+    "tensorboardX", "tensorflow", "torch",
 }  # fmt: skip
 """What takes a good part of a second to load, or many."""
 HEAVY = FRAMEWORKS | {"cv2", "numpy", "rasterio", "shapely"}

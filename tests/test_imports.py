@@ -17,8 +17,9 @@ PACKAGES = ("members", "ensemble", "postproc")
 MEMBERS = {
     "members.common": set[str](),
     "members.data": {"members.common"},
+    "members.audit": {"members.common", "members.data"},
     "members.synthetic": {"members.common"},
-    "members.training": {"members.common", "members.data"},
+    "members.training": {"members.common", "members.data", "members.audit"},
     "members": {"members.common", "members.data", "members.training"},
 }
 ENSEMBLE = {
@@ -55,6 +56,7 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study", "postproc.tuning",
     },
+    "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting"},
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}
 MAY_IMPORT = {**MEMBERS, **ENSEMBLE, **POSTPROC, **COMMANDS}
@@ -177,6 +179,7 @@ def test_all_else_imports_without_what_training_needs() -> None:
     assert (run.returncode, run.stderr) == (0, "")
 
 
+@pytest.mark.timeout(1800)
 def test_the_flow_runs_without_what_training_needs(tmp_path: Path) -> None:
     """Maps of another program become a run, a blend, a pipeline, a submission, a picture and scores."""
     data, run, maps = write_tiles(tmp_path / "data", size=(32, 32)), tmp_path / "run", tmp_path / "theirs"

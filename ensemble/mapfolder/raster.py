@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from rasterio.errors import RasterioError
+from rasterio.windows import Window
 
 from members.common.errors import InputError
 from members.common.files import write_whole
@@ -84,8 +85,8 @@ def write_map(path: Path, values: np.ndarray, source: Path) -> None:
         raster.write(values, 1)
 
 
-def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Read a map as uint8 (h, w).
+def read_map(path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None) -> np.ndarray:
+    """Read a map, or a window of it (rows and columns), as uint8 (h, w).
 
     Raises:
         InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
@@ -96,4 +97,4 @@ def read_map(path: Path, size: tuple[int, int]) -> np.ndarray:
                 f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its "
                 f"manifest says one of uint8, {size[1]}x{size[0]} px; predict it again"
             )
-        return read_bands(raster)[0]
+        return read_bands(raster, window=window and Window.from_slices(*window))[0]

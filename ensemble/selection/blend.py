@@ -17,6 +17,8 @@ MOST = 10_000
 """The largest weight: a sum of weighted values has a table of as many entries."""
 Picks = tuple[int, ...]
 """Weights in the order of the members: how often each is in the blend."""
+LARGEST_TABLE = 2**16
+"""Sum of weights up to which every possible sum of values has its blended value in a table."""
 
 
 def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray:
@@ -33,8 +35,14 @@ def blend_maps(maps: Sequence[np.ndarray], weights: Sequence[int]) -> np.ndarray
         InputError: a weight is negative, or all are 0.
     """
     check_weights(weights)
-    total = sum(weight * values.astype(np.float64) for weight, values in zip(weights, maps, strict=True))
-    return np.rint(total / sum(weights)).astype(np.uint8)
+    weights = reduce_weights([int(weight) for weight in weights])
+    if sum(weights) > LARGEST_TABLE:
+        total = sum(weight * values.astype(np.float64) for weight, values in zip(weights, maps, strict=True))
+        return np.rint(total / sum(weights)).astype(np.uint8)
+    sums = np.zeros(maps[0].shape, np.uint16 if 255 * sum(weights) < 2**16 else np.uint32)
+    for weight, values in zip(weights, maps, strict=True):
+        sums += np.multiply(values, weight, dtype=sums.dtype)
+    return divide_sums(sum(weights))[sums]
 
 
 def check_weights(weights: Sequence[int]) -> None:
@@ -196,7 +204,9 @@ def is_table(table: Any) -> bool:
     )
 
 
-def read_blend(part: Path, blend: Blend, image_id: str, size: tuple[int, int]) -> np.ndarray:
+def read_blend(
+    part: Path, blend: Blend, image_id: str, size: tuple[int, int], window: tuple[slice, slice] | None = None
+) -> np.ndarray:
     """Read and blend one image's maps, uint8 (h, w); those of weight 0 are not read.
 
     Args:
@@ -204,11 +214,12 @@ def read_blend(part: Path, blend: Blend, image_id: str, size: tuple[int, int]) -
         blend: how much each member counts.
         image_id: whose maps.
         size: (h, w), px.
+        window: rows and columns that are read; by default all.
 
     Raises:
         InputError: a map is missing, truncated, or of another size.
     """
-    return blend.mix_used([read_map(map_path(part / member, image_id), size) for member in blend.used])
+    return blend.mix_used([read_map(map_path(part / member, image_id), size, window) for member in blend.used])
 
 
 def read_weights(run: Run, members: Sequence[str]) -> Blend:

@@ -98,11 +98,6 @@ def estimate_scores(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | 
     return {name: Estimate(float(values[0]), bound_draws(drawn[name], len(names))) for name, values in together.items()}
 
 
-def score_each(scorer: Scorer, tiles: int) -> dict[str, np.ndarray]:
-    """Score each tile by itself: float64 (tiles,) by the scores' names."""
-    return score_sets(scorer, (np.eye(min(ROWS, tiles - start), tiles, start) for start in range(0, tiles, ROWS)))
-
-
 def score_sets(scorer: Scorer, sets: Iterator[np.ndarray]) -> dict[str, np.ndarray]:
     """Score sets of tiles, some at a time."""
     scored = [scorer(weights) for weights in sets]

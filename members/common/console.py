@@ -24,6 +24,8 @@ from members.common.errors import InputError
 from members.common.progress import Item
 from members.common.tables import ResultTable
 
+SCHEDULER = typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
+"""The option of every command that gives its work out to a cluster."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 

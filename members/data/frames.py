@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import rasterio
 from rasterio import Affine
 
 from members.data.raster import open_raster
@@ -35,6 +36,12 @@ def read_frame(path: Path) -> Frame:
         InputError: the file is missing, empty, or no raster.
     """
     with open_raster(path) as raster:
-        if raster.crs is None or raster.transform.is_identity:
-            return Frame(path.stem, raster.shape, None, Affine.identity())
-        return Frame(path.stem, raster.shape, raster.crs.to_wkt(), raster.transform)
+        return take_frame(raster)
+
+
+def take_frame(raster: rasterio.DatasetReader) -> Frame:
+    """Return the frame of a raster that is open."""
+    image_id = Path(raster.name).stem
+    if raster.crs is None or raster.transform.is_identity:
+        return Frame(image_id, raster.shape, None, Affine.identity())
+    return Frame(image_id, raster.shape, raster.crs.to_wkt(), raster.transform)

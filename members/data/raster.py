@@ -1,10 +1,13 @@
 """Reading and checking the pixels of tiles and masks; nothing is written."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import rasterio
@@ -12,8 +15,11 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from members.common.errors import InputError
+from members.common.workers import WARNING_FILTERS
 from members.data.drivers import find_driver
-from members.data.tiles import Tile
+
+if TYPE_CHECKING:
+    from members.data.tiles import Tile
 
 MIN_SIDE = 32
 MOST = 2**30
@@ -26,8 +32,11 @@ Pair = tuple[np.ndarray, np.ndarray]
 
 @contextlib.contextmanager
 def allow_ungeoreferenced() -> Iterator[None]:
-    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each."""
-    with warnings.catch_warnings():
+    """Open rasters in peace that lie nowhere on the earth, as PNG and JPEG files do; rasterio warns of each.
+
+    One thread at a time: the filters of warnings are the process's.
+    """
+    with WARNING_FILTERS, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
 
@@ -119,8 +128,17 @@ def read_image(path: Path) -> np.ndarray:
         InputError: the file is missing, empty, truncated, or not an image that `check_bands` admits.
     """
     with open_raster(path) as raster:
-        mend = check_bands(raster)
-        bands = read_bands(raster, indexes=[1, 1, 1] if mend == "grey" else [1, 2, 3])
+        return read_rgb(raster)
+
+
+def read_rgb(raster: rasterio.DatasetReader) -> np.ndarray:
+    """Read a raster that `open_raster` opened as `read_image` does.
+
+    Raises:
+        InputError: it is truncated, or not an image that `check_bands` admits.
+    """
+    mend = check_bands(raster)
+    bands = read_bands(raster, indexes=[1, 1, 1] if mend == "grey" else [1, 2, 3])
     return np.ascontiguousarray(bands.transpose(1, 2, 0))
 
 

@@ -8,10 +8,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from members.common.errors import InputError
-from members.data.tiles import Tile, read_groups
+from members.data.groups import read_groups
+from members.data.tiles import Tile
 
 NEVER_VALID = -1
 DRAWS = 200
+ENOUGH_GROUPS = 10
+"""Groups that have to be held out, at least, for what is chosen on them to be told from noise."""
 
 
 class Split(BaseModel):
@@ -26,7 +29,9 @@ class Split(BaseModel):
     seed: int = 42
     folds: Annotated[int, Field(ge=1, description="1 = a hold-out of valid_fraction")] = 1
     valid_fraction: Annotated[float, Field(gt=0, lt=1, description="share of tiles held out; without folds")] = 0.15
-    group_by: Annotated[str | None, Field(description="column of tiles.csv or groups.csv; None: `group`")] = None
+    group_by: Annotated[
+        str | None, Field(description="column of the table of groups, pattern, or squares, as for `group_images`")
+    ] = None
     leave_out: Annotated[str | None, Field(description="COLUMN=VALUE: the hold-out is the groups of these tiles")] = (
         None
     )
@@ -41,6 +46,23 @@ class Split(BaseModel):
     def valid_groups(self) -> frozenset[str]:
         """The groups that some fold's member has never seen."""
         return frozenset(group for group, fold in self.fold_of_group.items() if fold != NEVER_VALID)
+
+
+def remark_on_groups(split: Split) -> str | None:
+    """Say so where too few groups are held out for what is chosen on them to be told from noise, and the cure."""
+    held, groups = len(split.valid_groups), len(split.fold_of_group)
+    if held >= ENOUGH_GROUPS:
+        return None
+    few = f"{held} of {groups} groups held out, fewer than {ENOUGH_GROUPS}: what is tuned on them is mostly noise"
+    if split.folds == 1 and split.leave_out is None and groups >= ENOUGH_GROUPS:
+        return f"{few}; --folds 5 holds all {groups} out in turn"
+    return f"{few}; finer groups (--group-by), or images of more places, are the cure"
+
+
+def remark_on_count(groups: int) -> str | None:
+    """Say so where a hold-out of the usual share would have too few of a data set's groups."""
+    held = round(Split().valid_fraction * groups)
+    return remark_on_groups(Split(fold_of_group={str(n): 0 if n < held else NEVER_VALID for n in range(groups)}))
 
 
 def plan_split(**options: object) -> Split:

@@ -1,16 +1,16 @@
-"""Folders of tiles and masks: finding them, pairing them, and their groups. No pixel is read, nothing is written.
+"""Folders of tiles and masks: finding them and pairing them. No pixel is read, nothing is written.
 
 Two layouts are read: the Kaggle competition's (`training/images/img`, `training/masks/img`, `test/images/img`)
 and any two folders `images` and `masks` with equal file stems. A tile's id is its file stem.
 """
 
-import csv
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from members.common.errors import InputError
+from members.data.groups import group_images
 from members.data.names import check_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
@@ -66,38 +66,8 @@ def find_folder(root: Path, part: str, kind: str) -> Path:
     raise InputError(f"{root}: no folder of {part} {kind} ({looked}); see the README for the layouts")
 
 
-def read_groups(root: Path, image_ids: Iterable[str], group_by: str | None = None) -> dict[str, str]:
-    """Read each tile's group from column `group_by` ("group" by default) of tiles.csv or groups.csv under `root`.
-
-    Without either file each tile is its own group.
-
-    Raises:
-        InputError: the column is missing, a tile has no row, or a column is asked for and there is no file.
-    """
-    table = next((root / name for name in ("tiles.csv", "groups.csv") if (root / name).is_file()), None)
-    if table is None:
-        if group_by is not None:
-            raise InputError(f"{root}: --group-by {group_by} needs a tiles.csv or groups.csv there; add one")
-        return {image_id: image_id for image_id in image_ids}
-    column = group_by or "group"
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets write a byte order mark
-            reader = csv.DictReader(lines)
-            columns = reader.fieldnames or ()
-            groups = {row.get("image_id"): row.get(column) for row in reader}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{table}: not a readable CSV file ({error}); save it as UTF-8") from None
-    for needed in ("image_id", column):
-        if needed not in columns:
-            raise InputError(f"{table}: no column {needed} among {', '.join(columns) or 'none'}; add it")
-    for image_id in image_ids:
-        if not groups.get(image_id):
-            raise InputError(f"{table}: no {column} for {image_id}; every tile needs a row")
-    return {image_id: str(groups[image_id]) for image_id in image_ids}
-
-
 def list_tiles(root: Path, part: str = "training", group_by: str | None = None) -> list[Tile]:
-    """List the tiles of a part, sorted by id: "training" with masks and groups, "test" without.
+    """List the tiles of a part, sorted by id: "training" with masks and groups (`group_images`), "test" without.
 
     Raises:
         InputError: a folder is missing or empty, ids are not unique, or images and masks don't pair up.
@@ -105,16 +75,26 @@ def list_tiles(root: Path, part: str = "training", group_by: str | None = None) 
     images = list_files(find_folder(root, part, "images"))
     if part != "training":
         return [Tile(image_id, image, None, image_id) for image_id, image in images.items()]
-    groups = read_groups(root, images, group_by)
+    groups = group_images(root, images, group_by)
     folder = find_folder(root, part, "masks")
     masks = list_files(folder, MASK_SUFFIXES)
-    for image_id, image in images.items():
-        if image_id not in masks:
-            raise InputError(f"{image}: image without a mask; add {folder / image_id}.tif or remove the image")
-    for image_id, mask in masks.items():
-        if image_id not in images:
-            raise InputError(f"{mask}: mask without an image; add the image or remove the mask")
+    if flaws := find_unpaired(images, masks, folder):
+        raise InputError(flaws[0])
     return [Tile(image_id, image, masks[image_id], groups[image_id]) for image_id, image in images.items()]
+
+
+def find_unpaired(images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path) -> list[str]:
+    """List the images without a mask in the folder of masks, and the masks without an image, a line each."""
+    lonely = [
+        f"{image}: image without a mask; add {folder / image_id}.tif or remove the image"
+        for image_id, image in images.items()
+        if image_id not in masks
+    ]
+    return lonely + [
+        f"{mask}: mask without an image; add the image or remove the mask"
+        for image_id, mask in masks.items()
+        if image_id not in images
+    ]
 
 
 def fingerprint_tiles(tiles: Sequence[Tile]) -> str:

@@ -25,7 +25,9 @@ class TrainingBatches(keras.utils.PyDataset):
     def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, epoch: int, devices: int = 1) -> None:
         super().__init__(workers=2, max_queue_size=8)
         self.pairs, self.spec, self.epoch = pairs, spec, epoch
-        self.order = draw_order([bool(mask.any()) for _, mask in pairs], spec.balance, (spec.seed, epoch))
+        # only a balance looks at the masks, which may be on disk
+        built_up = [spec.balance is None or bool(mask.any()) for _, mask in pairs]
+        self.order = draw_order(built_up, spec.balance, (spec.seed, epoch))
         self.size = min(spec.batch_size, len(pairs) - len(pairs) % devices)
         if spec.batch_size % devices or not self.size:
             raise InputError(

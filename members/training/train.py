@@ -56,7 +56,11 @@ def train(
         typer.Option(help="Tiles held out by group, without folds; default: the run's, or 0.15."),
     ] = None,
     group_by: Annotated[
-        str | None, typer.Option(help="Column of tiles.csv that splits go by; default: the run's, or group.")
+        str | None,
+        typer.Option(
+            help="What splits go by: a column of tiles.csv, a pattern of the file names with one group, such as "
+            "'(.+)_[0-9]+_[0-9]+', or squares on the ground, such as 500m; default: the run's, or group."
+        ),
     ] = None,
     encoder_weights: Annotated[
         str | None, typer.Option(help="imagenet, lite, none, or a file; default: the member's.")
@@ -95,9 +99,11 @@ def train(
     Writes RUN/members/MEMBER/foldK: best.weights.h5, spec.json, history.csv. Validation tiles are whole groups
     that the member never trains on. A run that was stopped goes on where it was with the same command.
     """
-    from members.data.raster import check_tiles, read_pair
+    from members.audit.proposal import propose_from_tiles, tell_ungrouped
+    from members.data.groups import find_group_table
+    from members.data.raster import check_tiles
     from members.data.run import Run
-    from members.data.split import assign_folds, plan_split
+    from members.data.split import assign_folds, plan_split, remark_on_groups
     from members.data.tiles import list_tiles
     from members.training.catalog import find_spec
     from members.training.spec import check_encoder_weights, revise_spec
@@ -132,15 +138,38 @@ def train(
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
-    pairs = [read_pair(tile) for tile in tiles]
+    pairs = read_pairs(tiles, run)
     if recorded:
         target.check_tiles(tiles)
     else:
-        split = assign_folds(data, tiles, [int(mask.sum()) for _, mask in pairs], split)
+        areas = [int(mask.sum()) for _, mask in pairs]
+        if not any(areas):
+            raise InputError(f"{data}: no building in any of {len(areas)} masks; check how they were drawn")
+        split = assign_folds(data, tiles, areas, split)
     if fold is not None and fold >= split.folds:
         raise InputError(f"--fold {fold}: the folds of this run are 0 to {split.folds - 1}; name one of them")
     folds_now = range(split.folds) if fold is None else [fold]
+    if not recorded:
+        if split.group_by is None and find_group_table(data) is None:
+            warn(tell_ungrouped(data, propose_from_tiles(tiles, lambda number: pairs[number][0])))
+        if few := remark_on_groups(split):
+            warn(few)
     fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
+
+
+def read_pairs(tiles: Sequence[Tile], run: Path) -> list[Pair]:
+    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it."""
+    from members.data.raster import read_pair
+    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
+
+    need, memory = measure_pairs(tiles), measure_memory()
+    if need <= SHARE * memory:
+        return [read_pair(tile) for tile in tiles]
+    stderr.print(
+        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
+        f"they are kept in a file on the disk of {run}"
+    )
+    return map_pairs(tiles, run)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,22 @@
 """Writing what a run has found: masks and buildings, in one pass, to every file that is asked for."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers
+from members.data.frames import Frame
 from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, find_format
+from postproc.geo.blocks import list_windows
 from postproc.geo.footprints import drop_small
 from postproc.geo.mosaic import Reader
-from postproc.geo.outlining import OutlinedMosaic, Outliner, draw_masks, outline_images, remember
+from postproc.geo.outlining import OutlinedMosaic, Outliner, collect_pieces, outline_images
+from postproc.polygons.buildings import Building, rasterize_outlines
 
 
 @dataclass(frozen=True)
@@ -44,7 +49,7 @@ class Source:
 
     Attributes:
         frames: the images, in the order in which they are written.
-        read: reads an image's mask and blend.
+        read: reads a window of an image's mask and blend.
         outline: outlines a mask.
         from_outlines: whether masks are what the outlines cover, or what `read` gives.
     """
@@ -56,15 +61,20 @@ class Source:
 
 
 def write_exports(
-    exports: Sequence[Export], source: Source, min_area_m2: float = 0.0, progress: Progress = silent
+    exports: Sequence[Export],
+    source: Source,
+    min_area_m2: float = 0.0,
+    progress: Progress = silent,
+    workers: Workers | None = None,
 ) -> int | None:
-    """Write masks and buildings; no building is outlined twice, and masks are in memory one at a time.
+    """Write masks and buildings; no building is outlined twice, and a worker has one mask in memory at a time.
 
     Args:
         exports: the files.
         source: what is in them.
         min_area_m2: smaller buildings are left out of files of buildings.
-        progress: is shown mosaics and images.
+        progress: is shown blocks and images.
+        workers: who reads maps, outlines and encodes; by default a thread a core.
 
     Returns:
         How many buildings were written; None where no file of buildings is asked for.
@@ -73,14 +83,11 @@ def write_exports(
         InputError: a file cannot be written; all others are whole or as they were.
     """
     frames = source.frames
-    sizes = {image_id: frame.size for image_id, frame in frames.items()}
-    read = remember(source.read, sizes.values())
     wanted = any(isinstance(export.format, BuildingFormat) for export in exports)
     outlined: list[OutlinedMosaic] = []
     if wanted or source.from_outlines:
-        outlined = outline_images(frames.values(), read, source.outline, progress)
-    masks = draw_masks(outlined, sizes) if source.from_outlines else _read_masks(frames, read)
-    _write_masks(exports, frames, progress(masks, "submission", len(frames)))
+        outlined = outline_images(frames.values(), source.read, source.outline, progress, workers)
+    _write_masks(exports, source, collect_pieces(outlined) if source.from_outlines else None, progress, workers)
     large = [drop_small(each, min_area_m2) for each in outlined] if wanted else []
     for export in exports:
         if isinstance(export.format, BuildingFormat):
@@ -88,18 +95,39 @@ def write_exports(
     return sum(len(each.buildings) for each in large) if wanted else None
 
 
-def _read_masks(frames: Frames, read: Reader) -> Iterator[tuple[str, np.ndarray]]:
-    for image_id in frames:
-        yield image_id, read(image_id)[0]
+def _write_masks(
+    exports: Sequence[Export],
+    source: Source,
+    pieces: Mapping[str, Sequence[Building]] | None,
+    progress: Progress,
+    workers: Workers | None,
+) -> None:
+    """Write every image's mask, drawn from its buildings, or as it is read where there are no `pieces`."""
+    frames, read = source.frames, source.read
+    chosen = [(export.format, export.path) for export in exports if isinstance(export.format, MaskFormat)]
+    if not chosen:
+        return
+    encoders = [(form.encode, path) for form, path in chosen]
 
+    def encode(image: tuple[Frame, Sequence[Building] | None]) -> tuple[str, list[Any]]:
+        frame, buildings = image
+        if buildings is None:
+            mask = read_whole(frame, read)
+        else:
+            mask = rasterize_outlines((building.outline for building in buildings), frame.size)
+        return frame.image_id, [encode(path, frame, mask) for encode, path in encoders]
 
-def _write_masks(exports: Sequence[Export], frames: Frames, masks: Iterable[tuple[str, np.ndarray]]) -> None:
+    images = ((frame, None if pieces is None else pieces.get(image_id, ())) for image_id, frame in frames.items())
     with ExitStack() as files:
-        adders = [
-            files.enter_context(export.format.open(export.path, frames))
-            for export in exports
-            if isinstance(export.format, MaskFormat)
-        ]
-        for image_id, mask in masks:
-            for add in adders:
-                add(image_id, mask)
+        adders = [files.enter_context(form.open(path, frames)) for form, path in chosen]
+        for image_id, encoded in progress((workers or Threads()).map(encode, images), "submission", len(frames)):
+            for add, each in zip(adders, encoded, strict=True):
+                add(image_id, each)
+
+
+def read_whole(frame: Frame, read: Reader) -> np.ndarray:
+    """Read an image's whole mask, bool (h, w), block by block."""
+    mask = np.empty(frame.size, bool)
+    for window in list_windows(frame.size):
+        mask[window] = read(frame.image_id, window)[0]
+    return mask

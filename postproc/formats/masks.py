@@ -21,12 +21,12 @@ def check_masks(folder: Path, frames: Mapping[str, Frame]) -> None:
 
 
 @contextlib.contextmanager
-def open_masks(folder: Path, frames: Mapping[str, Frame]) -> Iterator[Callable[[str, np.ndarray], None]]:
-    """Yield a function that writes an image's mask, of its id and mask, into a folder."""
-    yield lambda image_id, mask: write_mask(folder, mask, frames[image_id])
+def open_masks(folder: Path, frames: Mapping[str, Frame]) -> Iterator[Callable[[str, None], None]]:
+    """Yield a function that has nothing left to do: `write_mask` has written each image's file."""
+    yield lambda image_id, written: None
 
 
-def write_mask(folder: Path, mask: np.ndarray, frame: Frame) -> None:
+def write_mask(folder: Path, frame: Frame, mask: np.ndarray) -> None:
     """Write a mask, bool (h, w), as IMAGE_ID.tif with the frame's georeferencing, or as IMAGE_ID.png without.
 
     Raises:

@@ -8,14 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from members.common.files import check_target
 from members.data.frames import Frame
 from postproc.formats.coco import write_coco
-from postproc.formats.masks import check_masks, open_masks
-from postproc.formats.submission import open_submission
+from postproc.formats.masks import check_masks, open_masks, write_mask
+from postproc.formats.submission import check_sides, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
 from postproc.geo.outlining import OutlinedMosaic
 
@@ -37,14 +38,17 @@ class MaskFormat:
     Attributes:
         option: of submit, that asks for it.
         suffix: of the file, in small letters; empty for a folder that holds a file an image.
-        open: opens the file, as a context that yields a function to add an image's mask, bool (h, w), by its id; the
+        encode: turns an image's mask, bool (h, w), into what the file holds of it, in any thread or process; a folder's
+            file is written right there.
+        open: opens the file, as a context that yields a function to add what `encode` has made, by the image's id; the
             file is whole, and checked, when the context has ended.
         check: what is checked before the work starts, beside the ending and the folder.
     """
 
     option: str
     suffix: str
-    open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, np.ndarray], None]]]
+    encode: Callable[[Path, Frame, np.ndarray], Any]
+    open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, Any], None]]]
     check: Check = check_nothing
 
 
@@ -64,8 +68,8 @@ class BuildingFormat:
 
 
 FORMATS: list[MaskFormat | BuildingFormat] = [
-    MaskFormat("output", ".csv", open_submission),
-    MaskFormat("masks", "", open_masks, check_masks),
+    MaskFormat("output", ".csv", encode_row, open_submission, check_sides),
+    MaskFormat("masks", "", write_mask, open_masks, check_masks),
     BuildingFormat("vector", ".gpkg", write_vector, check_vector),
     BuildingFormat("vector", ".geojson", write_vector, check_vector),
     BuildingFormat("vector", ".parquet", write_vector, check_vector),

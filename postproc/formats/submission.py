@@ -6,15 +6,18 @@ file is streamed: a submission of any length needs the memory of one mask, and i
 
 import contextlib
 import csv
+import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_target
+from members.data.frames import Frame
 from postproc.formats.rle import decode_rle, encode_rle
 
 COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
@@ -41,14 +44,60 @@ def write_submission(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
             raise InputError(f"masks[{image_id!r}]: {type(mask).__name__}; a mask is a bool array (h, w)")
     with open_submission(Path(path), masks) as add:
         for image_id, mask in masks.items():
-            add(image_id, mask)
+            add(image_id, encode_mask(image_id, mask))
+
+
+@dataclass(frozen=True)
+class Row:
+    """What a submission holds of one image.
+
+    Attributes:
+        runs: of its mask.
+        size: height and width, px.
+        digest: of the mask, which the row has to decode to.
+    """
+
+    runs: str
+    size: tuple[int, int]
+    digest: bytes
+
+
+def encode_mask(image_id: str, mask: np.ndarray) -> Row:
+    """Encode an image's mask, bool (h, w).
+
+    Raises:
+        InputError: it is no mask.
+    """
+    try:
+        return Row(encode_rle(mask), (mask.shape[0], mask.shape[1]), _hash_mask(mask))
+    except InputError as error:
+        raise InputError(f"image {image_id}: {error}") from None
+
+
+def encode_row(path: Path, frame: Frame, mask: np.ndarray) -> Row:
+    """Encode the mask, bool (h, w), of an image of the submission at `path`."""
+    return encode_mask(frame.image_id, mask)
+
+
+def check_sides(path: Path, frames: Mapping[str, Frame]) -> None:
+    """Check that a submission can hold images of these sizes.
+
+    Raises:
+        InputError: one is too large.
+    """
+    for image_id, frame in frames.items():
+        if frame.size[0] * frame.size[1] > MAX_PIXELS:
+            raise InputError(
+                f"{path}: image {image_id} of {frame.size[1]}x{frame.size[0]} px; a submission holds images of up to "
+                f"{MAX_PIXELS} px: cut it into several"
+            )
 
 
 @contextlib.contextmanager
-def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callable[[str, np.ndarray], None]]:
-    """Yield a function that adds an image's row, of its id and mask, to a submission; check the file at the end.
+def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callable[[str, Row], None]]:
+    """Yield a function that adds an image's row, by its id, to a submission; check the file at the end.
 
-    As `write_submission`, with one mask in memory at a time.
+    As `write_submission`, with one row in memory at a time.
 
     Args:
         path: the CSV; what was there before stays as it was unless all goes well.
@@ -64,13 +113,10 @@ def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callabl
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(COLUMNS)
 
-            def add(image_id: str, mask: np.ndarray) -> None:
-                try:
-                    runs = encode_rle(mask)
-                except InputError as error:
-                    raise InputError(f"image {image_id}: {error}") from None
-                writer.writerow((image_id, runs, mask.shape[1], mask.shape[0]))
-                written.append((image_id, _hash_mask(mask)))
+            def add(image_id: str, row: Row) -> None:
+                height, width = row.size
+                writer.writerow((image_id, row.runs, width, height))
+                written.append((image_id, row.digest))
 
             yield add
         check_ids(path, [image_id for image_id, _ in written], expected_ids)
@@ -79,7 +125,13 @@ def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callabl
 
 
 def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each row's image id and mask, bool (height, width), in the order of the file.
+    """Yield each row's image id and mask, bool (height, width), in the order of the file, as `read_rows` reads them."""
+    for image_id, decode in read_rows(path):
+        yield image_id, decode()
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
+    """Yield each row's image id, and what decodes its mask, bool (height, width), in any process.
 
     Columns may stand in any order, further ones are ignored, and a byte order mark is skipped.
 
@@ -88,14 +140,18 @@ def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             width or height, or runs that `decode_rle` refuses. The message names the line and the image.
     """
     for line, row in _read_rows(path, COLUMNS):
-        try:
-            width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
-            if width * height > MAX_PIXELS:
-                raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
-            mask = decode_rle(row["EncodedPixels"], height, width)
-        except InputError as error:
-            raise InputError(f"{path}, line {line}, image {row['ImageId']}: {error}") from None
-        yield row["ImageId"], mask
+        fields = {name: row[name] for name in COLUMNS}
+        yield row["ImageId"], functools.partial(_decode_row, f"{path}, line {line}", fields)
+
+
+def _decode_row(where: str, row: Mapping[str, str]) -> np.ndarray:
+    try:
+        width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
+        if width * height > MAX_PIXELS:
+            raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
+        return decode_rle(row["EncodedPixels"], height, width)
+    except InputError as error:
+        raise InputError(f"{where}, image {row['ImageId']}: {error}") from None
 
 
 def read_ids(path: Path) -> list[str]:
@@ -162,7 +218,7 @@ def _read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[s
         raise InputError(f"{path}: not a readable CSV ({error}); restore the file or write it again") from None
 
 
-def _parse_side(row: dict[str, str], column: str) -> int:
+def _parse_side(row: Mapping[str, str], column: str) -> int:
     text = row[column].strip()
     # isdecimal alone admits other scripts' digits; ten digits are beyond MAX_PIXELS, and int() refuses 5,000
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) > 0):

@@ -1,5 +1,6 @@
 """Mosaics: images that lie side by side on one pixel grid, joined so that no building ends at a tile's border."""
 
+import functools
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ from postproc.geo.frames import draw_border, move_outlines
 ALIGNED = 0.01
 """How far two images' pixel grids may differ and still be one, px."""
 
-Reader = Callable[[str], tuple[np.ndarray, np.ndarray]]
-"""From an image id to its mask, bool (h, w), and blend, uint8 (h, w)."""
+Reader = Callable[[str, Window], tuple[np.ndarray, np.ndarray]]
+"""From an image id and a window of it to the mask, bool (h, w), and blend, uint8 (h, w), there."""
 
 
 @dataclass(frozen=True)
@@ -43,17 +44,24 @@ class Mosaic:
         rows, columns = window
         shape = rows.stop - rows.start, columns.stop - columns.start
         mask, blend = np.zeros(shape, bool), np.zeros(shape, np.uint8)
-        for frame, (row, column) in zip(self.frames, self.corners, strict=True):
+        tops, lefts, bottoms, rights = self._bounds
+        reached = (tops < rows.stop) & (bottoms > rows.start) & (lefts < columns.stop) & (rights > columns.start)
+        for number in np.flatnonzero(reached).tolist():
+            frame, (row, column) = self.frames[number], self.corners[number]
             top, bottom = max(rows.start, row), min(rows.stop, row + frame.size[0])
             left, right = max(columns.start, column), min(columns.stop, column + frame.size[1])
-            if top >= bottom or left >= right:
-                continue
-            image_mask, image_blend = read(frame.image_id)
             in_image = slice(top - row, bottom - row), slice(left - column, right - column)
             in_window = slice(top - rows.start, bottom - rows.start), slice(left - columns.start, right - columns.start)
-            mask[in_window] |= image_mask[in_image]
-            np.maximum(blend[in_window], image_blend[in_image], out=blend[in_window])
+            image_mask, image_blend = read(frame.image_id, in_image)
+            mask[in_window] |= image_mask
+            np.maximum(blend[in_window], image_blend, out=blend[in_window])
         return mask, blend
+
+    @functools.cached_property
+    def _bounds(self) -> np.ndarray:
+        """Return top, left, bottom and right of every image, int (4, images)."""
+        corners = np.array(self.corners)
+        return np.concatenate([corners, corners + [frame.size for frame in self.frames]], axis=1).T
 
 
 def join_frames(frames: Iterable[Frame]) -> list[Mosaic]:

@@ -15,8 +15,9 @@ from rasterio import Affine
 from shapely.affinity import translate
 
 from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers
 from members.data.frames import Frame
-from postproc.geo.blocks import BLOCK, plan_windows
+from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
 from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
@@ -44,61 +45,92 @@ class OutlinedMosaic:
 
 
 def outline_images(
-    frames: Iterable[Frame], read: Reader, outline: Outliner, progress: Progress = silent
+    frames: Iterable[Frame],
+    read: Reader,
+    outline: Outliner,
+    progress: Progress = silent,
+    workers: Workers | None = None,
 ) -> list[OutlinedMosaic]:
     """Outline the buildings of images; each is outlined once, however many images it reaches over.
 
     Args:
         frames: the images; those that touch on one pixel grid are joined.
-        read: reads one of them, several times where it is large or has neighbours: `remember` spares that.
+        read: reads a window of one of them, several times where it is large or has neighbours.
         outline: outlines a mask.
-        progress: is shown the mosaics.
+        progress: is shown the blocks.
+        workers: who reads and outlines; by default a thread a core.
 
     Returns:
         Mosaics in the order of their first images.
     """
     mosaics = join_frames(frames)
-    outlined = []
-    for mosaic in progress(mosaics, "outlines", len(mosaics)):
-        buildings = list(trace_mosaic(mosaic, read, outline))
-        outlined.append(OutlinedMosaic(mosaic, buildings, cut_buildings(mosaic, buildings)))
-    return outlined
+    blocks = sum(len(list_windows(mosaic.size)) for mosaic in mosaics)
+    buildings: list[list[Building]] = [[] for _ in mosaics]
+    for number, found in progress(trace_mosaics(mosaics, read, outline, workers=workers), "outlines", blocks):
+        buildings[number] += found
+    return [
+        OutlinedMosaic(mosaic, found, cut_buildings(mosaic, found))
+        for mosaic, found in zip(mosaics, buildings, strict=True)
+    ]
 
 
-def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = BLOCK) -> Iterator[Building]:
-    """Yield the mosaic's buildings, outlines in its pixels.
+def trace_mosaics(
+    mosaics: Sequence[Mosaic],
+    read: Reader,
+    outline: Outliner,
+    block: int = BLOCK,
+    workers: Workers | None = None,
+) -> Iterator[tuple[int, list[Building]]]:
+    """Yield, for every block of every mosaic, the mosaic's number and the buildings that begin there, in its pixels.
 
     Args:
-        mosaic: the joined images.
-        read: reads one of them.
+        mosaics: joined images.
+        read: reads a window of one of them.
         outline: outlines a mask; it is given whole objects (4-connected) and only sees those of one block at once.
         block: side of the blocks, px; memory grows with its square, and with the largest object's bounds.
+        workers: who reads and outlines; by default a thread a core.
     """
-    for corner, mask, blend in read_windows(mosaic, read, block):
-        for building in outline(mask, blend):
-            yield move_building(building, corner)
+    workers = workers or Threads()
+
+    def list_shares() -> Iterator[tuple[int, Window, np.ndarray | None]]:
+        for number, mosaic in enumerate(mosaics):
+            for window, seeds in plan_windows(mosaic.size, functools.partial(read_mask, mosaic, read), block, workers):
+                yield number, window, seeds
+
+    def trace(share: tuple[int, Window, np.ndarray | None]) -> tuple[int, list[Building]]:
+        number, window, seeds = share
+        return number, trace_window(mosaics[number], read, outline, window, seeds)
+
+    yield from workers.map(trace, list_shares())
 
 
-def read_windows(
-    mosaic: Mosaic, read: Reader, block: int = BLOCK
-) -> Iterator[tuple[tuple[int, int], np.ndarray, np.ndarray]]:
-    """Yield windows that together hold each object of the mosaic's mask whole, and once.
+def read_mask(mosaic: Mosaic, read: Reader, window: Window) -> np.ndarray:
+    """Read a window of a mosaic's mask, bool (h, w)."""
+    return mosaic.read(window, read)[0]
 
-    Args:
-        mosaic, read, block: as for `trace_mosaic`.
 
-    Yields:
-        x and y of the window's first pixel; its mask, bool (h, w), other windows' objects left out; its blend, uint8
-        (h, w).
-    """
-    for window, seeds in plan_windows(mosaic.size, lambda window: mosaic.read(window, read)[0], block):
-        mask, blend = mosaic.read(window, read)
-        if seeds is not None:
-            _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
-            chosen = np.zeros(labels.max() + 1, bool)
-            chosen[labels[tuple(seeds.T)]] = True
-            mask = chosen[labels]
-        yield (window[1].start, window[0].start), mask, blend
+def trace_window(
+    mosaic: Mosaic, read: Reader, outline: Outliner, window: Window, seeds: np.ndarray | None
+) -> list[Building]:
+    """Outline the objects of a window that `plan_windows` gave, in the mosaic's pixels."""
+    if seeds is not None and len(seeds) == 0:
+        return []
+    mask, blend = read_objects(mosaic, read, window, seeds)
+    corner = window[1].start, window[0].start
+    return [move_building(building, corner) for building in outline(mask, blend)]
+
+
+def read_objects(
+    mosaic: Mosaic, read: Reader, window: Window, seeds: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Read a window that `plan_windows` gave: its own objects' mask, bool (h, w), and the blend, uint8 (h, w)."""
+    mask, blend = mosaic.read(window, read)
+    if seeds is None:
+        return mask, blend
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    chosen = np.zeros(labels.max() + 1, bool)
+    chosen[labels[tuple(seeds.T)]] = True
+    return chosen[labels], blend
 
 
 def move_building(building: Building, corner: tuple[float, float]) -> Building:
@@ -159,9 +191,3 @@ def draw_masks(
     pieces = collect_pieces(outlined)
     for image_id, size in sizes.items():
         yield image_id, rasterize_outlines((piece.outline for piece in pieces.get(image_id, ())), size)
-
-
-def remember(read: Reader, sizes: Iterable[tuple[int, int]]) -> Reader:
-    """Keep the last images read, as many as two blocks have pixels: neighbouring windows share them."""
-    largest = max(height * width for height, width in sizes)
-    return functools.lru_cache(maxsize=max(1, 2 * BLOCK**2 // largest))(read)

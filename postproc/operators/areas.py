@@ -82,7 +82,7 @@ def add_areas(
     for y in range(height):
         for x in range(width):
             ranked[y, x] = ranks[picture[y, x]]
-    most = np.int64(ranks[255])  # as a byte it would be a negative size from 128 on
+    most = 0 + ranks[255]  # an integer: as a byte it would be a negative size from 128 on
     counts = count_areas(ranked, truth_sums, areas, areas, most)
     truth = 0
     for y in range(height):

@@ -1,6 +1,6 @@
 """Pipeline: a blend, the recipe for its masks, and how these become outlines."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,8 @@ from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import Building, rasterize_outlines
 
+Window = tuple[slice, slice]
+"""Rows and columns of a map."""
 NEUTRAL = Recipe()
 CURE = "run roofstack tune again"
 
@@ -38,6 +40,23 @@ class Pipeline:
     def cut(self, values: np.ndarray) -> np.ndarray:
         """Return the mask that the recipe alone makes of a blended map, uint8 (h, w): bool (h, w)."""
         return self.recipe.apply(values)
+
+    def cut_window(
+        self, read: Callable[[Window], np.ndarray], size: tuple[int, int], window: Window
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return a window of the mask that `cut` makes of a whole map, and the map there, without reading all of it.
+
+        Args:
+            read: reads a window (rows and columns) of the blended map, uint8 (h, w).
+            size: of the map, height and width, px.
+            window: which.
+        """
+        reach = self.recipe.reach
+        (rows, columns), (height, width) = window, size
+        top, left = max(rows.start - reach, 0), max(columns.start - reach, 0)
+        values = read((slice(top, min(rows.stop + reach, height)), slice(left, min(columns.stop + reach, width))))
+        inner = slice(rows.start - top, rows.stop - top), slice(columns.start - left, columns.stop - left)
+        return self.cut(values)[inner], values[inner]
 
     def mask(self, values: np.ndarray) -> np.ndarray:
         """Turn a blended map into its mask: as cut, or as its outlines cover it where they are part of the pipeline.

@@ -71,6 +71,10 @@ class Recipe(Areas, Morphology, Threshold):  # the last comes first among the fi
         return tuple(value for step in self.steps for value in step.rest)
 
     @property
+    def reach(self) -> int:
+        return sum(step.reach for step in self.steps)
+
+    @property
     def complexity(self) -> tuple[Any, ...]:
         """Sort key that settles ties between equal scores: the least is preferred.
 

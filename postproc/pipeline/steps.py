@@ -66,6 +66,11 @@ class Step(BaseModel):
         """What else tells two settings apart, so that their order is total."""
         return ()
 
+    @property
+    def reach(self) -> int:
+        """How far off the pixels are, at most, that decide on one [px]."""
+        raise NotImplementedError
+
     def describe(self) -> list[str]:
         """Return its operations in words, those that are off left out."""
         raise NotImplementedError
@@ -87,6 +92,10 @@ class Threshold(Step):
     @property
     def size(self) -> tuple[int, ...]:
         return rank_threshold(self.threshold)
+
+    @property
+    def reach(self) -> int:
+        return 0
 
     def describe(self) -> list[str]:
         return [f"threshold {self.threshold}"]
@@ -158,6 +167,10 @@ class Morphology(Step):
     def rest(self) -> tuple[Any, ...]:
         return self.close, self.order, self.kernel
 
+    @property
+    def reach(self) -> int:
+        return self.close - 1 + self.open - 1  # half a kernel, there and back
+
     def describe(self) -> list[str]:
         return [f"{name} {size}x{size} {self.kernel}" for name, size in self.operations]
 
@@ -208,6 +221,11 @@ class Areas(Step):
     @property
     def rest(self) -> tuple[Any, ...]:
         return (self.min_hole,)
+
+    @property
+    def reach(self) -> int:
+        # what is cut off at the end of a window and reaches so far into it has that many pixels there, so is not small
+        return max(self.min_hole - 1, 0) + max(self.min_object - 1, 0)
 
     def describe(self) -> list[str]:
         words = []

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from pathlib import Path
 
 from members.common.errors import InputError
+from members.data.groups import find_group_table
 from members.data.tiles import MASK_SUFFIXES, list_files
 
 DEPTH = 3  # folders below a data set: training/masks/img
-TABLES = ("tiles.csv", "groups.csv")
 
 
 def find_truth(folder: Path) -> dict[str, Path]:
@@ -57,6 +57,6 @@ def find_table(*paths: Path | None) -> Path | None:
     for path in paths:
         if path is not None:
             for folder in (path, *path.resolve().parents[:DEPTH]):
-                if any((folder / table).is_file() for table in TABLES):
+                if find_group_table(folder):
                     return folder
     return None

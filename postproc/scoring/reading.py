@@ -1,15 +1,22 @@
 """Read the buildings of images, each as a mask and as outlines, from files that hold either, and their truth."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from members.common.errors import InputError
+from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
-from postproc.formats.submission import check_ids, read_ids, read_submission
+from postproc.formats.submission import check_ids, read_ids, read_rows
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
+
+Take = Callable[[], ImageBuildings]
 
 
 @dataclass(frozen=True)
@@ -20,31 +27,38 @@ class Inputs:
         source: the file that is scored.
         ids: of the images that are scored, sorted.
         images: how many images there are; those that the source does not name are not scored.
-        predicted: ids and buildings, one image at a time in memory. Can be gone through once.
+        predicted: ids, and what gives an image's buildings, in any process. Can be gone through once.
         read_truth: gives the true buildings of an id.
     """
 
     source: Path
     ids: list[str]
     images: int
-    predicted: Iterable[tuple[str, ImageBuildings]]
+    predicted: Iterable[tuple[str, Take]]
     read_truth: Callable[[str], ImageBuildings]
 
-    def compare(self, predicted: Iterable[tuple[str, ImageBuildings]]) -> list[Comparison]:
+    def compare(self, progress: Progress = silent, workers: Workers | None = None) -> list[Comparison]:
         """Compare each image's buildings with the true ones, and list them in the order of the ids.
 
         Args:
-            predicted: those of the inputs, perhaps behind a progress bar.
+            progress: is shown the images.
+            workers: who reads and compares; by default a thread a core.
 
         Raises:
             InputError: a size differs from the truth's.
         """
-        compared = {}
-        for image_id, buildings in predicted:
+        source, read_truth = self.source, self.read_truth
+
+        def compare(image: tuple[str, Take]) -> tuple[str, Comparison]:
+            image_id, take = image
+            buildings = take()
             try:
-                compared[image_id] = compare_buildings(buildings, self.read_truth(image_id))
+                return image_id, compare_buildings(buildings, read_truth(image_id))
             except InputError as error:
-                raise InputError(f"{self.source}, image {image_id}: {error}") from None
+                raise InputError(f"{source}, image {image_id}: {error}") from None
+
+        found = (workers or Threads()).map(compare, self.predicted, ordered=False)
+        compared = dict(progress(found, "scoring", len(self.ids)))
         return [compared[image_id] for image_id in self.ids]
 
 
@@ -114,15 +128,20 @@ def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame
     return lambda image_id: ImageBuildings.from_outlines(outlines[image_id], frames[image_id].size)
 
 
-def read_masks(submission: Path) -> Iterator[tuple[str, ImageBuildings]]:
-    """Yield each image's id and buildings out of a submission CSV, one at a time in memory."""
-    for image_id, mask in read_submission(submission):
-        yield image_id, ImageBuildings.from_mask(mask)
+def read_masks(submission: Path) -> Iterator[tuple[str, Take]]:
+    """Yield each image's id, and what gives its buildings, out of a submission CSV."""
+    for image_id, decode in read_rows(submission):
+        yield image_id, functools.partial(_take_mask, decode)
 
 
-def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, ImageBuildings]]:
-    """Yield each image's id and buildings out of a vector file, with the confidences that it holds."""
+def _take_mask(decode: Callable[[], np.ndarray]) -> ImageBuildings:
+    return ImageBuildings.from_mask(decode())
+
+
+def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:
+    """Yield each image's id, and what gives its buildings, out of a vector file, with the confidences that it holds."""
     from postproc.formats.vector_reading import read_detections
 
     for image_id, (outlines, confidences) in read_detections(path, frames).items():
-        yield image_id, ImageBuildings.from_outlines(outlines, frames[image_id].size, confidences)
+        size = frames[image_id].size
+        yield image_id, functools.partial(ImageBuildings.from_outlines, outlines, size, confidences)

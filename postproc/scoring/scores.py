@@ -85,6 +85,12 @@ def make_scorer(images: Sequence[Comparison]) -> Scorer:
     return score
 
 
+def score_each(image: Comparison) -> Scores:
+    """Score one image by itself."""
+    scores = make_scorer([image])(np.ones((1, 1)))
+    return Scores({name: Estimate(float(values[0]), None) for name, values in scores.items()}, 1, 1)
+
+
 def score_images(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | None = None) -> Scores:
     """Score images together.
 

@@ -2,18 +2,19 @@
 
 import csv
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ensemble.statistics.estimates import Estimate, Scorer, score_each
-from ensemble.statistics.metrics import MetricName
+from ensemble.statistics.estimates import Scorer
+from ensemble.statistics.metrics import METRICS, MetricName
 from members.common.files import write_whole
 from members.common.tables import ResultTable
-from postproc.scoring.scores import Scores, format_estimate, score_images
+from postproc.scoring.buildings import Comparison
+from postproc.scoring.scores import Scores, format_estimate, score_each, score_images
 
 REGION_SCORES = ("pooled_iou", "boundary_iou", "building_f1", "ap", "c_iou")
 
@@ -33,14 +34,11 @@ class Row:
     scores: Scores
 
 
-def list_rows(
-    scorer: Scorer, images: Sequence[str], groups: Sequence[str], by: str | None, regions: Sequence[str]
-) -> list[Row]:
-    """Score all images together, then the images of each region, then each image.
+def list_rows(scorer: Scorer, groups: Sequence[str], by: str | None = None, regions: Sequence[str] = ()) -> list[Row]:
+    """Score all images together, then the images of each region.
 
     Args:
         scorer: of the images.
-        images: their ids.
         groups: the group of each, for the intervals.
         by: what the regions are called, such as "region"; None for none.
         regions: the region of each image; empty without `by`.
@@ -49,16 +47,18 @@ def list_rows(
     for region in sorted(set(regions)):
         chosen = np.array([own == region for own in regions])
         rows.append(Row(str(by), region, score_images(scorer, groups, chosen)))
-    each = score_each(scorer, len(images))
-    for number, image_id in enumerate(images):
-        scores = {name: Estimate(float(values[number]), None) for name, values in each.items()}
-        rows.append(Row("image", image_id, Scores(scores, 1, 1)))
     return rows
 
 
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
+def list_image_rows(images: Sequence[str], compared: Sequence[Comparison]) -> Iterator[Row]:
+    """Yield each image's id with its scores by itself."""
+    for image_id, comparison in zip(images, compared, strict=True):
+        yield Row("image", image_id, score_each(comparison))
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """Write one line a row: level, name, images, groups, and scores with the ends of their intervals, empty if none."""
-    names = list(rows[0].scores)
+    names = list(METRICS)
     with write_whole(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         ends = [f"{name}{end}" for name in names for end in ("", "_low", "_high")]
@@ -74,8 +74,7 @@ def describe_rows(rows: Sequence[Row]) -> dict[str, Any]:
     """Return the JSON object: scores of all images with their intervals, and under `by` those of each region."""
     described = rows[0].scores.describe()
     for row in rows[1:]:
-        if row.level != "image":
-            described.setdefault("by", {}).setdefault(row.level, {})[row.name] = row.scores.describe()
+        described.setdefault("by", {}).setdefault(row.level, {})[row.name] = row.scores.describe()
     return described
 
 

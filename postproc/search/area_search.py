@@ -6,7 +6,7 @@ upper one's, for any areas. Where that bound is below the best score that was fo
 (branch and bound); elsewhere the thresholds between them are counted too, until none is left.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -15,12 +15,14 @@ import numpy as np
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from ensemble.statistics.metrics import IOU_UNIT, rank_threshold
 from members.common.choices import Objective
+from members.common.progress import Progress, silent
+from members.common.workers import Workers
 from postproc.operators.areas import add_areas, sum_lines
 from postproc.operators.flat_operators import apply_chains
 from postproc.operators.layout import find_shape, lay_out
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS
-from postproc.search.counting import Tile, map_threads
+from postproc.search.counting import Tile, Tiles, sum_tiles
 from postproc.search.exact import plan_rows
 from postproc.search.grid import Choice, Grid
 
@@ -76,22 +78,26 @@ class Leader:
 
 
 def choose_areas(
-    read: Callable[[], Iterable[Tile]],
+    tiles: Tiles,
     groups: Sequence[str],
     grid: Grid,
     objective: Objective,
     masks: Sequence[np.ndarray],
     best: int,
+    workers: Workers | None = None,
+    progress: Progress = silent,
 ) -> tuple[list[Choice], list[list[Recipe]]]:
     """Choose the minimum areas, out of `AREAS`, on top of the best recipes of a grid, and the threshold.
 
     Args:
-        read: begins a pass over the tiles, map and truth of each, as for `search_step`.
+        tiles: map and truth of each, as for `search_step`.
         groups: the group of each tile.
         grid: closings and openings, counted at every threshold.
         objective: a score of pixels.
         masks: bool (groups,) each, the groups that a choice may look at.
         best: how many of the grid's recipes each mask tries, and how many it ranks.
+        workers: who counts; by default a thread a core.
+        progress: watches the passes over the tiles.
 
     Returns:
         For each mask the choice, of equals the least complex, exact over its recipes, all areas and thresholds; and
@@ -108,7 +114,7 @@ def choose_areas(
     while pending:
         open_gaps: list[tuple[Branch, np.ndarray]] = []
         for part in split_branches(pending):
-            counts = count_branches(part, read(), groups)
+            counts = count_branches(part, tiles, groups, workers, progress)
             start = 0
             for branch in part:
                 own = counts[start : start + len(branch.entries)]
@@ -194,7 +200,13 @@ def with_areas(recipe: Recipe, pair: int) -> Recipe:
     return recipe.model_copy(update={"min_hole": hole, "min_object": least}).normalise()
 
 
-def count_branches(branches: Sequence[Branch], tiles: Iterable[Tile], groups: Sequence[str]) -> Counts:
+def count_branches(
+    branches: Sequence[Branch],
+    tiles: Tiles,
+    groups: Sequence[str],
+    workers: Workers | None = None,
+    progress: Progress = silent,
+) -> Counts:
     """Count the branches' entries with all pairs of areas; the counts' choices are (entries, holes, objects)."""
     names, index = index_groups(groups)
     entries = [np.array(branch.entries, np.int64) for branch in branches]
@@ -204,10 +216,9 @@ def count_branches(branches: Sequence[Branch], tiles: Iterable[Tile], groups: Se
         for branch in branches
     ]
     areas = np.array(AREAS)
-    sums = np.zeros((3, len(names), ends[-1], len(areas), len(areas)), np.int64)
     plan = plan_rows([branch.recipe for branch in branches])
 
-    def count(tile: Tile) -> np.ndarray:
+    def measure(tile: Tile) -> tuple[np.ndarray, ...]:
         blend, truth = tile
         height, width, stride = shape = find_shape(blend, plan.radius)
         planes = {0: lay_out(blend, plan.radius, 0), 255: lay_out(~blend, plan.radius, 0)}
@@ -217,12 +228,11 @@ def count_branches(branches: Sequence[Branch], tiles: Iterable[Tile], groups: Se
         lines = pictures[:, : (height + 2 * plan.radius) * stride].reshape(len(branches), -1, stride)
         inside = lines[:, plan.radius : plan.radius + height, :width]
         truth_sums = sum_lines(truth)
-        counted = np.zeros((3, *sums.shape[2:]), np.int64)
+        counted = np.zeros((3, ends[-1], len(areas), len(areas)), np.int64)
         for picture, own, rank, end in zip(inside, entries, ranks, ends, strict=True):
             add_areas(picture, truth_sums, areas, rank, own, IOU_UNIT, counted[:, end - len(own) : end])
-        return counted
+        return tuple(counted)
 
-    for counted, group in zip(map_threads(count, tiles), index, strict=True):
-        sums[:, group] += counted
+    sums = sum_tiles(measure, tiles, groups, workers, progress, "areas")
     columns = dict(zip(("intersection", "union", "iou_sum"), sums, strict=True))
     return Counts(names, np.bincount(index, minlength=len(names)), columns)

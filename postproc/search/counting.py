@@ -1,10 +1,7 @@
 """Counting many tiles in parallel, and summing the counts per group."""
 
-import os
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -12,20 +9,32 @@ from ensemble.statistics.counts import THRESHOLDS, Counts, check_tile, check_tru
 from ensemble.statistics.metrics import IOU_UNIT, METRICS
 from members.common.choices import Objective
 from members.common.compiled import compiled
+from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers, cut_chunks
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import count_bands
 
 Tile = tuple[np.ndarray, np.ndarray]
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+
+
+class Tiles(Protocol):
+    """Maps, uint8 (h, w), each with its truth, bool (h, w): a list, or what reads one where it is asked for."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+
+    def __getitem__(self, number: int, /) -> Tile:
+        """Return one tile's map and truth."""
 
 
 def collect_counts(
     count: Callable[[Tile], np.ndarray],
-    tiles: Iterable[Tile],
+    tiles: Tiles,
     groups: Sequence[str],
     objective: Objective,
-    workers: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
 ) -> Counts:
     """Count the tiles in parallel and sum them per group.
 
@@ -35,34 +44,85 @@ def collect_counts(
         tiles: map and truth of each.
         groups: the group of each tile.
         objective: what is to be scored.
-        workers: threads; by default one a core.
+        workers: who counts; by default a thread a core.
+        progress: watches the work.
+        purpose: what is shown of it.
 
     Returns:
         Counts whose choices are (recipes, 255).
+
+    Raises:
+        InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
+        ValueError: `tiles` and `groups` are not equally many.
     """
+
+    def measure(tile: Tile) -> tuple[np.ndarray, ...]:
+        counts = count(tile)
+        sums = np.zeros((3, len(counts), THRESHOLDS), np.int64)
+        add_counts(counts, *sums)
+        return np.count_nonzero(tile[1]) * np.ones(1, np.int64), *sums
+
     names, index = index_groups(groups)
-    sums: np.ndarray | None = None
-    buildings = 0
-
-    def check(tiles: Iterable[Tile]) -> Iterator[Tile]:
-        nonlocal buildings
-        for number, ((blend, truth), group) in enumerate(zip(tiles, index, strict=True)):
-            check_tile(blend, truth, f"tile {number} of group {names[group]}")
-            buildings += int(np.count_nonzero(truth))
-            yield blend, truth
-
-    for counts, group in zip(map_threads(count, check(tiles), workers), index, strict=True):
-        if sums is None:
-            sums = np.zeros((3, len(names), len(counts), THRESHOLDS), np.int64)
-        add_counts(counts, *sums[:, group])
-    check_truth(buildings, len(groups))
+    buildings, *sums = sum_tiles(measure, tiles, groups, workers, progress, purpose)
+    check_truth(int(buildings.sum()), len(groups))
     return Counts(names, np.bincount(index, minlength=len(names)), name_columns(sums, objective))
 
 
-def name_columns(sums: np.ndarray | None, objective: Objective) -> dict[str, np.ndarray]:
-    """Name the sums of `add_counts`, int64 (3, ...): they are of pixels, or of bands, which count as pixels do."""
+def sum_tiles(
+    measure: Callable[[Tile], tuple[np.ndarray, ...]],
+    tiles: Tiles,
+    groups: Sequence[str],
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
+) -> list[np.ndarray]:
+    """Sum what is measured of tiles per group; workers read the tiles, and give back sums of several.
+
+    Args:
+        measure: returns int64 arrays, of the same shapes for every tile.
+        tiles, groups, workers, progress, purpose: as for `collect_counts`.
+
+    Returns:
+        The sum of each of those arrays, int64 (groups, ...), the groups sorted by their names.
+    """
+    names, index = index_groups(groups)
+    if len(tiles) != len(groups):
+        raise ValueError(f"{len(tiles)} tiles of {len(groups)} groups")
+
+    def measure_chunk(numbers: Sequence[int]) -> dict[int, list[np.ndarray]]:
+        found: dict[int, list[np.ndarray]] = {}
+        for number in numbers:
+            blend, truth = tiles[number]
+            group = int(index[number])
+            check_tile(blend, truth, f"tile {number} of group {names[group]}")
+            add_arrays(found.setdefault(group, []), measure((blend, truth)))
+        return found
+
+    workers = workers or Threads()
+    chunks = cut_chunks(range(len(tiles)), workers)
+    sums: list[np.ndarray] = []
+    for found in progress(workers.map(measure_chunk, chunks, ordered=False), purpose, len(chunks)):
+        for group, arrays in found.items():
+            if not sums:
+                sums = [np.zeros((len(names), *each.shape), np.int64) for each in arrays]
+            for whole, each in zip(sums, arrays, strict=True):
+                whole[group] += each
+    return sums
+
+
+def add_arrays(sums: list[np.ndarray], arrays: Sequence[np.ndarray]) -> None:
+    """Add arrays to sums, which may be none yet."""
+    if not sums:
+        sums += arrays
+        return
+    for whole, each in zip(sums, arrays, strict=True):
+        whole += each
+
+
+def name_columns(sums: Iterable[np.ndarray], objective: Objective) -> dict[str, np.ndarray]:
+    """Name the sums of `add_counts`, three arrays: they are of pixels, or of bands, which count as pixels do."""
     columns = METRICS["boundary_iou"].columns if objective == "boundary_iou" else ("intersection", "union", "iou_sum")
-    return {} if sums is None else dict(zip(columns, sums, strict=False))
+    return dict(zip(columns, sums, strict=False))
 
 
 def count_recipe(blend: np.ndarray, truth: np.ndarray, recipe: Recipe, objective: Objective) -> np.ndarray:
@@ -84,19 +144,6 @@ def count_values(picture: np.ndarray, truth: np.ndarray, counts: np.ndarray) -> 
     for y in range(picture.shape[0]):
         for x in range(picture.shape[1]):
             counts[int(truth[y, x]), picture[y, x]] += 1
-
-
-def map_threads(work: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None) -> Iterator[Result]:
-    """Yield work(item) in the items' order; only a few items are read ahead."""
-    workers = workers or len(os.sched_getaffinity(0))
-    with ThreadPoolExecutor(workers) as pool:
-        pending: deque[Future[Result]] = deque()
-        for item in items:
-            pending.append(pool.submit(work, item))
-            if len(pending) > workers:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
 
 
 @compiled

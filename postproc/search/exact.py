@@ -14,13 +14,15 @@ import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS
 from members.common.choices import Objective
+from members.common.progress import Progress, silent
+from members.common.workers import Workers
 from postproc.operators.component_tree import count_areas, drop_objects, fill_holes
 from postproc.operators.flat_operators import count_chains
 from postproc.operators.layout import OUTSIDE, Kernels, find_shape, lay_out, measure_kernels, sort_words
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS, KERNEL_SHAPES, LARGEST_KERNEL, Areas, Kernel, Morphology, Step, draw_kernel
 from postproc.scoring.boundary import count_bands
-from postproc.search.counting import Tile, collect_counts, count_picture
+from postproc.search.counting import Tile, Tiles, collect_counts, count_picture
 from postproc.search.grid import Grid
 
 Counter = Callable[[Tile], np.ndarray]
@@ -30,10 +32,12 @@ Counter = Callable[[Tile], np.ndarray]
 def search_step(
     step: type[Step],
     bases: Sequence[Recipe],
-    tiles: Iterable[Tile],
+    tiles: Tiles,
     groups: Sequence[str],
     objective: Objective = "pooled_iou",
-    workers: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
 ) -> Grid:
     """Score every setting of a flat step, and every threshold, on top of recipes.
 
@@ -44,11 +48,13 @@ def search_step(
     Args:
         step: which; its parameters in `bases` are replaced.
         bases: what comes before, such as the neutral recipe, or the best ten of the step before.
-        tiles: maps, uint8 (height, width), each with its truth, bool of the same shape. Read one at a time,
-            shortly before they are scored; sizes may differ.
+        tiles: maps, uint8 (height, width), each with its truth, bool of the same shape: a list, or what reads one
+            where it is asked for; sizes may differ.
         groups: the group of each tile.
         objective: `boundary_iou` counts bands, several times slower; the counts for all others are the same.
-        workers: threads; by default one a core.
+        workers: who counts; by default a thread a core.
+        progress: watches the work.
+        purpose: what is shown of it.
 
     Returns:
         The grid; it depends neither on the order of the tiles nor on the threads.
@@ -58,12 +64,13 @@ def search_step(
         ValueError: `tiles` and `groups` are not equally many.
     """
     if step is Morphology and tuple(bases) == (Recipe(),):
-        return search_kernels(tiles, groups, objective, workers=workers)
+        return search_kernels(tiles, groups, objective, LARGEST_KERNEL, workers, progress, purpose)
     if step is Areas:
-        return search_areas(tiles, groups, bases, objective, workers)
+        return search_areas(tiles, groups, bases, objective, workers, progress, purpose)
     settings = {base.model_copy(update=setting).normalise() for base in bases for setting in step.list_settings()}
     recipes = tuple(sorted(settings, key=lambda recipe: recipe.complexity))
-    return Grid(recipes, collect_counts(plan_pictures(recipes, objective), tiles, groups, objective, workers))
+    count = plan_pictures(recipes, objective)
+    return Grid(recipes, collect_counts(count, tiles, groups, objective, workers, progress, purpose))
 
 
 def plan_pictures(recipes: Sequence[Recipe], objective: Objective) -> Counter:
@@ -94,22 +101,24 @@ def list_kernel_recipes(largest: int = LARGEST_KERNEL) -> tuple[Recipe, ...]:
 
 
 def search_kernels(
-    tiles: Iterable[Tile],
+    tiles: Tiles,
     groups: Sequence[str],
     objective: Objective = "pooled_iou",
     largest: int = LARGEST_KERNEL,
-    workers: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
 ) -> Grid:
     """Score the whole grid of order, kernel, closing, opening and threshold, as `search_step` does.
 
     Args:
-        tiles, groups, objective, workers: as for `search_step`.
+        tiles, groups, objective, workers, progress, purpose: as for `search_step`.
         largest: size of the largest kernel, odd, 3 or more.
     """
     recipes = list_kernel_recipes(largest)
     banded = objective == "boundary_iou"
     count = plan_pictures(recipes, objective) if banded else plan_chains(recipes, largest)
-    return Grid(recipes, collect_counts(count, tiles, groups, objective, workers))
+    return Grid(recipes, collect_counts(count, tiles, groups, objective, workers, progress, purpose))
 
 
 @dataclass(frozen=True)
@@ -162,16 +171,18 @@ def plan_chains(recipes: Sequence[Recipe], largest: int) -> Counter:
 
 
 def search_areas(
-    tiles: Iterable[Tile],
+    tiles: Tiles,
     groups: Sequence[str],
     recipes: Sequence[Recipe],
     objective: Objective = "pooled_iou",
-    workers: int | None = None,
+    workers: Workers | None = None,
+    progress: Progress = silent,
+    purpose: str = "counting",
 ) -> Grid:
     """Score every minimum area of holes and of objects out of `AREAS`, and every threshold, as `search_step` does.
 
     Args:
-        tiles, groups, objective, workers: as for `search_step`.
+        tiles, groups, objective, workers, progress, purpose: as for `search_step`.
         recipes: what comes before; their areas are replaced.
 
     Returns:
@@ -198,5 +209,5 @@ def search_areas(
             count_areas(recipe.take(Morphology).apply_grey(blend), truth, areas, areas, recipe_counts)
         return counts.reshape(-1, 2, THRESHOLDS + 1)[order]
 
-    counted = collect_counts(count, tiles, groups, objective, workers)
+    counted = collect_counts(count, tiles, groups, objective, workers, progress, purpose)
     return Grid(tuple(with_areas[number] for number in order), counted)

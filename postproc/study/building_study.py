@@ -5,7 +5,7 @@ A building found or not is no sum over pixels, so nothing is exact here: Optuna'
 """
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,16 @@ from shapely import Polygon
 from ensemble.statistics.counts import Counts, check_truth, index_groups
 from ensemble.statistics.metrics import METRICS
 from members.common.choices import Objective
+from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import count_buildings
-from postproc.search.counting import Tile, map_threads
+from postproc.search.counting import Tiles
 from postproc.search.grid import Choice
+from postproc.study.kept_tiles import KeptTiles
 from postproc.study.trials import Evaluation, Params, list_complete
 
 OBJECTIVE: Objective = "building_f1"
@@ -47,9 +50,11 @@ class BuildingCounter:
     """Counts the buildings that a setting finds, each tile once a setting, however many studies ask.
 
     Args:
-        tiles: a blended map, uint8 (height, width), and the truth, bool of that shape, each; taken one at a time. The
-            true buildings are traced out of the truth.
+        tiles: a blended map, uint8 (height, width), and the truth, bool of that shape, each. The true buildings are
+            traced out of the truth.
         groups: the group of each.
+        workers: who counts; by default a thread a core.
+        progress: watches the first pass over the tiles.
 
     Attributes:
         groups: the groups' names, sorted.
@@ -60,13 +65,25 @@ class BuildingCounter:
         ValueError: they are not equally many.
     """
 
-    def __init__(self, tiles: Iterable[Tile], groups: Sequence[str]) -> None:
-        self.tiles = [(blend, trace_mask(truth)) for blend, truth in tiles]
+    def __init__(
+        self, tiles: Tiles, groups: Sequence[str], workers: Workers | None = None, progress: Progress = silent
+    ) -> None:
         self.names = tuple(groups)
         self.groups, self.index = index_groups(groups)
-        if len(self.index) != len(self.tiles):
-            raise ValueError(f"{len(self.tiles)} tiles of {len(self.index)} groups")
-        check_truth(sum(len(truth) for _, truth in self.tiles), len(self.tiles))
+        if len(self.index) != len(tiles):
+            raise ValueError(f"{len(tiles)} tiles of {len(self.index)} groups")
+
+        def trace(number: int) -> tuple[np.ndarray, list[Polygon]]:
+            blend, truth = tiles[number]
+            return blend, trace_mask(truth)
+
+        def count(number: int) -> int:
+            return len(kept[number][1])
+
+        self.workers = workers or Threads()
+        self.tiles = kept = KeptTiles(len(tiles), trace)
+        found = self.workers.map(count, range(len(tiles)), ordered=False)
+        check_truth(sum(progress(found, "reading maps", len(tiles))), len(tiles))
         self.counted: dict[Setting, np.ndarray] = {}
 
     def count(self, setting: Setting, tiles: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -74,11 +91,13 @@ class BuildingCounter:
         counted = self.counted.setdefault(setting, np.full((len(self.tiles), 3), -1))  # -1 = not counted yet
         missing = [tile for tile in tiles if counted[tile, 0] < 0]
 
+        tiles_of = self.tiles
+
         def find(tile: int) -> dict[str, int]:
-            blend, truth = self.tiles[tile]
+            blend, truth = tiles_of[tile]
             return count_buildings(outline_setting(blend, setting), truth)
 
-        for tile, found in zip(missing, map_threads(find, missing), strict=True):
+        for tile, found in zip(missing, self.workers.map(find, missing), strict=True):
             counted[tile] = [found[column] for column in COLUMNS]
         return counted[tiles]
 

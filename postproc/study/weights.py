@@ -1,8 +1,8 @@
 """Blend weights: Optuna trials that pick them along with closing and opening, scored without a loop over thresholds."""
 
 import functools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from optuna.distributions import BaseDistribution, IntDistribution
@@ -12,8 +12,9 @@ from ensemble.selection.blend import Picks, divide_sums, reduce_weights
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
 from members.common.choices import Objective
 from members.common.compiled import compiled
+from members.common.workers import Threads, Workers
 from postproc.pipeline.recipe import Recipe
-from postproc.search.counting import add_counts, count_recipe, map_threads, name_columns
+from postproc.search.counting import add_counts, count_recipe, name_columns
 from postproc.search.grid import Choice, Grid
 from postproc.study.kernel_study import KERNEL_RANGES, list_params, read_recipe
 from postproc.study.trials import Evaluation, Params
@@ -22,19 +23,30 @@ LARGEST_WEIGHT = 10
 CACHE_BYTES = 2**28
 
 
+class StackedTiles(Protocol):
+    """All members' maps, uint8 (members, height, width), of each tile, and its truth, bool (height, width)."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+
+    def __getitem__(self, number: int, /) -> tuple[np.ndarray, np.ndarray]:
+        """Return one tile's maps and truth."""
+
+
 class Stack:
-    """All members' maps of all tiles in memory, one byte a pixel and member, to be blended again and again.
+    """All members' maps of all tiles, to be blended again and again.
 
     Args:
-        tiles: one map a member, uint8 (height, width), and the truth, bool of that shape, each; taken one at a time.
+        tiles: the maps and truth of each.
         groups: the group of each tile.
         objective: what is maximised.
+        workers: who counts; by default a thread a core.
     """
 
     def __init__(
-        self, tiles: Iterable[tuple[Iterable[np.ndarray], np.ndarray]], groups: Sequence[str], objective: Objective
+        self, tiles: StackedTiles, groups: Sequence[str], objective: Objective, workers: Workers | None = None
     ) -> None:
-        self.tiles = [(np.stack(list(maps)), truth) for maps, truth in tiles]
+        self.tiles, self.workers = tiles, workers or Threads()
         self.objective = objective
         self.groups, self.index = index_groups(groups)
         self.group_sizes = np.bincount(self.index, minlength=len(self.groups))
@@ -55,17 +67,17 @@ class Stack:
 
     def _collect(self, weights: Picks, recipe: Recipe) -> Counts:
         """Count one setting at every threshold; their choices are (1, 255)."""
+        factors, rounded = np.array(weights), divide_sums(sum(weights))
+        tiles, objective = self.tiles, self.objective
+
+        def count(number: int) -> np.ndarray:
+            maps, truth = tiles[number]
+            return count_recipe(blend_stack(maps, factors, rounded), truth, recipe, objective)
+
         sums = np.zeros((3, len(self.groups), 1, THRESHOLDS), np.int64)
-        factors = np.array(weights)
-        rounded = divide_sums(sum(weights))
-
-        def count(tile: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-            maps, truth = tile
-            return count_recipe(blend_stack(maps, factors, rounded), truth, recipe, self.objective)
-
-        for counts, group in zip(map_threads(count, self.tiles), self.index, strict=True):
+        for counts, group in zip(self.workers.map(count, range(len(tiles))), self.index, strict=True):
             add_counts(counts, *sums[:, group])
-        return Counts(self.groups, self.group_sizes, name_columns(sums, self.objective))
+        return Counts(self.groups, self.group_sizes, name_columns(sums, objective))
 
 
 @compiled

@@ -18,7 +18,7 @@ from postproc.study.building_study import (
 )
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
-from postproc.tuning.fits import Fit, Task
+from postproc.tuning.fits import BlendedTiles, Fit, Task
 from postproc.tuning.verdict import Verdict, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
@@ -49,7 +49,7 @@ def judge_buildings(
     Raises:
         InputError: there is no building in any truth, or the storage does not answer.
     """
-    counter = BuildingCounter(task.read(blend, "reading maps"), task.groups)
+    counter = BuildingCounter(BlendedTiles(task.samples, blend), task.groups, task.workers, task.progress)
     masks = task.crossfit.training_masks
 
     def make_fit(choices: Sequence[Choice]) -> Fit:

@@ -1,7 +1,7 @@
 """Fits: what one nested step chooses on all groups, and without each fold, out of exact grids."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -12,6 +12,7 @@ from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
 from members.common.choices import Objective
 from members.common.progress import Progress, silent
+from members.common.workers import Threads, Workers
 from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import FLAT_STEPS, Recipe
@@ -73,6 +74,7 @@ class Task:
         crossfit: who may look at which groups.
         progress: watches the passes over the tiles.
         frames: where each tile lies, so that outlines of tiles that touch are drawn together; none: each by itself.
+        workers: who goes through the tiles.
     """
 
     samples: Samples
@@ -81,11 +83,28 @@ class Task:
     crossfit: CrossFit
     progress: Progress = silent
     frames: tuple[Frame, ...] = ()
+    workers: Workers = field(default_factory=Threads)
 
-    def read(self, blend: Blend, purpose: str) -> Iterator[Tile]:
-        """Yield each tile's blended map, uint8 (h, w), and truth, bool (h, w)."""
-        for maps, truth in self.progress(self.samples, purpose, len(self.samples)):
-            yield blend.mix(maps), truth
+    def search(self, step: type[Step], bases: Sequence[Recipe], blend: Blend, purpose: str) -> Grid:
+        """Score every setting of a flat step on top of recipes, as `search_step` does."""
+        tiles = BlendedTiles(self.samples, blend)
+        return search_step(step, bases, tiles, self.groups, self.objective, self.workers, self.progress, purpose)
+
+
+@dataclass(frozen=True)
+class BlendedTiles:
+    """Each tile's blended map and truth, read where they are asked for."""
+
+    samples: Samples
+    blend: Blend
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, number: int) -> Tile:
+        """Return a blended map, uint8 (h, w), and its truth, bool (h, w)."""
+        maps, truth = self.samples[number]
+        return self.blend.mix(maps), truth
 
 
 def fit_flat_steps(task: Task, blend: Blend, most: int | None = None) -> tuple[dict[str, Fit], Grid]:
@@ -122,8 +141,7 @@ def choose_flat_steps(
 ) -> tuple[dict[str, list[Choice]], Grid]:
     """Choose as `fit_flat_steps` does on some masks, bool (groups,): step -> a choice a mask, and the grid."""
     first, *further = FLAT_STEPS
-    tiles = task.read(blend, f"exact search, {blend}")
-    grid = search_step(first, [Recipe()], tiles, task.groups, task.objective)
+    grid = task.search(first, [Recipe()], blend, f"exact search, {blend}")
     grid = grid.take(range(len(grid.recipes))[:most])
     alone = grid.take([0])
     chosen = {
@@ -134,7 +152,14 @@ def choose_flat_steps(
     for step in further:
         if step is Areas and first is Morphology and task.objective != "boundary_iou":
             chosen[step.label], tops = choose_areas(
-                lambda: task.read(blend, "areas"), task.groups, grid, task.objective, masks, BEST
+                BlendedTiles(task.samples, blend),
+                task.groups,
+                grid,
+                task.objective,
+                masks,
+                BEST,
+                task.workers,
+                task.progress,
             )
         else:
             chosen[step.label], tops = fit_on_top(task, step, blend, tops, masks)
@@ -161,8 +186,8 @@ def fit_on_top(
     ranked: list[list[tuple[float, Recipe]]] = [[] for _ in masks]
     passes = range(0, len(wanted), BEST)  # bounds the memory
     for number, start in enumerate(passes):
-        tiles = task.read(blend, f"{step.label}, pass {number + 1} of {len(passes)}")
-        grid = search_step(step, wanted[start : start + BEST], tiles, task.groups, task.objective)
+        purpose = f"{step.label}, pass {number + 1} of {len(passes)}"
+        grid = task.search(step, wanted[start : start + BEST], blend, purpose)
         for top, mask, found, scored in zip(tops, masks, candidates, ranked, strict=True):
             if indices := find_bases(grid, step, top):
                 own = grid.take(indices)

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from ensemble.mapfolder.samples import Sample
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from postproc.pipeline.pipeline import Pipeline
-from postproc.search.counting import map_threads
 from postproc.tuning.errors import KINDS, Errors, count_errors
 from postproc.tuning.fits import Task
-from postproc.tuning.units import Unit, list_units, read_units
+from postproc.tuning.units import Unit, list_units
 from postproc.tuning.verdict import Verdict
 
 
@@ -54,9 +52,11 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     default = Pipeline(final.blend)
     pairs = {step.name: (step.rival.pipelines[0], step.fit.pipelines[0]) for step in verdict.steps}
 
-    def count(unit_and_tiles: tuple[Unit, list[Sample]]) -> list[tuple[TileCounts, np.ndarray]]:
+    samples, units = task.samples, list_units(task)
+
+    def count(unit: Unit) -> list[tuple[TileCounts, np.ndarray]]:
         """Count each tile of a unit: three masks; errors by kind, true objects and those lost, (5 + steps,)."""
-        unit, tiles = unit_and_tiles
+        tiles = unit.read(samples)
         drawn: dict[str, list[np.ndarray]] = {}
 
         def draw(pipeline: Pipeline) -> list[np.ndarray]:
@@ -80,8 +80,8 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
 
     columns: dict[int, TileCounts] = {}
     sums = np.zeros(len(KINDS) + 1 + len(pairs), np.int64)
-    units = read_units(task, "applying what was chosen")
-    for unit, counted in zip(list_units(task), map_threads(count, units), strict=True):
+    found = task.progress(task.workers.map(count, units), "applying what was chosen", len(units))
+    for unit, counted in zip(units, found, strict=True):
         for number, (own, losses) in zip(unit.numbers, counted, strict=True):
             columns[number] = own
             sums += losses

@@ -1,11 +1,9 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
-from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
 
-from ensemble.mapfolder.samples import Sample
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels
 from ensemble.statistics.metrics import METRICS
@@ -14,10 +12,9 @@ from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
-from postproc.search.counting import map_threads
 from postproc.search.grid import Choice
 from postproc.tuning.fits import Fit, Task
-from postproc.tuning.units import Unit, read_units
+from postproc.tuning.units import Unit, list_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
@@ -56,29 +53,27 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
 
 def count_outlines(task: Task, base: Pipeline) -> Counts:
     """Count every setting on top of a flat recipe; the counts' choices are (settings,)."""
-    cuts, pipelines = list_cuts(base), list_pipelines(base)
-    counted: list[dict[int, TileCounts]] = [{} for _ in task.groups]
+    samples, blend, objective = task.samples, base.blend, task.objective
+    cuts, units = list_cuts(base), list_units(task)
 
-    def list_work() -> Iterator[tuple[Unit, list[Sample], list[np.ndarray], int]]:
-        """Yield the settings of each cut for every unit, so that a large unit keeps all threads busy."""
-        for unit, tiles in read_units(task, f"outlines, {len(pipelines)} settings"):
-            values = [base.blend.mix(maps) for maps, _ in tiles]
-            for cut in range(len(cuts)):
-                yield unit, tiles, values, cut
-
-    def count(work: tuple[Unit, list[Sample], list[np.ndarray], int]) -> list[tuple[int, int, TileCounts]]:
-        """Count each tile of a unit by each setting on one cut: numbers of tile and pipeline, and the counts."""
-        unit, tiles, values, cut = work
-        masks = unit.draw_settings(Pipeline(base.blend, cuts[cut]), SETTINGS, values)
+    def count(share: tuple[Unit, Recipe]) -> list[list[TileCounts]]:
+        """Count each tile of a unit by each setting on one cut."""
+        unit, cut = share
+        tiles = unit.read(samples)
+        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, [blend.mix(maps) for maps, _ in tiles])
         return [
-            (tile, setting * len(cuts) + cut, count_mask(mask, truth, task.objective))
-            for setting, own in enumerate(masks)
-            for tile, mask, (_, truth) in zip(unit.numbers, own, tiles, strict=True)
+            [count_mask(mask, truth, objective) for mask, (_, truth) in zip(own, tiles, strict=True)] for own in masks
         ]
 
-    for found in map_threads(count, list_work()):
-        for tile, number, columns in found:
-            counted[tile][number] = columns
+    # a share a cut, so that a large unit keeps all workers busy
+    shares = list(product(units, cuts))
+    counted: list[dict[int, TileCounts]] = [{} for _ in task.groups]
+    what = f"outlines, {len(cuts) * len(SETTINGS)} settings"
+    found = task.progress(task.workers.map(count, shares), what, len(shares))
+    for number, ((unit, _), masks) in enumerate(zip(shares, found, strict=True)):
+        for setting, tiles in enumerate(masks):
+            for tile, columns in zip(unit.numbers, tiles, strict=True):
+                counted[tile][setting * len(cuts) + number % len(cuts)] = columns
     joined = ({name: np.array([own[n][name] for n in range(len(own))]) for name in own[0]} for own in counted)
     return Counts.from_tiles(task.groups, joined)
 

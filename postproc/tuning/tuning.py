@@ -18,12 +18,13 @@ from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Obj
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
+from members.common.workers import Threads, Workers
 from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
 from postproc.tuning.advice import advise
-from postproc.tuning.fits import Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.tuning.fits import BlendedTiles, Task, fit_blends, fit_flat_steps, take_neutral
 from postproc.tuning.losses import Losses, apply_verdict
 from postproc.tuning.outlines import fit_outlines
 from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
@@ -149,11 +150,14 @@ class Tuning:
     def trace_curve(self, pipeline: Pipeline) -> Counts:
         """Count a pipeline's recipe at every threshold, its own left out; the counts' choices are (255,)."""
 
-        def count(tile: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-            return count_recipe(*tile, pipeline.recipe, self.objective)
+        recipe, objective = pipeline.recipe, self.objective
 
-        tiles = self.task.read(pipeline.blend, "every threshold of the recipe")
-        return collect_counts(count, tiles, self.task.groups, self.objective)[0]
+        def count(tile: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+            return count_recipe(*tile, recipe, objective)
+
+        task, tiles = self.task, BlendedTiles(self.task.samples, pipeline.blend)
+        purpose = "every threshold of the recipe"
+        return collect_counts(count, tiles, task.groups, objective, task.workers, task.progress, purpose)[0]
 
 
 def tune_pipeline(
@@ -169,6 +173,7 @@ def tune_pipeline(
     studies: "Callable[[], Studies] | None" = None,
     progress: Progress = silent,
     frames: Sequence[Frame] = (),
+    workers: Workers | None = None,
 ) -> Tuning:
     """Tune threshold, closing, opening, areas, blend weights and outlines; keep only the steps that pay.
 
@@ -191,6 +196,7 @@ def tune_pipeline(
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.
         frames: where each tile lies; then outlines of tiles that touch are drawn together, as `submit` does.
+        workers: who goes through the tiles; by default a thread a core.
 
     Returns:
         The tuning; `.pipeline` is what was kept, `str()` its table.
@@ -207,7 +213,8 @@ def tune_pipeline(
             "pixels and two members or more; leave it out"
         )
     pooled = tuple(pool_groups(list(samples.groups)))
-    task = Task(samples, pooled, objective, deal_crossfit(pooled, cross_fit), progress, tuple(frames))
+    crossfit = deal_crossfit(pooled, cross_fit)
+    task = Task(samples, pooled, objective, crossfit, progress, tuple(frames), workers or Threads())
     blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
         return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS, keep)

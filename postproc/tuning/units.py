@@ -3,16 +3,19 @@
 A building on the border of two tiles is outlined once, and what the outline covers is scored in both.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from rasterio import Affine
 
-from ensemble.mapfolder.samples import Sample
+from ensemble.mapfolder.samples import Sample, Samples
+from members.common.workers import Threads
+from postproc.geo.blocks import Window, plan_windows
 from postproc.geo.frames import move_outlines
 from postproc.geo.mosaic import Mosaic, join_frames
-from postproc.geo.outlining import clip_to_frames, read_windows
+from postproc.geo.outlining import clip_to_frames, read_mask, read_objects
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.drawing import draw_polygons
@@ -30,6 +33,10 @@ class Unit:
 
     numbers: tuple[int, ...]
     mosaic: Mosaic | None = None
+
+    def read(self, samples: Samples) -> list[Sample]:
+        """Read the tiles' maps and truths."""
+        return [samples[number] for number in self.numbers]
 
     def draw(self, pipeline: Pipeline, values: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Turn the tiles' blended maps, uint8 (h, w) each, into the pipeline's masks, bool (h, w) each."""
@@ -51,7 +58,7 @@ class Unit:
         Returns:
             For each setting the tiles' masks, bool (h, w) each.
         """
-        outlined: list[list[np.ndarray]] = [[] for _ in settings]
+        outlined = [[np.zeros(0, object)] for _ in settings]
         masks = [[np.zeros(each.shape, bool) for each in values] for _ in settings]
         if self.mosaic is None:
             (only,) = values
@@ -60,10 +67,17 @@ class Unit:
             return masks
         images = {frame.image_id: each for frame, each in zip(self.mosaic.frames, values, strict=True)}
 
-        def read(image_id: str) -> tuple[np.ndarray, np.ndarray]:
-            return pipeline.cut(images[image_id]), images[image_id]
+        cuts = {image_id: pipeline.cut(each) for image_id, each in images.items()}
 
-        for corner, mask, blend in read_windows(self.mosaic, read):
+        def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
+            return cuts[image_id][window], images[image_id][window]
+
+        cut = functools.partial(read_mask, self.mosaic, read)
+        for window, seeds in plan_windows(self.mosaic.size, cut, workers=Threads(1)):
+            if seeds is not None and len(seeds) == 0:
+                continue
+            mask, blend = read_objects(self.mosaic, read, window, seeds)
+            corner = window[1].start, window[0].start
             for found, outlines in zip(outlined, outline_settings(mask, blend, settings), strict=True):
                 found.append(move_outlines(outlines, Affine.translation(*corner)))
         for found, own in zip(outlined, masks, strict=True):
@@ -82,10 +96,3 @@ def list_units(task: Task) -> list[Unit]:
         Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic if len(mosaic.frames) > 1 else None)
         for mosaic in join_frames(task.frames)
     ]
-
-
-def read_units(task: Task, purpose: str) -> Iterator[tuple[Unit, list[Sample]]]:
-    """Yield each unit with its tiles' maps and truths, read one unit at a time."""
-    units = list_units(task)
-    for unit in task.progress(units, purpose, len(units)):
-        yield unit, [task.samples[number] for number in unit.numbers]

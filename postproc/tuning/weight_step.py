@@ -1,12 +1,13 @@
 """The step of blend weights: an Optuna study for each training mask of the first deal finds them."""
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from ensemble.selection.blend import Blend
 from postproc.search.grid import Grid
+from postproc.study.kept_tiles import KeptTiles
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, list_complete, name_study, run_trials
 from postproc.study.weights import Stack, find_best, make_first, make_ranges
@@ -46,10 +47,12 @@ def find_blends(
 
 
 def read_stack(task: Task, blend: Blend) -> Stack:
-    """Read all tiles, their maps calibrated as the blend says."""
+    """Stack all tiles' maps, calibrated as the blend says."""
+    samples = task.samples
 
-    def calibrate(maps: Sequence[np.ndarray]) -> list[np.ndarray]:
-        return [blend.calibrate(member, values) for member, values in zip(blend.weights, maps, strict=True)]
+    def read(number: int) -> tuple[np.ndarray, np.ndarray]:
+        maps, truth = samples[number]
+        pairs = zip(blend.weights, maps, strict=True)
+        return np.stack([blend.calibrate(member, values) for member, values in pairs]), truth
 
-    samples = task.progress(task.samples, "reading maps", len(task.samples))
-    return Stack(((calibrate(maps), truth) for maps, truth in samples), task.groups, task.objective)
+    return Stack(KeptTiles(len(samples), read), task.groups, task.objective, task.workers)

@@ -100,6 +100,16 @@ def test_masks_and_outlines_score_alike(
     check_scores(json.loads(run.out))
 
 
+@pytest.mark.parametrize("predicted", [("--submission", "s.csv"), ("--vector", "p.gpkg")])
+def test_a_cluster_scores_to_the_same_bit(
+    data: Path, tmp_path: Path, roofstack: Call, scheduler: str, predicted: tuple[str, str]
+) -> None:
+    arguments = ["--truth", data, predicted[0], tmp_path / predicted[1], "--json"]
+    alone, shared = roofstack("score", *arguments), roofstack("score", *arguments, "--scheduler", scheduler)
+    assert shared.code == 0, shared.err
+    assert shared.out == alone.out
+
+
 def test_every_form_of_output(data: Path, tmp_path: Path, roofstack: Call) -> None:
     arguments = ["--truth", data, "--submission", tmp_path / "s.csv", "--by", "region"]
     scores = json.loads(roofstack("score", *arguments, "--json", "--output", tmp_path / "o.csv").out)

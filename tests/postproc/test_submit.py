@@ -155,6 +155,25 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     assert found == [("left", 100), ("left", 160), ("right", 160)]
 
 
+@pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0).model_dump()])
+def test_a_cluster_writes_the_same_files(
+    roofstack: RoofStack, tmp_path: Path, scheduler: str, outlines: dict[str, Any] | None
+) -> None:
+    recipe = {"recipe": {"close": 3, "min_object": 20}, "outlines": outlines, "members": {"net": 1}}
+    tables, files = [], []
+    for name, more in (("alone", ()), ("shared", ("--scheduler", scheduler))):
+        folder = tmp_path / name
+        run = make_run(folder, recipe=recipe)
+        options = ("--vector", folder / "b.gpkg", "--coco", folder / "b.json", "--masks", folder / "masks")
+        outcome = roofstack("submit", "--run", run.path, *options, *more)
+        assert outcome.code == 0, outcome.err
+        tables.append(pyogrio.read_dataframe(folder / "b.gpkg"))
+        paths = [run.submission_file("test"), folder / "b.json", *sorted((folder / "masks").iterdir())]
+        files.append([path.read_bytes() for path in paths])
+    assert files[0] == files[1]
+    assert tables[0].equals(tables[1])
+
+
 def test_small_buildings_are_left_out_on_request(roofstack: RoofStack, tmp_path: Path) -> None:
     run, coco = make_run(tmp_path), tmp_path / "b.json"
     outcome = roofstack("submit", "--run", run.path, "--coco", coco, "--min-area-m2", 50)

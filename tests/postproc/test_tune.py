@@ -129,6 +129,17 @@ def start(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.parametrize("options", [("--tune-weights", "--trials", 4), ("--objective", "building_f1", "--trials", 2)])
+def test_a_cluster_tunes_to_the_same_bit(
+    tmp_path: Path, scheduler: str, call: Tune, options: tuple[object, ...]
+) -> None:
+    alone, shared = make_run(tmp_path / "alone"), make_run(tmp_path / "shared")
+    for run, more in ((alone, ()), (shared, ("--scheduler", scheduler))):
+        outcome = call(run, *options, *more)
+        assert outcome.code == 0, outcome.err
+    assert shared.tuned_file.read_text() == alone.tuned_file.read_text()
+
+
 def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     content = json.loads(tuned.tuned_file.read_text())
     pipeline = Pipeline.load(tuned.tuned_file)

@@ -79,7 +79,7 @@ def convert_networks(
         channels_first: whether to take (n, 3, h, w) and give (n, 1, h, w), as most programs do.
 
     Raises:
-        InputError: Keras does not run on TensorFlow, or the converter is not installed.
+        InputError: Keras does not run on TensorFlow, the converter is not installed, or it can't convert the network.
     """
     if load_backend() != "tensorflow":
         raise InputError("networks are converted by TensorFlow; run this once with KERAS_BACKEND=tensorflow")
@@ -100,10 +100,16 @@ def convert_networks(
 
     shape = (None, 3, side, side) if channels_first else (None, side, side, 3)
     signature = [tensorflow.TensorSpec(shape, tensorflow.float32, name="image")]
-    with silence_converter():
-        model, _ = tf2onnx.convert.from_function(
-            tensorflow.function(predict, input_signature=signature), input_signature=signature, opset=OPSET
-        )
+    try:
+        with silence_converter():
+            model, _ = tf2onnx.convert.from_function(
+                tensorflow.function(predict, input_signature=signature), input_signature=signature, opset=OPSET
+            )
+    except (TypeError, ValueError, NotImplementedError) as error:  # PSPNet's pyramid, whose cells depend on the sides
+        reason = " ".join(str(error).split())[-160:]
+        raise InputError(
+            f"{networks[0].name}: no network that can be converted ({reason}); predict with Keras"
+        ) from None
     name_ends(model, channels_first)
     return model
 

@@ -3,6 +3,7 @@
 import contextlib
 import io
 import logging
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -25,6 +26,26 @@ def spread_tiles(tiles: Sequence[Tile], without: Sequence[Tile]) -> list[Tile]:
     return [others[int(index)] for index in np.linspace(0, len(others) - 1, min(SHOWN, len(others)))]
 
 
+def import_nncf() -> Any:
+    """Import NNCF, which reports its use to a server unless an environment variable says no.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    before = os.environ.get("NNCF_CI")
+    os.environ["NNCF_CI"] = "1"
+    try:
+        import nncf
+    except ImportError:
+        raise InputError("NNCF is not installed; pip install 'roofstack[int8]'") from None
+    finally:
+        if before is None:
+            os.environ.pop("NNCF_CI", None)
+        else:
+            os.environ["NNCF_CI"] = before
+    return nncf
+
+
 def quantise_model(content: bytes, batches: Sequence[np.ndarray]) -> Any:
     """Return an ONNX file's network with weights and activations of 8 bits, as OpenVINO's model.
 
@@ -37,11 +58,9 @@ def quantise_model(content: bytes, batches: Sequence[np.ndarray]) -> Any:
     Raises:
         InputError: NNCF is not installed.
     """
-    try:
-        import nncf
-        import openvino
-    except ImportError:
-        raise InputError("NNCF is not installed; pip install 'roofstack[int8]'") from None
+    nncf = import_nncf()
+    import openvino
+
     logging.getLogger("nncf").setLevel(logging.ERROR)
     model = openvino.Core().read_model(content, b"")
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):  # bars of its own

@@ -3,9 +3,8 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -84,17 +83,8 @@ def test_two_predicts_share_the_work_and_a_third_crashes(run: Run, tmp_path: Pat
     check_maps(run)
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    distributed = pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
-        yield cluster
-
-
 def test_workers_of_a_cluster(
-    roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
+    roofstack: Callable[..., Outcome], run: Run, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def load(folder: Path, engine: str) -> Network:  # a local function goes to the workers by value
         return Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
@@ -102,14 +92,14 @@ def test_workers_of_a_cluster(
     monkeypatch.setattr(sharing, "load_network", load)
     monkeypatch.setattr(predict, "choose_backend", lambda: None)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
-    outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
+    outcome = roofstack(*command, "--scheduler", scheduler)
     assert outcome.code == 0, outcome.err
     assert f"{TILES} new of {TILES}" in outcome.out
     check_maps(run)
 
 
 def test_a_worker_that_dies(
-    roofstack: Callable[..., Outcome], run: Run, cluster: Any, monkeypatch: pytest.MonkeyPatch
+    roofstack: Callable[..., Outcome], run: Run, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One worker dies in the middle of a chunk, whose images it has locked; they are redone, and none is missing."""
     flag = run.path / "died"
@@ -125,7 +115,7 @@ def test_a_worker_that_dies(
 
     monkeypatch.setattr(sharing, "load_network", load)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid", "--tta", "none")
-    outcome = roofstack(*command, "--scheduler", cluster.scheduler_address)
+    outcome = roofstack(*command, "--scheduler", scheduler)
     assert outcome.code == 0, outcome.err
     assert flag.exists()
     check_maps(run)
@@ -133,7 +123,7 @@ def test_a_worker_that_dies(
 
 def test_no_scheduler(roofstack: Callable[..., Outcome], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed", reason="the extra `cluster` is not installed")
-    monkeypatch.setattr("ensemble.inference.sharing.PATIENCE", 0.5)
+    monkeypatch.setattr("members.common.workers.PATIENCE", 0.5)
     command = ("predict", "--data", run.path.parent / "data", "--run", run.path, "--part", "valid")
     outcome = roofstack(*command, "--scheduler", "tcp://127.0.0.1:9")
     assert outcome.code == 2

@@ -12,7 +12,6 @@ from ensemble.statistics.estimates import (
     estimate_score,
     estimate_scores,
     find_interval,
-    score_each,
 )
 
 HITS, TRIES = np.array([1.0, 0, 3, 2, 0]), np.array([2.0, 0, 3, 4, 1])
@@ -60,24 +59,6 @@ def test_one_group_has_no_interval() -> None:
 def test_draws_without_a_score_are_left_out() -> None:
     kept = np.array([True, True, False, False, False])
     assert estimate_scores(score_rate, list("abccc"), kept)["rate"] == Estimate(1 / 2, (1 / 2, 1 / 2))
-
-
-def test_each_tile_by_itself() -> None:
-    scores = score_each(score_rate, 5)
-    assert scores["rate"].tolist() == pytest.approx([0.5, np.nan, 1, 0.5, 0], nan_ok=True)
-    assert scores["tries"].tolist() == TRIES.tolist()
-
-
-def test_many_tiles_are_scored_in_parts() -> None:
-    sets: list[int] = []
-
-    def score(weights: np.ndarray) -> dict[str, np.ndarray]:
-        sets.append(len(weights))
-        return {"index": weights @ np.arange(1234.0)}
-
-    assert score_each(score, 1234)["index"].tolist() == list(range(1234))
-    assert sum(sets) == 1234
-    assert max(sets) <= 250
 
 
 def count_noisy_houses() -> Counts:

@@ -1,6 +1,7 @@
 """Compiled functions: what they call, where they are kept, and the line that says that compiling takes a while."""
 
 import os
+import pickle
 import subprocess
 import sys
 import tempfile
@@ -85,3 +86,11 @@ def test_a_folder_that_another_user_has_laid_out_is_not_used(
     monkeypatch.setattr(os, "getuid", lambda: 4711)
     (tmp_path / "temporary/roofstack-4711").mkdir()
     assert find_cache(nowhere) is None
+
+
+def test_it_goes_to_other_processes_by_its_name() -> None:
+    """What a copy there would compile anew is compiled there once."""
+    from postproc.search.counting import count_values
+
+    assert pickle.loads(pickle.dumps(count_values)) is count_values
+    assert len(pickle.dumps(count_values)) < 100

@@ -10,8 +10,9 @@ import pytest
 from conftest import write_raster, write_tiles
 
 from members.common.errors import InputError
+from members.data.groups import read_groups
 from members.data.raster import read_pair
-from members.data.tiles import Tile, fingerprint_tiles, list_files, list_tiles, read_groups
+from members.data.tiles import Tile, fingerprint_tiles, list_files, list_tiles
 
 RGB = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
 ROOF = RGB[..., 0] > 99

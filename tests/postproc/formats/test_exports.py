@@ -50,9 +50,14 @@ def read_tile(image_id: str) -> tuple[np.ndarray, np.ndarray]:
     return blend >= 128, blend
 
 
+def read_window(image_id: str, window: tuple[slice, slice]) -> tuple[np.ndarray, np.ndarray]:
+    mask, blend = read_tile(image_id)
+    return mask[window], blend[window]
+
+
 def make_source(from_outlines: bool) -> Source:
     outline = functools.partial(outline_buildings, recipe=OutlineRecipe(tolerance=4.0))
-    return Source(FRAMES, read_tile, outline, from_outlines)
+    return Source(FRAMES, read_window, outline, from_outlines)
 
 
 def export(folder: Path, source: Source, **names: str) -> tuple[dict[str, Path], int | None]:
@@ -104,7 +109,7 @@ def test_nothing_is_outlined_for_masks_alone_and_nothing_twice(
         seen.append(mask.shape)
         return outline_buildings(mask, blend, OutlineRecipe())
 
-    _, count = export(tmp_path, Source(FRAMES, read_tile, outline, from_outlines), output="s.csv", masks="masks")
+    _, count = export(tmp_path, Source(FRAMES, read_window, outline, from_outlines), output="s.csv", masks="masks")
     assert seen == [TOWN.shape] * passes
     assert count is None
 

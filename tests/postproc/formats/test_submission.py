@@ -16,7 +16,14 @@ from hypothesis.extra.numpy import arrays
 
 from members.common.errors import InputError
 from postproc.formats import submission
-from postproc.formats.submission import check_ids, open_submission, read_ids, read_submission, write_submission
+from postproc.formats.submission import (
+    check_ids,
+    encode_mask,
+    open_submission,
+    read_ids,
+    read_submission,
+    write_submission,
+)
 
 HEADER = "ImageId,EncodedPixels,Width,Height\n"
 CORNER = np.array([[0, 0, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]], bool)
@@ -151,7 +158,7 @@ def test_ids_are_checked_and_the_old_file_stays(tmp_path: Path, written: str, ex
     def write() -> None:
         with open_submission(path, list(expected)) as add:
             for image_id in written:
-                add(image_id, EMPTY)
+                add(image_id, encode_mask(image_id, EMPTY))
 
     with pytest.raises(InputError, match=message):
         write()
@@ -169,7 +176,7 @@ def test_a_failure_between_rows_leaves_the_old_file(tmp_path: Path) -> None:
 
     def write() -> None:
         with open_submission(path, ["a", "b"]) as add:
-            add("a", CORNER)
+            add("a", encode_mask("a", CORNER))
             raise RuntimeError("out of memory")
 
     with pytest.raises(RuntimeError, match="out of memory"):
@@ -186,9 +193,9 @@ import os, signal
 from pathlib import Path
 from typing import Any
 import numpy as np
-from postproc.formats.submission import open_submission
+from postproc.formats.submission import encode_mask, open_submission
 with open_submission(Path({str(path)!r}), ["a"]) as add:
-    add("a", np.ones((2, 2), bool))
+    add("a", encode_mask("a", np.ones((2, 2), bool)))
     print("killed", flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 """

@@ -49,7 +49,9 @@ def test_a_gap_between_images_is_background_and_an_overlap_has_the_greater_value
     (mosaic,) = join_frames(frames)
     masks = {"one": np.ones((4, 6), bool), "two": np.zeros((4, 6), bool)}
     maps = {"one": np.full((4, 6), 9, np.uint8), "two": np.full((4, 6), 200, np.uint8)}
-    mask, blend = mosaic.read((slice(0, 7), slice(0, 11)), lambda name: (masks[name], maps[name]))
+    mask, blend = mosaic.read(
+        (slice(0, 7), slice(0, 11)), lambda name, window: (masks[name][window], maps[name][window])
+    )
     assert mask.sum() == 24
     assert mask[3, 5]
     assert (blend[3, 5], blend[0, 0], blend[6, 10], blend[0, 10]) == (200, 9, 200, 0)

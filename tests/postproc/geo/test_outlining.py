@@ -1,6 +1,6 @@
 """Buildings are outlined once, whatever tiles and blocks they reach over, and cut where tiles end."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pytest
@@ -12,15 +12,18 @@ from scipy import ndimage
 from shapely import box
 from shapely.affinity import translate
 
+from members.common.workers import Threads
 from members.data.frames import Frame
-from postproc.geo.mosaic import join_frames
+from postproc.formats.exports import read_whole
+from postproc.geo.blocks import BLOCK, list_windows
+from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.geo.outlining import (
+    Outliner,
     collect_pieces,
     cut_buildings,
     draw_masks,
     outline_images,
-    remember,
-    trace_mosaic,
+    trace_mosaics,
 )
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.tracing import trace_mask
@@ -41,14 +44,22 @@ def trace(mask: np.ndarray, blend: np.ndarray) -> list[Building]:
     ]
 
 
-def cut_tiles(
-    mask: np.ndarray, blend: np.ndarray, side: int
-) -> tuple[list[Frame], Callable[[str], tuple[np.ndarray, np.ndarray]]]:
+def cut_tiles(mask: np.ndarray, blend: np.ndarray, side: int) -> tuple[list[Frame], Reader]:
     """A picture cut into tiles, those at its right and lower border smaller, and what reads them."""
     corners = {f"{r}_{c}": (r, c) for r in range(0, mask.shape[0], side) for c in range(0, mask.shape[1], side)}
     windows = {name: (slice(r, r + side), slice(c, c + side)) for name, (r, c) in corners.items()}
     frames = [make_frame(name, *corner, mask[windows[name]].shape) for name, corner in corners.items()]
-    return frames, lambda name: (mask[windows[name]], blend[windows[name]])
+    return frames, lambda name, window: (mask[windows[name]][window], blend[windows[name]][window])
+
+
+def trace_mosaic(mosaic: Mosaic, read: Reader, outline: Outliner, block: int = BLOCK) -> list[Building]:
+    found = list(trace_mosaics([mosaic], read, outline, block, Threads(2)))
+    assert len(found) == len(list_windows(mosaic.size, block))
+    return [building for _, buildings in found for building in buildings]
+
+
+def read_from(masks: dict[str, np.ndarray]) -> Reader:
+    return lambda name, window: (masks[name][window], masks[name][window] * np.uint8(9))
 
 
 def test_two_tiles_that_share_a_building_give_one() -> None:
@@ -56,7 +67,7 @@ def test_two_tiles_that_share_a_building_give_one() -> None:
     masks["left"][1:3, 4:], masks["right"][1:3, :3] = True, True
     maps = {"left": np.full((4, 6), 255, np.uint8), "right": np.full((4, 6), 51, np.uint8)}
     (mosaic,) = join_frames([make_frame("left", 0, 0), make_frame("right", 0, 6)])
-    (building,) = trace_mosaic(mosaic, lambda name: (masks[name], maps[name]), trace)
+    (building,) = trace_mosaic(mosaic, lambda name, window: (masks[name][window], maps[name][window]), trace)
     assert building.outline.equals(box(4, 1, 9, 3))
     assert len(shapely.get_coordinates(building.outline)) == 5  # four corners, none at the border of the tiles
     assert building.confidence == pytest.approx((2 * 1 + 3 * 0.2) / 5)
@@ -89,12 +100,12 @@ def test_shares_are_the_mask_of_each_tile() -> None:
     frames, read = cut_tiles(mask, np.zeros(mask.shape, np.uint8), 16)
     (mosaic,) = join_frames(frames)
     pieces: dict[str, list[shapely.Polygon]] = {frame.image_id: [] for frame in frames}
-    for share in cut_buildings(mosaic, list(trace_mosaic(mosaic, read, trace))):
+    for share in cut_buildings(mosaic, trace_mosaic(mosaic, read, trace)):
         assert [piece.outline.area for _, piece in share] == sorted((p.outline.area for _, p in share), reverse=True)
         for image_id, piece in share:
             pieces[image_id].append(piece.outline)
     for frame in frames:
-        np.testing.assert_array_equal(rasterize_outlines(pieces[frame.image_id], frame.size), read(frame.image_id)[0])
+        np.testing.assert_array_equal(rasterize_outlines(pieces[frame.image_id], frame.size), read_whole(frame, read))
 
 
 def test_moved_mosaic_is_the_same_picture() -> None:
@@ -104,7 +115,7 @@ def test_moved_mosaic_is_the_same_picture() -> None:
     frames, read = cut_tiles(mask, np.zeros(mask.shape, np.uint8), 4)
     there = [Frame(f.image_id, f.size, f.crs, Affine.translation(1000.1, 7.7) * f.transform) for f in frames]
     (here,), (moved,) = join_frames(frames), join_frames(there)
-    one, other = (list(trace_mosaic(each, read, trace)) for each in (here, moved))
+    one, other = (trace_mosaic(each, read, trace) for each in (here, moved))
     assert one[0].outline == translate(other[0].outline)
 
 
@@ -124,7 +135,7 @@ def test_one_pass_over_all_mosaics() -> None:
             yield item
             shown.append(f"{description}, {total}")
 
-    outlined = outline_images(frames, lambda name: (masks[name], masks[name] * np.uint8(9)), trace, watch)  # type: ignore[arg-type]
+    outlined = outline_images(frames, read_from(masks), trace, watch)  # type: ignore[arg-type]
     assert [[frame.image_id for frame in each.mosaic.frames] for each in outlined] == [["far"], ["left", "right"]]
     assert [[building.outline.bounds for building in each.buildings] for each in outlined] == [[], [(4, 1, 9, 3)]]
     assert shown == ["outlines, 2", "outlines, 2"]
@@ -137,22 +148,8 @@ def test_one_pass_over_all_mosaics() -> None:
 
 def test_masks_are_drawn_in_the_order_that_is_asked_for() -> None:
     frames, masks = make_pair()
-    outlined = outline_images(frames, lambda name: (masks[name], masks[name] * np.uint8(9)), trace)
+    outlined = outline_images(frames, read_from(masks), trace)
     drawn = list(draw_masks(outlined, dict.fromkeys(["right", "far", "left"], (4, 6))))
     assert [name for name, _ in drawn] == ["right", "far", "left"]
     for name, mask in drawn:
         np.testing.assert_array_equal(mask, masks[name])
-
-
-def test_images_are_read_again_only_where_memory_ends() -> None:
-    seen = []
-
-    def read(name: str) -> tuple[np.ndarray, np.ndarray]:
-        seen.append(name)
-        return np.zeros((2, 2), bool), np.zeros((2, 2), np.uint8)
-
-    large, small = remember(read, [(8192, 4096)]), remember(read, [(4, 4), (2, 2)])
-    for reader in (large, small):
-        for name in "aba":
-            reader(name)
-    assert seen == ["a", "b", "a", "a", "b"]

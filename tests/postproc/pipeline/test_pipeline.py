@@ -2,15 +2,20 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.steps import KERNEL_SHAPES, ORDERS
 from postproc.polygons.buildings import rasterize_outlines
 
 TABLE = np.minimum(np.arange(256) * 2, 255).astype(np.uint8)
@@ -69,3 +74,24 @@ def test_damaged_files_are_refused(tmp_path: Path, content: str, message: str) -
     (tmp_path / "tuned.json").write_text(content)
     with pytest.raises(InputError, match=message):
         Pipeline.load(tmp_path / "tuned.json", ["a"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32), smooth=st.integers(1, 4), threshold=st.integers(90, 160),
+    order=st.sampled_from(ORDERS), kernel=st.sampled_from(sorted(KERNEL_SHAPES)),
+    close=st.sampled_from([1, 3, 7]), opening=st.sampled_from([1, 3, 5]),
+    min_hole=st.integers(0, 12), min_object=st.integers(0, 20),
+    top=st.integers(0, 40), left=st.integers(0, 50), height=st.integers(1, 30), width=st.integers(1, 30),
+)  # fmt: skip
+def test_a_window_is_cut_as_the_whole_map_is(
+    seed: int, smooth: int, threshold: int, order: Any, kernel: Any, close: int, opening: int, min_hole: int,
+    min_object: int, top: int, left: int, height: int, width: int,
+) -> None:  # fmt: skip
+    values = cv2.blur(np.random.default_rng(seed).integers(0, 256, (60, 70), np.uint8), (smooth, smooth))
+    areas = {"min_hole": min_hole, "min_object": min_object}
+    recipe = Recipe(threshold=threshold, order=order, kernel=kernel, close=close, open=opening, **areas)
+    pipeline, window = Pipeline(Blend({"a": 1}), recipe), (slice(top, top + height), slice(left, left + width))
+    mask, blend = pipeline.cut_window(lambda outer: values[outer], values.shape, window)
+    assert np.array_equal(mask, pipeline.cut(values)[window])
+    assert np.array_equal(blend, values[window])

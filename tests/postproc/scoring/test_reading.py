@@ -58,8 +58,8 @@ def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -
     ((of_mask, ours),) = read_masks(tmp_path / "s.csv")
     ((of_outlines, theirs),) = read_vector(write_geojson(tmp_path / "p.geojson"), frames)
     assert of_mask == of_outlines == "a"
-    assert np.array_equal(ours.mask, theirs.mask)
-    assert [o.area for o in ours.outlines] == pytest.approx([o.area for o in theirs.outlines])
+    assert np.array_equal(ours().mask, theirs().mask)
+    assert [o.area for o in ours().outlines] == pytest.approx([o.area for o in theirs().outlines])
 
 
 def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_pa
     write_submission(tmp_path / "s.csv", {"b": MASK, "a": ~MASK})
     inputs = open_inputs(write_geojson(tmp_path / "t.geojson"), tmp_path / "s.csv", None, tmp_path / "images")
     assert (inputs.ids, inputs.images) == (["a", "b"], 3)
-    inverse, exact = inputs.compare(inputs.predicted)
+    inverse, exact = inputs.compare()
     assert (inverse.columns["intersection"], inverse.columns["union"]) == (0, 40 * 36)
     assert exact.columns["intersection"] == exact.columns["union"] == 96 + 160
 
@@ -78,4 +78,4 @@ def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
     write_submission(tmp_path / "s.csv", {"a": MASK.T})
     inputs = open_inputs(tmp_path / "masks", tmp_path / "s.csv", None, None)
     with pytest.raises(InputError, match=r"s.csv, image a: mask of 40x36 px for a truth of 36x40 px"):
-        inputs.compare(inputs.predicted)
+        inputs.compare()

@@ -15,7 +15,8 @@ from ensemble.statistics.metrics import METRICS
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building
 from postproc.scoring import scores as module
-from postproc.scoring.scores import Scores, score_masks
+from postproc.scoring.buildings import ImageBuildings, compare_buildings
+from postproc.scoring.scores import Scores, make_scorer, score_each, score_masks
 
 
 def draw(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -112,3 +113,14 @@ def test_bad_input_is_one_line(arguments: Any, message: str) -> None:
 
 def test_examples_in_docstrings() -> None:
     assert doctest.testmod(module, extraglobs={"np": np}) == doctest.TestResults(failed=0, attempted=2)
+
+
+def test_an_image_by_itself_scores_as_if_only_it_counted() -> None:
+    images = [
+        compare_buildings(ImageBuildings.from_mask(mask), ImageBuildings.from_mask(truth))
+        for mask, truth in zip(MASKS, TRUTHS, strict=True)
+    ]
+    together = make_scorer(images)(np.eye(3))
+    for number, image in enumerate(images):
+        for name, score in score_each(image).items():
+            np.testing.assert_equal(score.value, together[name][number])

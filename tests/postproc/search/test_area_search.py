@@ -33,7 +33,7 @@ def test_choices_are_those_of_trying_everything(objective: Objective) -> None:
     tiles = draw_tiles()
     grid = search_kernels(tiles, GROUPS, objective, largest=5)
     masks = [np.ones(3, bool), *(np.arange(3) != fold for fold in range(3))]
-    choices, ranked = choose_areas(lambda: tiles, GROUPS, grid, objective, masks, best=4)
+    choices, ranked = choose_areas(tiles, GROUPS, grid, objective, masks, best=4)
     for choice, recipes, mask in zip(choices, ranked, masks, strict=True):
         tops = [grid.recipes[index] for index in grid.rank(objective, mask)[:4]]
         every = search_areas(tiles, GROUPS, tops, objective)

@@ -1,4 +1,4 @@
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -12,10 +12,11 @@ from skimage.morphology import closing, opening
 
 from ensemble.statistics.counts import count_maps
 from members.common.errors import InputError
+from members.common.workers import Threads
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS, Areas, Morphology, draw_kernel
 from postproc.scoring.boundary import find_band
-from postproc.search.counting import Tile, map_threads
+from postproc.search.counting import Tile
 from postproc.search.exact import list_kernel_recipes, search_areas, search_kernels, search_step
 
 MaskOf = Callable[[Recipe, int, np.ndarray], np.ndarray]
@@ -126,7 +127,7 @@ def test_the_first_recipe_counts_as_the_bare_maps_do() -> None:
     tiles = [make_tile(rng, 30, 20), make_tile(rng, 9, 31), make_tile(rng, 12, 12)]
     groups = ["b", "a", "b"]
     bare = count_maps([blend for blend, _ in tiles], [truth for _, truth in tiles], groups)
-    grid = search_kernels(iter(tiles), groups, largest=3)
+    grid = search_kernels(tiles, groups, largest=3)
     assert np.array_equal(grid.counts.tiles, bare.tiles)
     assert grid.counts[0].sums.keys() == bare.sums.keys()
     for name, values in bare.sums.items():
@@ -138,30 +139,10 @@ def test_neither_order_nor_threads_change_a_bit() -> None:
     rng = np.random.default_rng(2)
     tiles = [make_tile(rng, 20, 20) for _ in range(12)]
     groups = list("abcabcabcabc")
-    first = search_kernels(tiles, groups, largest=5, workers=1).counts
-    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=3).counts
+    first = search_kernels(tiles, groups, largest=5, workers=Threads(1)).counts
+    second = search_kernels(tiles[::-1], groups[::-1], largest=5, workers=Threads(3)).counts
     for objective in ("pooled_iou", "mean_iou", "dice"):
         assert np.array_equal(first.score(objective), second.score(objective))
-
-
-def test_tiles_are_read_only_a_few_ahead() -> None:
-    done = 0
-
-    def work(number: int) -> int:
-        nonlocal done
-        done += 1
-        return number
-
-    def read() -> Iterator[int]:
-        for number in range(50):
-            assert number - len(yielded) <= 3
-            yield number
-
-    yielded = []
-    for number in map_threads(work, read(), workers=2):
-        yielded.append(number)
-    assert yielded == list(range(50))
-    assert done == 50
 
 
 def test_the_choice_is_the_best_and_of_equals_the_simplest() -> None:
@@ -213,7 +194,7 @@ def test_bad_input_is_refused() -> None:
         search_kernels([(blend, truth), (blend, truth[:4])], ["a", "b"], largest=3)
     with pytest.raises(InputError, match="no tile"):
         search_kernels([], [])
-    with pytest.raises(ValueError, match="zip"):
+    with pytest.raises(ValueError, match="1 tiles of 2 groups"):
         search_kernels([(blend, truth)], ["a", "b"], largest=3)
 
 

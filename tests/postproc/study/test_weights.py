@@ -63,7 +63,7 @@ def test_member_of_pure_noise_gets_weight_0() -> None:
 
 
 def test_no_weight_at_all_means_nothing() -> None:
-    stack = Stack(iter(draw_samples()), GROUPS, "pooled_iou")
+    stack = Stack([(np.stack(maps), truth) for maps, truth in draw_samples()], GROUPS, "pooled_iou")
     params = make_first({"fair": 1, "noise": 1}, Recipe())[0]
     assert list(stack.evaluate(params | {"weight fair": 0, "weight noise": 0}, ("fair", "noise"), ALL)) == []
     (evaluation,) = stack.evaluate(params, ("fair", "noise"), ALL)

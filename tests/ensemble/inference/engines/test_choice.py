@@ -16,6 +16,7 @@ from ensemble.inference.networks import Network
 from ensemble.inference.tasks import Request, Task, plan_member
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.manifest import prepare_folder, read_manifest
+from members.common.errors import InputError
 from members.data.run import FoldFolder, Run
 from members.data.split import Split
 from members.data.tiles import Tile, list_tiles
@@ -89,6 +90,14 @@ def test_a_long_prediction_takes_the_fastest(task: Task, monkeypatch: pytest.Mon
     monkeypatch.setattr(choice, "can_convert", lambda files: False)
     assert choose_engine(task, said.append).full.engine == "keras"
     assert len(said) == 1
+    monkeypatch.setattr(choice, "can_convert", lambda files: True)
+
+    def refuse(path: Path, name: str) -> Network:
+        raise InputError("no network that can be converted")
+
+    monkeypatch.setattr(choice, "load_network", refuse)
+    assert choose_engine(task, said.append).full.engine == "keras"
+    assert said[1] == "lite0_unet: keras computes it; no network that can be converted"
 
 
 def test_a_prediction_goes_on_with_the_engine_that_began_it(task: Task) -> None:
@@ -115,7 +124,8 @@ def test_a_batch_is_of_one_size_and_no_larger_than_a_window(tmp_path: Path) -> N
     images = {"a": draw_stack(600, 520), "b": draw_stack(40, 40), "c": draw_stack(530, 700)}
     paths = [write_raster(tmp_path / f"{name}.tif", image) for name, image in images.items()]
     batch = read_batch([Tile(path.stem, path, None, path.stem) for path in paths], 32)
-    assert (batch.shape, str(batch.dtype)) == ((2, 512, 512, 3), "float32")
+    assert batch.shape == (2, 512, 512, 3)
+    assert batch.dtype == np.float32
     np.testing.assert_array_equal(batch[1], images["c"][:512, :512])
     small = read_batch([Tile("b", paths[1], None, "b")], 32)
     assert small.shape == (1, 64, 64, 3)

@@ -82,6 +82,17 @@ def test_the_mean_of_networks_with_channels_first(write_small: Write) -> None:
         np.testing.assert_allclose(seen[:, 0], expected[..., 0], atol=1e-5)
 
 
+def test_a_network_that_cannot_be_converted() -> None:
+    class Picky:
+        name, layers = "picky", ()
+
+        def __call__(self, image: Any, training: bool) -> Any:
+            raise TypeError("sides must be known")
+
+    with pytest.raises(InputError, match=r"picky: no network that can be converted \(.*sides must be known.*\)"):
+        convert_networks([Picky()])
+
+
 def test_other_backends_do_not_convert(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ensemble.inference.engines.conversion.load_backend", lambda: "jax")
     with pytest.raises(InputError, match="converted by TensorFlow; run this once with KERAS_BACKEND=tensorflow"):

@@ -34,10 +34,10 @@ class Deepness:
 
     def process(self, tile: np.ndarray) -> np.ndarray:
         """From uint8 (n, h, w, 3) to classes (n, h, w)."""
-        values = np.float32(tile / 255)
+        values = (tile / 255).astype(np.float32)
         mean, std = self.metadata["standardization_mean"], self.metadata["standardization_std"]
-        planes: np.ndarray = np.asarray((values - mean) / std, np.float32).transpose(0, 3, 1, 2)
-        [seen] = self.session.run(None, {self.image.name: planes})
+        values = ((values - mean) / std).astype(np.float32).transpose(0, 3, 1, 2)
+        [seen] = self.session.run(None, {self.image.name: values})
         assert seen.shape == (len(tile), 1, *tile.shape[1:3])
         return seen[:, 0] >= self.metadata["seg_thresh"]
 
