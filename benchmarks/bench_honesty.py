@@ -73,25 +73,29 @@ def list_blends(tiles: Tiles, groups: Sequence[str] | None) -> Iterator[tuple[st
     yield "calibration", "pooled_iou", fit_calibration(tiles, groups)
 
 
-def simulate_source(source: str, data: Path, draws: int, counts: Path | None) -> list[Simulated]:
-    """Simulate all cells of the real tiles or of the drawn ones."""
+def load_source(source: str, data: Path, counts: Path | None) -> tuple[Tiles, dict[str, Table]]:
+    """Read or draw the tiles, and count all settings on them."""
     tiles = read_tiles(data) if source == "hot_maps" else draw_tiles()
-    tables = keep_tables(tiles, counts and counts / f"{source}.npz")
+    return tiles, keep_tables(tiles, counts and counts / f"{source}.npz")
+
+
+def simulate_part(
+    source: str, unit: str, near: float, tiles: Tiles, tables: dict[str, Table], draws: int
+) -> list[Simulated]:
+    """Simulate the cells of one source and unit."""
+    groups = tiles.groups if unit == "groups" else None
+    names = [f"{number:04d}" for number in range(len(set(tiles.groups)) if groups else len(tiles.truths))]
     simulated = []
     with threadpool_limits(1):
-        for unit in ("tiles", "groups"):
-            groups = tiles.groups if unit == "groups" else None
-            names = [f"{number:04d}" for number in range(len(set(tiles.groups)) if groups else len(tiles.truths))]
-            for near in (0.0, *NEAR):
-                blends = list_blends(tiles, groups) if not near else ()
-                for step, objective, fit in (*list_fits(tables, groups, near), *blends):
-                    number = draws // 4 if step in ("greedy", "calibration") else draws  # those take longer
-                    for units in UNITS[source, unit] if not near else COMPARED:
-                        if near and (unit == "groups" or (step, objective) not in SIMPLIFIED):
-                            continue
-                        cell = Cell(source, unit, objective, step, units, len(names) - units)
-                        simulated.append((cell, near, simulate(fit, cell, number, names)))
-                        print_row(*simulated[-1])
+        blends = list_blends(tiles, groups) if not near else ()
+        for step, objective, fit in (*list_fits(tables, groups, near), *blends):
+            if near and (step, objective) not in SIMPLIFIED:
+                continue
+            number = draws // 4 if step in ("greedy", "calibration") else draws  # those take longer
+            for units in UNITS[source, unit] if not near else COMPARED:
+                cell = Cell(source, unit, objective, step, units, len(names) - units)
+                simulated.append((cell, near, simulate(fit, cell, number, names)))
+                print_row(*simulated[-1])
     return simulated
 
 
@@ -101,10 +105,13 @@ def bench(
     plot: Annotated[Path | None, typer.Option(help="Where the picture of the coverage goes.")] = None,
     table: Annotated[Path | None, typer.Option(help="Where the table goes, in Markdown.")] = None,
     counts: Annotated[Path | None, typer.Option(help="Folder where counts are kept for the next time.")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes, of one thread each.")] = 1,
 ) -> None:
     """Simulate tunings; the last line is one JSON object."""
-    with ProcessPoolExecutor(len(SOURCES)) as pool:
-        tasks = [pool.submit(simulate_source, source, data, draws, counts) for source in SOURCES]
+    parts = [(source, unit, near) for source, unit in UNITS for near in (0.0, *(NEAR if unit == "tiles" else ()))]
+    with ProcessPoolExecutor(workers) as pool:
+        loading = {source: pool.submit(load_source, source, data, counts) for source in SOURCES}
+        tasks = [pool.submit(simulate_part, *part, *loading[part[0]].result(), draws) for part in parts]
         simulated = [found for task in tasks for found in task.result()]
     rows = {cell: describe_cell(cell, outcomes) for cell, near, outcomes in simulated if not near}
     result: dict[str, dict] = {

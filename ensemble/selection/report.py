@@ -67,8 +67,7 @@ class BlendReport:
         tables = [self.tabulate_judgements()]
         if len(self.correlation) > 1:
             tables.append(self.tabulate_correlation())
-        others = [each for each in self.judgements if each.gain and each.method not in ("mean", "given")]
-        notes = [f"{TITLES[each.method]} {each.gain.explain(self.keep)}" for each in others if each.gain]
+        notes = [tell_gain(each, self.keep, each is self.chosen) for each in self.judgements if each.method != "mean"]
         notes += [tell_calibration(self.calibration)] if self.calibration else []
         if idle := [member for member, weight in self.blend.weights.items() if not weight]:
             notes.append(f"weight 0, so not needed: {', '.join(idle)}")
@@ -119,6 +118,16 @@ class BlendReport:
 
     def _repr_html_(self) -> str:
         return "".join(table._repr_html_() for table in self.tables)
+
+
+def tell_gain(judgement: Judgement, keep: KeepName, chosen: bool) -> str:
+    """Say in a sentence why a way to blend is kept, or not."""
+    title = TITLES[judgement.method]
+    if judgement.gain is None:
+        return f"{title}: one group of tiles can't be cross-fitted"
+    if judgement.gain.is_kept(keep) and not chosen:
+        return f"{title}: {keep} to help on new groups, but not what is kept"
+    return f"{title} {judgement.gain.explain(keep)}"
 
 
 def tell_calibration(calibration: Calibration) -> str:

@@ -67,9 +67,7 @@ def test_calibration_is_judged_and_kept_where_it_pays() -> None:
     assert report.describe()["calibration"]["kept"] is True
     assert report.describe()["tables"]["loud"] == report.calibration.tables["loud"].tolist()
     single = select_blend(maps, truths, method="single", bags=1, calibrate="isotonic")
-    assert (
-        str(single).splitlines()[-2].endswith("refused: it changes nothing")
-    )  # in order, values stay
+    assert str(single).splitlines()[-2].endswith("refused: it changes nothing")  # in order, values stay
     assert single.blend.tables == {}
 
 

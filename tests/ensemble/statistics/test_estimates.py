@@ -43,9 +43,7 @@ def test_tiles_that_are_left_out_do_not_count() -> None:
     kept = np.array([True, True, False, False, True])
     scores = estimate_scores(score_rate, list("aabbc"), kept)
     assert scores["rate"].value == 1 / 3
-    assert scores["rate"].interval == pytest.approx(
-        (0, 1 / 2)
-    )  # c twice or a twice: a quarter each
+    assert scores["rate"].interval == pytest.approx((0, 1 / 2))  # c twice or a twice: a quarter each
     assert scores["tries"].interval == (2, 4)
 
 
