@@ -180,9 +180,14 @@ def update_leader(leader: Leader, branch: Branch, scores: np.ndarray, counts: Co
     highest = float(scores.max())
     if highest < leader.score:
         return
+    equal = np.argwhere(scores == highest).tolist()
+    # areas come before the threshold among what settles ties, so that few of many thousand recipes are looked at
+    costs = {pair: with_areas(branch.recipe, pair).complexity for pair in {pair for _, pair in equal}}
+    least = min(costs.values())
     ties = [
         (with_areas(branch.recipe, pair).model_copy(update={"threshold": branch.thresholds[number]}), number, pair)
-        for number, pair in np.argwhere(scores == highest).tolist()
+        for number, pair in equal
+        if costs[pair] == least
     ]
     recipe, number, pair = min(ties, key=lambda tie: tie[0].complexity)
     kept = leader.choice
