@@ -195,7 +195,9 @@ def test_opening_that_costs_true_objects_is_told(run: Run, call: Tune, tmp_path:
         write_raster(path, mask)
         write_raster(map_path, values)
         write_raster(run.map_folder("valid", "noise") / f"{path.stem}.tif", values)
-    run.write_record(tmp_path / "data", list_tiles(tmp_path / "data"), run.read_record().split)
+    split = run.read_record().split
+    run.record_file.unlink()
+    run.write_record(tmp_path / "data", list_tiles(tmp_path / "data"), split)
     outcome = call(run)
     steps = {step["name"]: step for step in json.loads(run.tuned_file.read_text())["steps"]}
     assert steps["morphology"]["recipe"]["open"] > 1 or steps["areas"]["recipe"]["min_object"] > 4
