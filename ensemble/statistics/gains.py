@@ -7,10 +7,10 @@ dealt to folds several times, and the variance is that of the cross-fitted gains
 mean over deals, and 1/(K-1) more, as the choices of K folds share groups (Nadeau and Bengio 2003,
 doi:10.1023/A:1024068626366); and between deals. Of a single deal the second is taken to be as large as the first.
 
-A step that drops or fills whole pieces of a mask turns a tile without buildings from IoU 0 to 1 or back, and a building
-from found to lost. Such jumps are rare, and most samples of tens show none. For such steps the variance is at least that
-of all that was chosen, each on all groups: between groups, the mean over choices, and between choices. And for means over
-tiles it is assumed that there is `UNSEEN` of one more tile that flips.
+A step that drops or fills whole pieces of a mask turns a tile without buildings from IoU 0 to 1 or back, and a
+building from found to lost. Such jumps are rare, and most samples of tens show none. For such steps the variance is at
+least that of all that was chosen, each on all groups: between groups, the mean over choices, and between choices. And
+for means over tiles it is assumed that there is `UNSEEN` of one more tile that flips.
 
 The interval is of Student's t with n - 1 degrees of freedom. `benchmarks/bench_honesty.py` measures what it covers, and
 chose the constants; `docs/statistics.md` has its table.
