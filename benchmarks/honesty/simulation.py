@@ -62,7 +62,7 @@ def simulate(fit: Fit, cell: Cell, draws: int, names: Sequence[str]) -> list[Out
         if cell.step in ("outlines", "buildings"):
             crossfit = crossfit.take(1)
         fitted = fit(units, others, crossfit)
-        pieces = cell.step in ("morphology", "areas", "outlines")
+        pieces = cell.step in ("morphology", "areas", "outlines", "buildings")
         gain = measure_gain(fitted.before, fitted.after, cell.objective, crossfit, pieces)
         outcomes.append(Outcome(gain, *bound_by_percentile(fitted, cell.objective, crossfit), fitted.realised))
     return outcomes

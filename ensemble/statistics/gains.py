@@ -3,16 +3,14 @@
 A cross-fitted gain errs for two reasons. The groups that it was measured on are a sample; and so are those that the
 choice was made on, so that the choice itself could have been another. A bootstrap of the cross-fitted counts sees the
 first alone, and its nominal 90 % intervals hold the realised gain in 30 to 75 % of simulated cases. Here the groups are
-dealt to folds several times, and the variance is the larger of two:
+dealt to folds several times, and the variance is that of the cross-fitted gains: between groups, by the jackknife, the
+mean over deals, and 1/(K-1) more, as the choices of K folds share groups (Nadeau and Bengio 2003,
+doi:10.1023/A:1024068626366); and between deals. Of a single deal the second is taken to be as large as the first.
 
-- of the cross-fitted gains: between groups, by the jackknife, the mean over deals, and 1/(K-1) more, as the choices of
-  K folds share groups (Nadeau and Bengio 2003, doi:10.1023/A:1024068626366); and between deals. Of a single deal the
-  second is taken to be as large as the first.
-- of all that was chosen, each on all groups: between groups, the mean over choices; and between choices.
-
-Means over tiles have a third part, where a step drops or fills whole pieces of a mask: a tile without buildings then
-turns from IoU 0 to 1 or back. Such tiles are a percent of all, and most samples of tens show none. So it is assumed
-that there is `UNSEEN` of one more.
+A step that drops or fills whole pieces of a mask turns a tile without buildings from IoU 0 to 1 or back, and a
+building from found to lost. Such jumps are rare, and most samples of tens show none. For such steps the variance is at
+least that of all that was chosen, each on all groups: between groups, the mean over choices, and between choices. And
+for means over tiles it is assumed that there is `UNSEEN` of one more tile that flips.
 
 The interval is of Student's t with n - 1 degrees of freedom. `benchmarks/bench_honesty.py` measures what it covers, and
 chose the constants; `docs/statistics.md` has its table.
@@ -123,10 +121,11 @@ def measure_gain(
         return Gain(value, None, None, CROSS_FITTED, groups)
     within = float(np.mean([find_variance(old, new, metric) for old, new in pairs]))
     between = float(gains.var(ddof=1)) if len(gains) > 1 else within
-    spread = find_spread(list(zip(before[:shared], after[:shared], strict=True)), metric, crossfit.size)
-    variance = max(within * (1 + 1 / (crossfit.size - 1)) + between, spread)
-    if pieces and "tiles" in METRICS[metric].columns:
-        variance += UNSEEN / float(before[0].tiles.sum()) ** 2
+    variance = within * (1 + 1 / (crossfit.size - 1)) + between
+    if pieces:
+        variance = max(variance, find_spread(list(zip(before, after, strict=False)), metric, crossfit.size))
+        if "tiles" in METRICS[metric].columns:
+            variance += UNSEEN / float(before[0].tiles.sum()) ** 2
     interval, chance = bound_gain(value, variance, groups)
     return Gain(value, interval, chance, CROSS_FITTED, groups)
 
@@ -159,11 +158,11 @@ def find_spread(chosen: Sequence[tuple[Counts, Counts]], metric: MetricName, fol
 
 
 def bound_gain(value: float, variance: float, groups: int) -> tuple[tuple[float, float], float]:
-    """Return the interval of a gain, and its chance to be above 0, by Student's t."""
+    """Return the interval of a gain, within -1 and 1, and its chance to be above 0, by Student's t."""
     from scipy.stats import t as student  # here, as it takes half a second to load
 
     if variance == 0:
         return (value, value), float(value > 0)
     std = float(np.sqrt(variance))
     reach = float(student.ppf((1 + LEVEL) / 2, groups - 1)) * std
-    return (value - reach, value + reach), float(student.cdf(value / std, groups - 1))
+    return (max(value - reach, -1.0), min(value + reach, 1.0)), float(student.cdf(value / std, groups - 1))

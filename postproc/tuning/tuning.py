@@ -135,7 +135,7 @@ class Tuning:
         return (step.name, f"{step.in_sample:.4f}", cross_fitted, *step.gain.cells, lost, step.word, words)
 
     def __str__(self) -> str:
-        return "\n".join((str(self.tabulate()), f"kept: {self.pipeline}", *self.advice))
+        return "\n".join((str(self.tabulate()), *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}"))
 
     __repr__ = __str__  # a notebook stores it beside the HTML
 

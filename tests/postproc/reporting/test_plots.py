@@ -60,7 +60,7 @@ def test_score_over_the_threshold() -> None:
     figure = plot_thresholds(curves, "as given", ("chosen recipe", 120), "pooled_iou")
     (axes,) = figure.axes
     first, second, theoretical, neutral, chosen = (read_line(axes, number) for number in range(5))
-    assert theoretical[0] == [127.5, 127.5]  # 255 IoU/(1 + IoU), where IoU is 1
+    assert list(theoretical[0]) == [127.5, 127.5]  # 255 IoU/(1 + IoU), where IoU is 1
     assert first[1][[109, 127, 199]] == pytest.approx([1, 4 / 5, 1 / 5])
     assert second[1][199] == 0
     assert [*map(list, neutral), *map(list, chosen)] == [[128], [0.8], [120], [1.0]]
