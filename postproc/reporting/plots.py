@@ -45,16 +45,16 @@ def plot_thresholds(
         low, high = find_interval(counts.score(objective, draws), len(groups))
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(thresholds, scores[label], color=colour, label=f"{label}, {LEVEL:.0%} interval over groups")
+    if objective == "pooled_iou":
+        cut = find_theoretical_cut(float(scores[chosen[0]].max()))
+        label = f"IoU/(1 + IoU) = {cut:.0f}: the best cut of calibrated maps"
+        axes.axvline(cut, color="black", linestyle=":", linewidth=1, label=label)
     marks = (("neutral", "o", "black", 12, neutral, NEUTRAL_THRESHOLD), ("chosen", "D", ORANGE, 7, *chosen))
     for name, marker, colour, size, curve, threshold in marks:
         score = scores[curve][threshold - 1]
         label = f"{name}: threshold {threshold}, {score:.4f}"
         face = "none" if name == "neutral" else colour
         axes.plot(threshold, score, marker, color=colour, markersize=size, markerfacecolor=face, label=label, zorder=3)
-    if objective == "pooled_iou":
-        cut = find_theoretical_cut(float(scores[chosen[0]].max()))
-        label = f"IoU/(1 + IoU) = {cut:.0f}: the best cut of calibrated maps"
-        axes.axvline(cut, color="black", linestyle=":", linewidth=1, label=label)
     top = max(score.max() for score in scores.values())
     near = np.concatenate([thresholds[score > top - DEPTH] for score in scores.values()])
     axes.set_xlim(near.min(), near.max() + 1)
