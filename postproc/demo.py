@@ -11,7 +11,7 @@ import typer
 
 from members.common.console import print_table, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
-from members.training.train import TrainingSet, open_fold
+from members.training.training_set import TrainingSet, open_fold
 from postproc.submit import submit
 from postproc.tune import tune
 
@@ -27,6 +27,7 @@ MEMBERS = ("lite0_unet", "lite2_unet")
 TILES, SIDE = 240, 128  # of the drawn scenes: small ones, so that there are many groups
 TEST_SHARE, VALID_SHARE = 0.25, 0.3
 EPOCHS, BATCH_SIZE, CROP, FROZEN, FILTERS = 3, 4, 128, 3, (96, 64, 32, 16, 8)
+TRIALS = 10  # of the studies that search areas and splits
 SINGLE_VIEW = "test_without_tta"
 SHARES = {"scenes": 0.05, "lite0_unet": 0.28, "lite2_unet": 0.37, "predict": 0.20, "tune": 0.10}
 """Of the work, as it takes time: for the line that says how much is left."""
@@ -63,7 +64,7 @@ def demo(
     for name in MEMBERS:
         network = train_member(made, training, revise_member(name, epochs), outlook)
         predict_parts(made, network, training, test, outlook)
-    tune(own, run)
+    tune(own, run, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     outlook.finish("tune")
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
@@ -140,7 +141,11 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
     folder = run.fold(spec.name, 0)
     training, validation = data.take_fold(0)
 
+    left = 1.0
+
     def report(row: dict[str, float]) -> None:
+        nonlocal left
+        left -= 1 / spec.epochs
         stderr.print(
             f"{spec.name}  epoch {row['epoch']:.0f}/{spec.epochs}  loss {row['loss']:.4f}  valid IoU "
             f"{row['val_iou']:.4f}  {row['seconds']:.0f} s",
@@ -150,7 +155,9 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
 
     stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
     with open_fold(folder, run.read_record(), restart=False):
-        return train_network(spec, training, validation, folder, report)
+        network = train_network(spec, training, validation, folder, report)
+    outlook.finish(spec.name, left)  # epochs that an earlier start did
+    return network
 
 
 def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:

@@ -8,16 +8,15 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Generic, ParamSpec, TypeVar
+from typing import Any, Generic, TypeVar
 
-P = ParamSpec("P")
 R = TypeVar("R")
 
 LOGGER = logging.getLogger("roofstack")
 LOCK = threading.RLock()
 
 
-class Compiled(Generic[P, R]):
+class Compiled(Generic[R]):
     """A function that numba compiles for the types that it is called with; other compiled functions may call it.
 
     What was compiled is kept on disk, see `find_cache`. Where something has to be compiled anew, one line at the level
@@ -26,7 +25,7 @@ class Compiled(Generic[P, R]):
 
     __name__: str  # as of the function
 
-    def __init__(self, function: Callable[P, R]) -> None:
+    def __init__(self, function: Callable[..., R]) -> None:
         functools.update_wrapper(self, function)
         self._function = function
 
@@ -46,12 +45,12 @@ class Compiled(Generic[P, R]):
     def __reduce__(self) -> str:
         return str(self._function.__qualname__)  # other processes import it, and find what is compiled there
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        result: R = self.dispatcher(*args, **kwargs)
+    def __call__(self, *args: Any) -> R:  # numbers may be NumPy's, which are no int to type checkers
+        result: R = self.dispatcher(*args)
         return result
 
 
-def compiled(function: Callable[P, R]) -> Compiled[P, R]:
+def compiled(function: Callable[..., R]) -> Compiled[R]:
     """Have a function compiled when it is first called. It runs without the GIL.
 
     Functions that call one another belong into one file: the cache would not see a change in another one.

@@ -2,26 +2,31 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from ensemble.selection.blend import Blend, read_blend
 from ensemble.statistics.counts import Counts, count_pixels
-from ensemble.statistics.estimates import CROSS_FITTED, estimate_score, measure_gain
+from ensemble.statistics.gains import Gain, compare_fixed
+from ensemble.statistics.metrics import METRICS
 from members.common.tables import ResultTable
 from members.data.raster import read_image
 from members.data.run import Run
 from postproc.pipeline.pipeline import Pipeline
+from postproc.polygons.tracing import trace_mask
 from postproc.reporting.panels import ImageResult, draw_rows
+from postproc.scoring.buildings import count_buildings
 
 PICTURED = 4
+SHOWN = ("pooled_iou", "building_f1")
 Truths = Mapping[str, np.ndarray]
 """Image id -> bool (h, w)."""
 
 
 def count_stage(part: Path, pipeline: Pipeline, truths: Truths, groups: Sequence[str]) -> Counts:
-    """Count the pixels of a pipeline's masks.
+    """Count the pixels of a pipeline's masks, and the buildings that it outlines.
 
     Args:
         part: the folder of the members' folders of maps.
@@ -30,9 +35,11 @@ def count_stage(part: Path, pipeline: Pipeline, truths: Truths, groups: Sequence
         groups: the group of each tile.
     """
 
-    def count(image_id: str, truth: np.ndarray) -> dict[str, np.ndarray]:
-        mask = pipeline.mask(read_blend(part, pipeline.blend, image_id, truth.shape))
-        return count_pixels(np.sum(truth & mask), np.sum(truth | mask))
+    def count(image_id: str, truth: np.ndarray) -> dict[str, Any]:
+        values = read_blend(part, pipeline.blend, image_id, truth.shape)
+        mask, buildings = pipeline.mask(values), pipeline.outline(values)
+        pixels = count_pixels(np.sum(truth & mask), np.sum(truth | mask))
+        return pixels | count_buildings([building.outline for building in buildings], trace_mask(truth))
 
     return Counts.from_tiles(groups, (count(*tile) for tile in truths.items()))
 
@@ -62,21 +69,26 @@ def tabulate_stages(
     stages["blend with TTA, tuned"] = all_views, tuned
     counts = {name: count_stage(*stage, truths, groups) for name, stage in stages.items()}
     names = list(counts)
-    best = max(names[: len(members)], key=lambda name: float(counts[name].score("pooled_iou")))
-    before = dict(zip(names[len(members) :], [best, *names[len(members) :]], strict=False))
-    rows = []
-    for name, own in counts.items():
-        score = estimate_score(own, "pooled_iou")
-        gain = measure_gain(counts[before[name]], own, "pooled_iou", CROSS_FITTED) if name in before else None
-        gained = "" if gain is None else f"{gain.value:+.4f}{describe_interval(gain.interval, '+')} over {before[name]}"
-        rows.append((name, f"{score.value:.4f}{describe_interval(score.interval)}", gained))
+    rows: list[list[str]] = [[name] for name in names]
+    for metric in SHOWN:
+        scores = {name: float(own.score(metric)) for name, own in counts.items()}
+        best = max(names[: len(members)], key=scores.__getitem__)
+        before = dict(zip(names[len(members) :], [best, *names[len(members) :]], strict=False))
+        for row in rows:
+            compared = row[0] in before
+            gain = compare_fixed(counts[before[row[0]]], counts[row[0]], metric) if compared else None
+            row += [f"{scores[row[0]]:.4f}", describe_gain(gain)]
     title = f"{len(truths)} tiles of {len(set(groups))} groups that nothing was trained or tuned on"
-    return ResultTable(title, ("stage", "pooled IoU [90 %]", "gain [90 %]"), rows)
+    header = [title for metric in SHOWN for title in (METRICS[metric].title, "gain [90 % interval]")]
+    notes = ["gain: the blend's over the better member, each later stage's over the one before"]
+    return ResultTable(title, ("stage", *header), [tuple(row) for row in rows], notes)
 
 
-def describe_interval(interval: tuple[float, float] | None, sign: str = "") -> str:
-    """Return an interval as it stands behind its value; nothing where there is none."""
-    return "" if interval is None else f" [{interval[0]:{sign}.4f}, {interval[1]:{sign}.4f}]"
+def describe_gain(gain: Gain | None) -> str:
+    """Return a gain with its interval, as far as there are any."""
+    if gain is None:
+        return ""
+    return f"{gain.value:+.4f}" + (f" [{gain.interval[0]:+.4f}, {gain.interval[1]:+.4f}]" if gain.interval else "")
 
 
 def draw_results(run: Run, part: str, images: Mapping[str, Path], truths: Truths, tuned: Pipeline) -> Figure:
