@@ -30,8 +30,8 @@ from members.common.choices import KeepName
 from members.common.errors import InputError
 
 CROSS_FITTED, IN_SAMPLE = "cross-fitted", "in sample"
-FEWEST = 6  # groups; of fewer an interval says little, and four in ten of the steps that look likely lose
-LIKELY = 0.85  # chance that a kept gain is above 0; one in ten of those kept loses
+FEWEST = 6  # groups; of fewer a verdict is a guess: at 6 every fourth of the steps that look likely loses
+LIKELY = 0.85  # chance that a kept gain is above 0
 UNSEEN = 0.2  # of a tile that flips, and that no group shows
 
 
