@@ -106,10 +106,10 @@ def score_naively(run: Run, pipeline: Pipeline) -> float:
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run tuned with weights by a process that is killed among the trials, and then by two at once."""
     run = make_run(tmp_path_factory.mktemp("tuned"))
-    options = ("--tune-weights", "--trials", "12")
+    options = ("--tune-weights", "--trials", "6")
     victim = start(run, *options)
     end = time.monotonic() + 120
-    while time.monotonic() < end and count_lines(run.study_file) < 300:
+    while time.monotonic() < end and count_lines(run.study_file) < 100:
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)
     victim.communicate()
@@ -171,7 +171,7 @@ def test_studies_that_processes_shared_hold_every_trial_once(tuned: Run) -> None
         if kind == "pooled_iou":
             assert len({json.dumps(trial.params) for trial in trials}) == len(trials) == 225
         else:
-            assert 12 <= len(trials) <= 13  # the second process may have been at its last one
+            assert 6 <= len(trials) <= 7  # the second process may have been at its last one
 
 
 @pytest.mark.parametrize("objective", ["mean_iou", "dice", "boundary_iou"])
@@ -195,7 +195,9 @@ def test_opening_that_costs_true_objects_is_told(run: Run, call: Tune, tmp_path:
         write_raster(path, mask)
         write_raster(map_path, values)
         write_raster(run.map_folder("valid", "noise") / f"{path.stem}.tif", values)
-    run.write_record(tmp_path / "data", list_tiles(tmp_path / "data"), run.read_record().split)
+    split = run.read_record().split
+    run.record_file.unlink()
+    run.write_record(tmp_path / "data", list_tiles(tmp_path / "data"), split)
     outcome = call(run)
     steps = {step["name"]: step for step in json.loads(run.tuned_file.read_text())["steps"]}
     assert steps["morphology"]["recipe"]["open"] > 1 or steps["areas"]["recipe"]["min_object"] > 4
