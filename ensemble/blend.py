@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.choices import CalibrationName, Method
+from members.common.choices import CalibrationName, KeepName, Method
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import write_json
@@ -15,9 +15,7 @@ from members.common.files import write_json
 def blend(
     data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is chosen on.")],
-    method: Annotated[
-        Method, typer.Option(help="What to keep; auto is the mean, unless another is surely better.")
-    ] = "auto",
+    method: Annotated[Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")] = "auto",
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
     ] = None,
@@ -26,6 +24,10 @@ def blend(
         typer.Option(help="Calibrate each member's probabilities before blending, if that pays."),
     ] = None,
     bags: Annotated[int, typer.Option(help="Draws of groups that greedy is averaged over.", min=1)] = 20,
+    keep: Annotated[
+        KeepName,
+        typer.Option(help="How sure it has to be that another than the mean, or calibration, helps on new groups."),
+    ] = "likely",
 ) -> None:
     """Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.
 
@@ -35,7 +37,11 @@ def blend(
 
     With --calibrate what is kept is judged once more, on maps whose values were replaced by how often they are right
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
-    the interval of its gain is above 0.
+    it pays.
+
+    Another than the mean, or calibration, is kept where its gain is likely to be one on new groups, a chance of 85 % or
+    more, or with --keep proven where the whole 90 % interval is above 0. Of too few groups nobody can tell: the mean
+    stays.
     """
     from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.report import select_blend
@@ -44,7 +50,9 @@ def blend(
     folder = Run(run)
     samples = RunSamples(folder, data)
     given = None if weights is None else parse_weights(weights, samples.members)
-    report = select_blend(samples, method=method, bags=bags, calibrate=calibrate, given=given, progress=track)
+    report = select_blend(
+        samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
+    )
     folder.log_command()
     write_json(folder.blend_file, report.describe())
     for table in report.tables:

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from members.common.choices import KeepName
 from members.common.console import print_table, run_command, track, warn
 from members.training.networks.backend import choose_backend
 
@@ -15,11 +16,14 @@ def tta_gain(
     members: Annotated[
         list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
     ] = None,
+    keep: Annotated[
+        KeepName, typer.Option(help="How sure it has to be that a choice is better than a cheaper one.")
+    ] = "likely",
 ) -> None:
     """Measure what each view and each set of views gains on the validation tiles, and what it costs.
 
-    Proposes the cheapest choice that is within the noise of the best: the 90 % bootstrap interval, over groups, of
-    the best one's gain over it reaches down to 0. Writes nothing but the command line to RUN/commands.sh.
+    Proposes the cheapest choice that the best one is not likely, or with --keep proven not proven, to be better than on
+    new groups. Writes nothing but the command line to RUN/commands.sh.
     """
     from ensemble.inference.inputs import choose_members
     from ensemble.inference.view_gain import measure_member, tabulate_gains
@@ -34,7 +38,7 @@ def tta_gain(
         warn(remark)
     folder.log_command()
     for member in chosen:
-        print_table(tabulate_gains(member, measure_member(folder, record, member, tiles, track)))
+        print_table(tabulate_gains(member, measure_member(folder, record, member, tiles, track), keep))
 
 
 if __name__ == "__main__":

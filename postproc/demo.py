@@ -11,7 +11,7 @@ import typer
 
 from members.common.console import print_table, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
-from members.training.train import TrainingSet, open_fold
+from members.training.training_set import TrainingSet, open_fold
 from postproc.submit import submit
 from postproc.tune import tune
 

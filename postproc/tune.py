@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, Objective
+from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
 from members.common.console import SCHEDULER, print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.workers import open_workers
@@ -63,6 +63,13 @@ def tune(
     cross_fit: Annotated[
         bool, typer.Option("--cross-fit/--no-cross-fit", help="Score every choice on groups it was not made on.")
     ] = True,
+    keep: Annotated[
+        KeepName,
+        typer.Option(
+            help="How sure it has to be that a step helps on new groups: likely, a chance of 85 % or more, or proven, "
+            "the whole 90 % interval of its gain above 0."
+        ),
+    ] = "likely",
     scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
@@ -73,8 +80,8 @@ def tune(
     walls, drawn as masks again, on top of the steps kept so far and at thresholds near theirs.
 
     Each step is chosen on all tiles, and again on four fifths of the groups to be scored on the last fifth. It
-    is kept where the lower end of the 90 % bootstrap interval of that cross-fitted gain is above 0, and
-    RUN/tuned.json holds the recipe of the kept steps. Plots go to RUN/report.
+    is kept where that cross-fitted gain is likely to be one on new groups too, and RUN/tuned.json holds the recipe of
+    the kept steps. Of too few groups nobody can tell, and no step is kept. Plots go to RUN/report.
 
     With --objective building_f1 the steps are others: threshold; and minimum areas; and splits of buildings that
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
@@ -108,6 +115,7 @@ def tune(
             tune_weights=tune_weights,
             trials=trials,
             cross_fit=cross_fit,
+            keep=keep,
             studies=open_studies,
             progress=track,
             frames=[read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles],
@@ -118,6 +126,8 @@ def tune(
     tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name})
     target.log_command()
     print_table(tuning.tabulate())
+    for sentence in tuning.advice:
+        stdout.print(f"next: {sentence}")
     stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
     stdout.print(f"plots: {target.report_folder}")
     stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")

@@ -20,7 +20,7 @@ from members.data.split import Split
 from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
 from members.training.networks.weights import write_weights
-from members.training.train import TrainingSet
+from members.training.training_set import TrainingSet
 
 RoofStack = Callable[..., Outcome]
 

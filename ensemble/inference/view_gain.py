@@ -12,8 +12,10 @@ from ensemble.inference.networks import Network, load_network
 from ensemble.inference.views import SINGLE_VIEWS, VIEW_SETS, View
 from ensemble.mapfolder.raster import quantise
 from ensemble.statistics.counts import Counts, count_thresholds
-from ensemble.statistics.estimates import Gain, measure_gain
+from ensemble.statistics.crossfit import CrossFit
+from ensemble.statistics.gains import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
+from members.common.choices import KeepName
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.data.raster import read_pair
@@ -34,8 +36,8 @@ class ViewGain:
         views: how many.
         seconds: of a tile, reading and writing left out.
         iou: pooled, at the best threshold.
-        gain: over the image as it is.
-        counts: at that threshold.
+        gain: over the image as it is, each fold of the groups cut at the threshold that is best on the others.
+        choices: counts of all groups at the threshold that was chosen for each training mask.
     """
 
     tta: str
@@ -43,7 +45,7 @@ class ViewGain:
     seconds: float
     iou: float
     gain: Gain
-    counts: Counts
+    choices: tuple[Counts, ...]
 
 
 def measure_member(
@@ -88,15 +90,16 @@ def measure_choices(choices: Choices, tiles: Iterable[tuple[Network, Tile]], gro
             seconds[view] += time.perf_counter() - began
         columns.append(count_choices(choices, seen, truth))
     counts = Counts.from_tiles(groups, columns)
-    best = [take_best(counts[number]) for number in range(len(choices))]
+    crossfit = CrossFit.deal(groups)
+    best = [choose_thresholds(counts[number], crossfit) for number in range(len(choices))]
     return [
         ViewGain(
             tta=name,
             views=len(views),
             seconds=sum(seconds[view] for view in views) / len(groups),
-            iou=float(each.score("pooled_iou")),
-            gain=measure_gain(best[0], each, "pooled_iou"),
-            counts=each,
+            iou=float(each[0].score("pooled_iou")),
+            gain=measure_gain(best[0], each, "pooled_iou", crossfit),
+            choices=each,
         )
         for (name, views), each in zip(choices.items(), best, strict=True)
     ]
@@ -115,29 +118,39 @@ def count_choices(choices: Choices, seen: Mapping[View, np.ndarray], truth: np.n
     return {name: np.stack([each[name] for each in counted]) for name in counted[0]}
 
 
-def take_best(counts: Counts) -> Counts:
-    """Return the counts at the threshold of the highest pooled IoU."""
-    return counts[best_threshold(counts.score("pooled_iou")) - 1]
+def choose_thresholds(counts: Counts, crossfit: CrossFit) -> tuple[Counts, ...]:
+    """Return the counts at the threshold of the highest pooled IoU on each training mask."""
+    masks = crossfit.training_masks
+    return tuple(counts[best_threshold(counts.score("pooled_iou", mask)) - 1] for mask in masks)
 
 
-def propose_choice(gains: Sequence[ViewGain]) -> ViewGain:
-    """Return the cheapest choice that the best one is not proven better than."""
-    best = max(gains, key=lambda each: each.iou)
-    near = [each for each in gains if not measure_gain(each.counts, best.counts, "pooled_iou").proven]
+def propose_choice(gains: Sequence[ViewGain], keep: KeepName = "likely") -> ViewGain:
+    """Return the cheapest choice that the best one is not likely, or proven, to be better than."""
+    best = max(gains, key=lambda each: each.gain.value)
+    crossfit = CrossFit.deal(best.choices[0].groups)
+    near = [each for each in gains if not is_better(best, each, crossfit, keep)]
     return min(near, key=lambda each: each.seconds)
 
 
-def tabulate_gains(member: str, gains: Sequence[ViewGain]) -> ResultTable:
+def is_better(one: ViewGain, other: ViewGain, crossfit: CrossFit, keep: KeepName) -> bool:
+    """Tell whether one choice is better than another, as sure as `keep` asks."""
+    return one is not other and measure_gain(other.choices, one.choices, "pooled_iou", crossfit).is_kept(keep)
+
+
+def tabulate_gains(member: str, gains: Sequence[ViewGain], keep: KeepName = "likely") -> ResultTable:
     """Return the table of one member, with the proposal below it."""
-    tiles, groups = gains[0].counts.tiles.sum(), len(gains[0].counts.groups)
+    tiles, groups = gains[0].choices[0].tiles.sum(), gains[0].gain.groups
     rows = []
     for each in gains:
-        interval = "" if each.gain.interval is None else "{:+.4f} .. {:+.4f}".format(*each.gain.interval)
         cost = f"{each.seconds * 1000:.0f}"
-        rows.append((each.tta, str(each.views), cost, f"{each.iou:.4f}", f"{each.gain.value:+.4f}", interval))
+        rows.append((each.tta, str(each.views), cost, f"{each.iou:.4f}", *each.gain.cells))
+    proposed = propose_choice(gains, keep)
     return ResultTable(
         f"{member}: pooled IoU at the best threshold, {tiles} validation tiles of {groups} groups",
-        ("--tta", "views", "ms a tile", "IoU", "gain", "90% interval"),
+        ("--tta", "views", "ms a tile", "IoU", "gain", "90% interval", "helps"),
         rows,
-        [f"the cheapest within the noise of the best: --tta {propose_choice(gains).tta}"],
+        [
+            f"helps: chance that it does on new groups; the cheapest that none is {keep} to be better than: --tta "
+            f"{proposed.tta}"
+        ],
     )

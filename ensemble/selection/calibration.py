@@ -14,7 +14,7 @@ from ensemble.mapfolder.raster import quantise
 from ensemble.selection.judgement import Judgement, choose_weights, judge_choice
 from ensemble.selection.library import IDENTITY, Library
 from ensemble.statistics.crossfit import CrossFit
-from members.common.choices import CalibrationName
+from members.common.choices import CalibrationName, KeepName
 
 VALUES = IDENTITY[1:]
 PROBABILITIES = np.minimum(VALUES, 254.75) / 255
@@ -35,14 +35,17 @@ class Calibration:
     method: str
     tables: dict[str, np.ndarray]
     judgement: Judgement
+    keep: KeepName = "likely"
 
     @property
     def kept(self) -> bool:
-        """Whether it pays: the gain's interval is above 0."""
-        return self.judgement.gain is not None and self.judgement.gain.proven
+        """Whether it pays on new groups, as sure as `keep` asks."""
+        return self.judgement.gain is not None and self.judgement.gain.is_kept(self.keep)
 
 
-def judge_calibration(library: Library, plain: Judgement, method: CalibrationName, bags: int) -> Calibration:
+def judge_calibration(
+    library: Library, plain: Judgement, method: CalibrationName, bags: int, keep: KeepName = "likely"
+) -> Calibration:
     """Calibrate the members and judge whether that pays.
 
     Args:
@@ -50,6 +53,7 @@ def judge_calibration(library: Library, plain: Judgement, method: CalibrationNam
         plain: the blend without calibration; the same way to blend is taken with it.
         method: how to calibrate.
         bags: draws of groups that a greedy choice is averaged over, at least 1.
+        keep: how sure its gain has to be.
     """
     counts, crossfit = library.count_members(), CrossFit.deal(library.groups)
     given = tuple(plain.weights.values())
@@ -60,8 +64,8 @@ def judge_calibration(library: Library, plain: Judgement, method: CalibrationNam
         weights += choose_weights(plain.method, calibrated, [mask], bags, given)
         blends.append(calibrated.count_blend(weights[-1]))
     chosen = dict(zip(library.members, weights[0], strict=True))
-    judgement = judge_choice(plain.method, chosen, blends, crossfit, plain.counts)
-    return Calibration(method, dict(zip(library.members, tables[0], strict=True)), judgement)
+    judgement = judge_choice(plain.method, chosen, blends, crossfit, plain.choices)
+    return Calibration(method, dict(zip(library.members, tables[0], strict=True)), judgement, keep)
 
 
 def fit_table(counts: np.ndarray, method: CalibrationName) -> np.ndarray:

@@ -11,10 +11,10 @@ from ensemble.selection.greedy import choose_greedily
 from ensemble.selection.library import Library
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.estimates import Estimate, Gain, estimate_score, measure_gain
+from ensemble.statistics.estimates import Estimate, estimate_mean_score
+from ensemble.statistics.gains import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
-
-"""What to keep: "auto" is the mean, unless another is proven better; "single" is the best member alone."""
+from members.common.choices import KeepName
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class Judgement:
         weights: member -> non-negative integer, chosen on all tiles.
         threshold: the best of 1..255 for it, on all tiles.
         in_sample: its pooled IoU on the tiles that all this was chosen on.
-        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, and its
-            interval; None with a single group.
+        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, the mean over
+            the deals, and its interval; None with a single group.
         gain: of the cross-fitted score over that of what it is compared with, such as the mean; likewise.
-        counts: the cross-fitted counts that these are scores of.
+        choices: counts of all groups of what was chosen for each training mask.
     """
 
     method: str
@@ -38,7 +38,7 @@ class Judgement:
     in_sample: float
     cross_fitted: Estimate | None
     gain: Gain | None
-    counts: Counts | None = field(default=None, repr=False, compare=False)
+    choices: tuple[Counts, ...] = field(default=(), repr=False, compare=False)
 
     def describe(self) -> dict[str, Any]:
         """Return the judgement as it is written to JSON."""
@@ -49,7 +49,7 @@ class Judgement:
             "in_sample": self.in_sample,
             "cross_fitted": score and score.value,
             "interval": score and score.interval,
-            "gain": gain and (gain.value, *(gain.interval or ())),
+            "gain": gain and gain.describe(),
         }
 
 
@@ -66,7 +66,7 @@ def judge_blends(library: Library, bags: int, given: Picks | None = None) -> lis
     for method in ("mean", "single", "greedy") if given is None else ("mean", "single", "greedy", "given"):
         weights = choose_weights(method, library, crossfit.training_masks, bags, given)
         counts = [library.count_blend(each) for each in weights]
-        before = judgements[0].counts if judgements else None
+        before = judgements[0].choices if judgements else ()
         named = dict(zip(library.members, weights[0], strict=True))
         judgements.append(judge_choice(method, named, counts, crossfit, before))
     return judgements
@@ -100,7 +100,7 @@ def choose_single(library: Library, masks: Sequence[np.ndarray]) -> list[Picks]:
 
 
 def judge_choice(
-    method: str, weights: dict[str, int], counts: Sequence[Counts], crossfit: CrossFit, before: Counts | None
+    method: str, weights: dict[str, int], counts: Sequence[Counts], crossfit: CrossFit, before: Sequence[Counts]
 ) -> Judgement:
     """Judge a blend by what was chosen for each training mask.
 
@@ -109,31 +109,31 @@ def judge_choice(
         weights: member -> weight, chosen on all groups.
         counts: for each training mask, those of the blend that was chosen for it, on all groups at every threshold.
         crossfit: who may look at what.
-        before: the cross-fitted counts of what it is compared with; None: itself.
+        before: what was chosen for each mask of what it is compared with; none: itself.
     """
     masks = crossfit.training_masks
     thresholds = [best_threshold(each.score("pooled_iou", mask)) for each, mask in zip(counts, masks, strict=True)]
-    chosen = [each[threshold - 1] for each, threshold in zip(counts, thresholds, strict=True)]
+    chosen = tuple(each[threshold - 1] for each, threshold in zip(counts, thresholds, strict=True))
     mixed = crossfit.mix(chosen)
     return Judgement(
         method=method,
         weights=weights,
         threshold=thresholds[0],
         in_sample=float(chosen[0].score("pooled_iou")),
-        cross_fitted=None if mixed is None else estimate_score(mixed, "pooled_iou"),
-        gain=None if mixed is None else measure_gain(before or mixed, mixed, "pooled_iou"),
-        counts=mixed,
+        cross_fitted=estimate_mean_score(mixed, "pooled_iou") if mixed else None,
+        gain=measure_gain(before or chosen, chosen, "pooled_iou", crossfit) if mixed else None,
+        choices=chosen,
     )
 
 
-def take_method(judgements: Sequence[Judgement], method: str) -> Judgement:
+def take_method(judgements: Sequence[Judgement], method: str, keep: KeepName = "likely") -> Judgement:
     """Return the judgement of a method.
 
-    "auto" is the mean, unless others are proven better: the interval of their cross-fitted gain is above 0. Of those
-    the one with the highest cross-fitted score is taken.
+    "auto" is the mean, unless others are likely, or proven, to be better. Of those the one with the highest
+    cross-fitted gain is taken.
     """
     if method != "auto":
         return next(each for each in judgements if each.method == method)
     mean = next(each for each in judgements if each.method == "mean")
-    better = [each for each in judgements if each.method != "given" and each.gain is not None and each.gain.proven]
-    return max(better, key=lambda each: each.cross_fitted.value if each.cross_fitted else 0.0, default=mean)
+    better = [each for each in judgements if each.method != "given" and each.gain and each.gain.is_kept(keep)]
+    return max(better, key=lambda each: each.gain.value if each.gain else 0.0, default=mean)

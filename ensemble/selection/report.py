@@ -12,7 +12,8 @@ from ensemble.selection.calibration import Calibration, judge_calibration
 from ensemble.selection.diversity import correlate_errors
 from ensemble.selection.judgement import Judgement, judge_blends, take_method
 from ensemble.selection.library import build_library
-from members.common.choices import CalibrationName, Method
+from ensemble.statistics.gains import check_keep
+from members.common.choices import CalibrationName, KeepName, Method
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
@@ -31,6 +32,7 @@ class BlendReport:
         correlation: of the members' errors, float64 (members, members).
         tiles: how many tiles all this was chosen on.
         groups: how many groups they are of.
+        keep: how sure a gain has to be.
     """
 
     judgements: tuple[Judgement, ...]
@@ -39,6 +41,7 @@ class BlendReport:
     correlation: np.ndarray
     tiles: int
     groups: int
+    keep: KeepName = "likely"
 
     @property
     def blend(self) -> Blend:
@@ -64,7 +67,8 @@ class BlendReport:
         tables = [self.tabulate_judgements()]
         if len(self.correlation) > 1:
             tables.append(self.tabulate_correlation())
-        notes = [tell_calibration(self.calibration)] if self.calibration else []
+        notes = [tell_gain(each, self.keep, each is self.chosen) for each in self.judgements if each.method != "mean"]
+        notes += [tell_calibration(self.calibration)] if self.calibration else []
         if idle := [member for member, weight in self.blend.weights.items() if not weight]:
             notes.append(f"weight 0, so not needed: {', '.join(idle)}")
         return (*tables[:-1], replace(tables[-1], notes=tuple(notes)))
@@ -74,16 +78,26 @@ class BlendReport:
         rows = []
         for each in self.judgements:
             shown = ", ".join(f"{weight} x {member}" for member, weight in each.weights.items() if weight)
-            score, gain = ("", ""), ("", "")
+            score, gain = ("", ""), ("", "", "")
             if each.cross_fitted and each.cross_fitted.interval:
                 score = (f"{each.cross_fitted.value:.4f}", "{:.4f} .. {:.4f}".format(*each.cross_fitted.interval))
-            if each.gain and each.gain.interval and each.method != "mean":
-                gain = (f"{each.gain.value:+.4f}", "{:+.4f} .. {:+.4f}".format(*each.gain.interval))
+            if each.gain and each.method != "mean":
+                gain = each.gain.cells
             kept = "kept" if each is self.chosen else ""
             rows.append((TITLES[each.method], shown, f"{each.in_sample:.4f}", *score, *gain, kept))
         return ResultTable(
             f"pooled IoU at the best threshold, {self.tiles} tiles of {self.groups} groups",
-            ("blend", "weights", "in sample", "cross-fitted", "90% interval", "over the mean", "90% interval", ""),
+            (
+                "blend",
+                "weights",
+                "in sample",
+                "cross-fitted",
+                "90% interval",
+                "over the mean",
+                "90% interval",
+                "helps",
+                "",
+            ),
             tuple(rows),
         )
 
@@ -106,16 +120,27 @@ class BlendReport:
         return "".join(table._repr_html_() for table in self.tables)
 
 
+def tell_gain(judgement: Judgement, keep: KeepName, chosen: bool) -> str:
+    """Say in a sentence why a way to blend is kept, or not."""
+    title = TITLES[judgement.method]
+    if judgement.gain is None:
+        return f"{title}: one group of tiles can't be cross-fitted"
+    if judgement.gain.is_kept(keep) and not chosen:
+        return f"{title}: {keep} to help on new groups, but not what is kept"
+    return f"{title} {judgement.gain.explain(keep)}"
+
+
 def tell_calibration(calibration: Calibration) -> str:
     """Say what calibration gains, and whether it is kept."""
     each = calibration.judgement
     what = f"{calibration.method} calibration, {TITLES[each.method]}: {each.in_sample:.4f} in sample"
-    if each.gain is None or each.gain.interval is None or each.cross_fitted is None:
+    if each.gain is None or each.cross_fitted is None:
         return f"{what}; refused, as one group of tiles can't be cross-fitted"
+    gain, interval, _ = each.gain.cells
+    shown = f" (90% interval {interval})" if interval else ""
     return (
-        f"{what}, {each.cross_fitted.value:.4f} cross-fitted, {each.gain.value:+.4f} over the same without it "
-        f"(90% interval {each.gain.interval[0]:+.4f} .. {each.gain.interval[1]:+.4f}): "
-        f"{'kept' if calibration.kept else 'refused'}"
+        f"{what}, {each.cross_fitted.value:.4f} cross-fitted, {gain} over the same without it{shown}; "
+        f"{each.gain.explain(calibration.keep)}"
     )
 
 
@@ -128,6 +153,7 @@ def select_blend(
     bags: int = 20,
     calibrate: CalibrationName | None = None,
     given: Mapping[str, int] | None = None,
+    keep: KeepName = "likely",
     progress: Progress = silent,
 ) -> BlendReport:
     """Choose how much each member counts, and measure what that is worth on tiles that it was not chosen on.
@@ -139,10 +165,11 @@ def select_blend(
         groups: one name a tile; tiles of a group resemble one another and are never torn apart. Without it each tile
             is its own group.
         method: what to keep: "mean" of all members, "single", the best one alone, "greedy", members picked one by one,
-            or "auto", the mean unless another is proven better.
+            or "auto", the mean unless another is better, as sure as `keep` asks.
         bags: draws of groups that greedy is averaged over, at least 1.
-        calibrate: "isotonic" or "temperature" judges calibrated maps too, and keeps them where that is proven better.
+        calibrate: "isotonic" or "temperature" judges calibrated maps too, and keeps them where that is better.
         given: member -> weight, to keep in place of `method`'s; members that are left out get 0.
+        keep: "likely" or "proven": how sure it has to be that another than the mean, or calibration, helps.
         progress: shows how many tiles are read; by default nothing does.
 
     Returns:
@@ -158,14 +185,16 @@ def select_blend(
         {'a': 1, 'b': 0}
     """
     check_options(method, bags, calibrate)
+    check_keep(keep)
     samples = take_samples(maps, truths, groups)
     weights = None if given is None else complete_weights(given, samples.members)
     library = build_library(samples, progress)
     judgements = judge_blends(library, bags, weights)
-    chosen = take_method(judgements, method if weights is None else "given")
-    calibration = judge_calibration(library, chosen, calibrate, bags) if calibrate else None
+    chosen = take_method(judgements, method if weights is None else "given", keep)
+    calibration = judge_calibration(library, chosen, calibrate, bags, keep) if calibrate else None
     correlation = correlate_errors(library)
-    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), len(set(samples.groups)))
+    number = len(set(samples.groups))
+    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), number, keep)
 
 
 def check_options(method: str, bags: int, calibrate: str | None) -> None:

@@ -9,51 +9,71 @@ from ensemble.statistics.counts import Counts, index_groups
 from members.common.errors import InputError
 
 FOLDS, SEED = 5, 42
+DEALS = 3  # how differently a choice fares when the folds are dealt anew is a part of its uncertainty
 
 
 @dataclass(frozen=True)
 class CrossFit:
-    """A deal of groups to folds. A choice is made on all groups, and once without each fold to be scored there.
+    """Deals of groups to folds. A choice is made on all groups, and once without each fold to be scored there.
 
     Attributes:
         groups: how many there are, in the order of the counts' sorted names.
-        folds: int64 (groups,), the fold of each; None where nothing is held out, so that every score is in sample.
+        folds: int64 (deals, groups), the fold of each; None where nothing is held out, so that every score is in
+            sample.
     """
 
     groups: int
     folds: np.ndarray | None
 
     @classmethod
-    def deal(cls, groups: Sequence[str], seed: int = SEED) -> "CrossFit":
+    def deal(cls, groups: Sequence[str], seed: int = SEED, deals: int = DEALS) -> "CrossFit":
         """Deal groups to five folds, or fewer where there are fewer groups; of a single group none can be held out.
 
         Args:
             groups: names, such as each tile's group; equal ones are one group.
-            seed: of the shuffle.
+            seed: of the first shuffle; each further deal has the next one.
+            deals: how often the groups are dealt.
         """
         names, _ = index_groups(groups)
-        return cls(len(names), assign_folds(names, min(FOLDS, len(names)), seed) if len(names) > 1 else None)
+        if len(names) < 2:
+            return cls(len(names), None)
+        dealt = [assign_folds(names, min(FOLDS, len(names)), seed + deal) for deal in range(deals)]
+        return cls(len(names), np.stack(dealt))
+
+    @property
+    def size(self) -> int:
+        """How many folds a deal has; 0 where nothing is held out."""
+        return 0 if self.folds is None else int(self.folds.max()) + 1
 
     @property
     def training_masks(self) -> list[np.ndarray]:
-        """The groups that each choice may look at, bool (groups,): all, then all but fold 0's, all but fold 1's, .."""
-        held_out = [] if self.folds is None else [self.folds != fold for fold in range(self.folds.max() + 1)]
+        """The groups that each choice may look at, bool (groups,): all, then all but each fold, deal after deal."""
+        dealt = () if self.folds is None else self.folds
+        held_out = [folds != fold for folds in dealt for fold in range(self.size)]
         return [np.ones(self.groups, bool), *held_out]
 
-    def mix(self, counts: Sequence[Counts]) -> Counts | None:
-        """Join what was chosen for each of `training_masks` to cross-fitted counts; None where nothing is held out.
+    def take(self, deals: int) -> "CrossFit":
+        """Return the first deals alone, for choices that are too dear to be made more often."""
+        return CrossFit(self.groups, None if self.folds is None else self.folds[:deals])
+
+    def mix(self, counts: Sequence[Counts]) -> list[Counts]:
+        """Join what was chosen for each of `training_masks` to cross-fitted counts, one of each deal.
 
         Args:
-            counts: of all groups, the choice made: that on all groups first, then that without each fold.
+            counts: of all groups, the choice made: that on all groups first, then that without each fold; of all
+                deals, or of the first ones.
 
         Returns:
-            Counts of each group by the choice that was made without its fold.
+            Counts of each group by the choice that was made without its fold; none where nothing is held out.
         """
         if self.folds is None:
-            return None
-        per_fold, group = counts[1:], np.arange(self.groups)
-        sums = {name: np.stack([each.sums[name] for each in per_fold])[self.folds, group] for name in counts[0].sums}
-        return Counts(counts[0].groups, counts[0].tiles, sums)
+            return []
+        group, mixed = np.arange(self.groups), []
+        for deal in range((len(counts) - 1) // self.size):
+            own = counts[1 + deal * self.size :][: self.size]
+            sums = {name: np.stack([each.sums[name] for each in own])[self.folds[deal], group] for name in own[0].sums}
+            mixed.append(Counts(own[0].groups, own[0].tiles, sums))
+        return mixed
 
 
 def assign_folds(groups: Sequence[str], folds: int, seed: int = 0) -> np.ndarray:

@@ -15,5 +15,7 @@ Method = Literal["auto", "mean", "single", "greedy"]
 CalibrationName = Literal["isotonic", "temperature"]
 Objective = Literal["pooled_iou", "mean_iou", "dice", "boundary_iou", "building_f1"]
 """What can be maximised."""
+KeepName = Literal["likely", "proven"]
+"""How sure a gain has to be for its step to be kept."""
 WEIGHT_TRIALS, BUILDING_TRIALS = 200, 50
 """Of each study, where the user says no number."""

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import re
-import shutil
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
@@ -19,18 +16,14 @@ import typer
 from members.common.choices import Precision
 from members.common.console import make_progress, run_command, stderr, stdout, warn
 from members.common.errors import InputError
-from members.common.files import remove_stale, write_json
-from members.common.locking import hold
 from members.training.networks.backend import choose_backend, describe_devices, load_backend
+from members.training.training_set import TrainingSet, open_fold, read_pairs
 
 if TYPE_CHECKING:
     import keras
 
-    from members.data.raster import Pair
-    from members.data.record import RunRecord
-    from members.data.run import FoldFolder, Run
+    from members.data.run import Run
     from members.data.split import Split
-    from members.data.tiles import Tile
     from members.training.spec import MemberSpec
 
 
@@ -157,49 +150,6 @@ def train(
     fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
 
 
-def read_pairs(tiles: Sequence[Tile], run: Path) -> list[Pair]:
-    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it."""
-    from members.data.raster import read_pair
-    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
-
-    need, memory = measure_pairs(tiles), measure_memory()
-    if need <= SHARE * memory:
-        return [read_pair(tile) for tile in tiles]
-    stderr.print(
-        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
-        f"they are kept in a file on the disk of {run}"
-    )
-    return map_pairs(tiles, run)
-
-
-@dataclass(frozen=True)
-class TrainingSet:
-    """A data set, its tiles with their pixels, and the split that says which of them a fold trains on."""
-
-    folder: Path
-    tiles: list[Tile]
-    pairs: list[Pair]
-    split: Split
-
-    def take_fold(self, fold: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
-        """Return the tiles that a fold trains on, and those that its early stopping looks at, by image id."""
-        from members.data.split import split_training
-
-        held = [self.split.validates(tile.group, fold) for tile in self.tiles]
-        training = [index for index, out in enumerate(held) if not out]
-        validation = [index for index, out in enumerate(held) if out]
-        if self.split.inner_valid:
-            groups = [self.tiles[index].group for index in training]
-            areas = [int(self.pairs[index][1].sum()) for index in training]
-            inner = list(zip(training, split_training(groups, areas, self.split.seed), strict=True))
-            training, validation = [index for index, out in inner if not out], [index for index, out in inner if out]
-        return self.take(training), self.take(validation)
-
-    def take(self, indices: Iterable[int]) -> dict[str, Pair]:
-        """Return some tiles' pixels by image id."""
-        return {self.tiles[index].image_id: self.pairs[index] for index in indices}
-
-
 def parse_duration(text: str) -> float:
     """Convert "8.5h", "90m" or "600s" to seconds.
 
@@ -284,28 +234,6 @@ def fit_members(
     stdout.print(
         f"weights in {run.members_folder}; next: roofstack predict --data {data.folder} --run {run.path} --part valid"
     )
-
-
-@contextlib.contextmanager
-def open_fold(folder: FoldFolder, record: RunRecord, restart: bool) -> Iterator[None]:
-    """Keep other processes from a fold while it is trained, and beside its weights what it is trained on.
-
-    A restart keeps what was trained before until the new training has finished.
-
-    Raises:
-        InputError: another process trains it.
-    """
-    busy = f"{folder.path}: another process trains it; wait until it has finished, or train other folds: --fold"
-    with hold(folder.lock_file, busy):
-        remove_stale(folder.path)
-        if restart and folder.path.is_dir():
-            if not folder.former.path.is_dir():
-                folder.path.rename(folder.former.path)
-            shutil.rmtree(folder.path, ignore_errors=True)
-        write_json(folder.record_file, record.model_dump())
-        yield
-        if folder.weights_file.is_file() and not folder.state_file.is_file():
-            shutil.rmtree(folder.former.path, ignore_errors=True)
 
 
 def show_steps(spec: MemberSpec, steps: int) -> keras.callbacks.Callback:

@@ -9,7 +9,8 @@ from matplotlib.ticker import PercentFormatter
 
 from ensemble.statistics.counts import THRESHOLDS, Counts
 from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
-from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD
+from ensemble.statistics.gains import CROSS_FITTED
+from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, find_theoretical_cut
 from members.common.choices import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Step
@@ -41,9 +42,13 @@ def plot_thresholds(
     figure, axes = start_figure(f"{METRICS[objective].title} over the threshold, on the tiles that it was chosen on")
     scores = {label: counts.score(objective) for label, counts in curves.items()}
     for (label, counts), colour in zip(curves.items(), (GREY, BLUE), strict=False):
-        low, high = find_interval(counts.score(objective, draws), LEVEL)
+        low, high = find_interval(counts.score(objective, draws), len(groups))
         axes.fill_between(thresholds, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(thresholds, scores[label], color=colour, label=f"{label}, {LEVEL:.0%} interval over groups")
+    if objective == "pooled_iou":
+        cut = find_theoretical_cut(float(scores[chosen[0]].max()))
+        label = f"IoU/(1 + IoU) = {cut:.0f}: the best cut of calibrated maps"
+        axes.axvline(cut, color="black", linestyle=":", linewidth=1, label=label)
     marks = (("neutral", "o", "black", 12, neutral, NEUTRAL_THRESHOLD), ("chosen", "D", ORANGE, 7, *chosen))
     for name, marker, colour, size, curve, threshold in marks:
         score = scores[curve][threshold - 1]
@@ -128,18 +133,19 @@ def plot_gains(steps: Sequence[StepVerdict], objective: Objective) -> Figure:
     bars = axes.bar(positions - 0.2, in_sample, 0.36, color=GREY, label=label)
     axes.bar_label(bars, fmt="%+.2f", fontsize=8, padding=2)
     for position, step in zip(positions + 0.2, steps, strict=True):
-        if step.gain.interval is not None:
-            gain, low, high = (POINTS * value for value in (step.gain.value, *step.gain.interval))
+        if step.gain.measured_on == CROSS_FITTED:
+            gain, *ends = (POINTS * value for value in (step.gain.value, *(step.gain.interval or ())))
             axes.bar(position, gain, 0.36, color=GREEN if step.kept else ORANGE)
-            axes.plot([position] * 2, [low, high], color="black", linewidth=1.2, marker="_", markersize=9)
-            top = max(high, gain, 0)
+            if ends:
+                axes.plot([position] * 2, ends, color="black", linewidth=1.2, marker="_", markersize=9)
+            top = max(*ends, gain, 0)
             axes.annotate(f"{gain:+.2f}", (position, top), (0, 3), textcoords="offset points", ha="center", size=8)
-    if any(step.gain.interval is not None for step in steps):
+    if any(step.gain.measured_on == CROSS_FITTED for step in steps):
         axes.bar(0, 0, color=GREEN, label="cross-fitted: chosen on the other folds; kept")
-        axes.bar(0, 0, color=ORANGE, label="cross-fitted; refused")
-        axes.plot([], [], color="black", marker="_", linewidth=1.2, label=f"{LEVEL:.0%} bootstrap interval over groups")
+        axes.bar(0, 0, color=ORANGE, label="cross-fitted; not kept")
+        axes.plot([], [], color="black", marker="_", linewidth=1.2, label=f"{LEVEL:.0%} interval on new groups")
     axes.axhline(0, color="black", linewidth=0.8)
-    axes.set_xticks(positions, [f"{step.name}\n{'kept' if step.kept else 'refused'}" for step in steps])
+    axes.set_xticks(positions, [f"{step.name}\n{step.word}" for step in steps])
     axes.set_ylabel("points")
     axes.margins(y=0.12)
     axes.grid(axis="y", alpha=0.25)

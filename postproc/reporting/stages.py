@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from ensemble.selection.blend import Blend, read_blend
 from ensemble.statistics.counts import Counts, count_pixels
-from ensemble.statistics.estimates import CROSS_FITTED, Gain, measure_gain
+from ensemble.statistics.gains import Gain, compare_fixed
 from ensemble.statistics.metrics import METRICS
 from members.common.tables import ResultTable
 from members.data.raster import read_image
@@ -76,7 +76,7 @@ def tabulate_stages(
         before = dict(zip(names[len(members) :], [best, *names[len(members) :]], strict=False))
         for row in rows:
             compared = row[0] in before
-            gain = measure_gain(counts[before[row[0]]], counts[row[0]], metric, CROSS_FITTED) if compared else None
+            gain = compare_fixed(counts[before[row[0]]], counts[row[0]], metric) if compared else None
             row += [f"{scores[row[0]]:.4f}", describe_gain(gain)]
     title = f"{len(truths)} tiles of {len(set(groups))} groups that nothing was trained or tuned on"
     header = [title for metric in SHOWN for title in (METRICS[metric].title, "gain [90 % interval]")]

@@ -13,7 +13,7 @@ from itertools import product
 import numpy as np
 
 from ensemble.statistics.counts import THRESHOLDS, Counts, index_groups
-from ensemble.statistics.metrics import IOU_UNIT
+from ensemble.statistics.metrics import IOU_UNIT, rank_threshold
 from members.common.choices import Objective
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
@@ -180,15 +180,13 @@ def update_leader(leader: Leader, branch: Branch, scores: np.ndarray, counts: Co
     highest = float(scores.max())
     if highest < leader.score:
         return
-    equal = np.argwhere(scores == highest).tolist()
-    # areas come before the threshold among what settles ties, so that few of many thousand recipes are looked at
-    costs = {pair: with_areas(branch.recipe, pair).complexity for pair in {pair for _, pair in equal}}
-    least = min(costs.values())
-    ties = [
-        (with_areas(branch.recipe, pair).model_copy(update={"threshold": branch.thresholds[number]}), number, pair)
-        for number, pair in equal
-        if costs[pair] == least
-    ]
+    ties = []
+    for pair in np.flatnonzero(tops == highest).tolist():
+        # of a pair's equal thresholds only the first in rank can win
+        equals = np.flatnonzero(scores[:, pair] == highest).tolist()
+        number = min(equals, key=lambda each: rank_threshold(branch.thresholds[each]))
+        recipe = with_areas(branch.recipe, pair).model_copy(update={"threshold": branch.thresholds[number]})
+        ties.append((recipe, number, pair))
     recipe, number, pair = min(ties, key=lambda tie: tie[0].complexity)
     kept = leader.choice
     if kept is None or highest > kept.score or recipe.complexity < kept.recipe.complexity:

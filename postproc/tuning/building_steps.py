@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ensemble.selection.blend import Blend
+from members.common.choices import KeepName
 from postproc.search.grid import Choice
 from postproc.study.building_study import (
     OBJECTIVE,
@@ -28,7 +29,9 @@ SEARCHED = {
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 
 
-def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies], budget: int) -> tuple[Verdict, str]:
+def judge_buildings(
+    task: Task, blend: Blend, open_studies: Callable[[], Studies], budget: int, keep: KeepName = "likely"
+) -> tuple[Verdict, str]:
     """Run the studies, and keep the nested steps that pay; their scores are building F1.
 
     The neutral recipe is threshold 128 alone, outlined as `submit` outlines what was not tuned.
@@ -38,6 +41,7 @@ def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies
         blend: of the maps.
         open_studies: opens where the studies go, as soon as the tiles are known to be good.
         budget: trials of each study.
+        keep: how sure a gain has to be.
 
     Returns:
         The verdict, and the name of the study of all groups and of all parameters.
@@ -58,7 +62,7 @@ def judge_buildings(task: Task, blend: Blend, open_studies: Callable[[], Studies
         chosen, study = fit_study(task, counter, step, chosen, studies, budget)
         fits[step] = make_fit(chosen)
     neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
-    return judge_steps(neutral, fits, task.crossfit, OBJECTIVE), study
+    return judge_steps(neutral, fits, task.crossfit, OBJECTIVE, keep), study
 
 
 def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:

@@ -29,6 +29,8 @@ BEST = 10  # settings of a step that the next one is searched on
 class Fit:
     """What one step chooses on each training mask of a `CrossFit`: on all groups first, then without each fold.
 
+    Steps that are dear, such as studies and outlines, choose on the masks of the first deal alone.
+
     Attributes:
         choices: a choice each; its counts are of all groups, whatever it was chosen on.
         blends: the blend that each is of.
@@ -46,6 +48,11 @@ class Fit:
     def counts(self) -> list[Counts]:
         """The counts of every choice."""
         return [choice.counts for choice in self.choices]
+
+    @property
+    def drops_pieces(self) -> bool:
+        """Whether it may drop or fill whole pieces of a mask, rather than move borders."""
+        return any(choice.recipe.active or choice.outlines is not None for choice in self.choices)
 
     @property
     def pipelines(self) -> list[Pipeline]:
@@ -118,8 +125,8 @@ def fit_flat_steps(task: Task, blend: Blend, most: int | None = None) -> tuple[d
 
 
 def fit_blends(task: Task, blends: Sequence[Blend]) -> Fit:
-    """Choose all flat steps exactly, on the blend that was found for each training mask."""
-    masks = task.crossfit.training_masks
+    """Choose all flat steps exactly, on the blend that was found for each training mask, or for the first ones."""
+    masks = task.crossfit.training_masks[: len(blends)]
     choices: dict[int, Choice] = {}
     for blend in blends:
         own = [number for number, other in enumerate(blends) if other == blend and number not in choices]

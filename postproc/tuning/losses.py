@@ -12,6 +12,7 @@ import numpy as np
 
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from postproc.pipeline.pipeline import Pipeline
+from postproc.tuning.errors import KINDS, Errors, count_errors
 from postproc.tuning.fits import Task
 from postproc.tuning.units import Unit, list_units
 from postproc.tuning.verdict import Verdict
@@ -24,9 +25,11 @@ class Losses:
     Attributes:
         default: counts of the neutral recipe on the blend that is written.
         tuned: counts of the pipeline that is written.
-        cross_fitted: the same, each group's by the pipeline chosen without its fold; None without folds.
+        cross_fitted: the same, each group's by the pipeline chosen without its fold of the first deal; None
+            without folds.
         objects: how many objects the truth holds, 4-connected in each tile.
         lost: step -> how many of them it leaves without a pixel of the mask that had one before.
+        errors: what the pipeline that is written gets wrong.
     """
 
     default: Counts
@@ -34,6 +37,7 @@ class Losses:
     cross_fitted: Counts | None
     objects: int
     lost: Mapping[str, int]
+    errors: Errors
 
     def find_share(self, step: str) -> float:
         """Return the share of true objects that a step loses, 0 to 1."""
@@ -43,7 +47,7 @@ class Losses:
 def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     """Apply the verdict's pipelines, and those of its steps, to all tiles."""
     _, index = index_groups(task.groups)
-    folds = task.crossfit.folds
+    folds = None if task.crossfit.folds is None else task.crossfit.folds[0]
     final, *per_fold = verdict.kept.pipelines
     default = Pipeline(final.blend)
     pairs = {step.name: (step.rival.pipelines[0], step.fit.pipelines[0]) for step in verdict.steps}
@@ -51,7 +55,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     samples, units = task.samples, list_units(task)
 
     def count(unit: Unit) -> list[tuple[TileCounts, np.ndarray]]:
-        """Count each tile of a unit: three masks, and true objects and those that steps lose, (1 + steps,)."""
+        """Count each tile of a unit: three masks; errors by kind, true objects and those lost, (5 + steps,)."""
         tiles = unit.read(samples)
         drawn: dict[str, list[np.ndarray]] = {}
 
@@ -71,16 +75,18 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
                 len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
                 for before, after in pairs.values()
             ]
-            counted.append((columns, np.array([objects - 1, *losses])))
+            counted.append((columns, np.array([*count_errors(masks[1], truth), objects - 1, *losses])))
         return counted
 
     columns: dict[int, TileCounts] = {}
-    objects = np.zeros(1 + len(pairs), np.int64)
+    sums = np.zeros(len(KINDS) + 1 + len(pairs), np.int64)
     found = task.progress(task.workers.map(count, units), "applying what was chosen", len(units))
     for unit, counted in zip(units, found, strict=True):
         for number, (own, losses) in zip(unit.numbers, counted, strict=True):
             columns[number] = own
-            objects += losses
+            sums += losses
     counts = Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
-    lost = dict(zip(pairs, objects[1:].tolist(), strict=True))
-    return Losses(counts[0], counts[1], counts[2] if folds is not None else None, int(objects[0]), lost)
+    errors = Errors(dict(zip(KINDS, sums.tolist(), strict=False)))
+    objects, *lost = sums[len(KINDS) :].tolist()
+    cross_fitted = counts[2] if folds is not None else None
+    return Losses(counts[0], counts[1], cross_fitted, objects, dict(zip(pairs, lost, strict=True)), errors)

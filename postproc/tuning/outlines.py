@@ -36,10 +36,10 @@ def list_cuts(base: Pipeline) -> list[Recipe]:
 
 
 def fit_outlines(task: Task, kept: Fit) -> Fit:
-    """Choose outlines on top of what the last kept step has chosen, for each training mask on top of its own."""
+    """Choose outlines on top of what the last kept step has chosen, for each mask of the first deal on its own."""
     counted: list[tuple[Blend, Recipe, Counts]] = []
     choices = []
-    for base, mask in zip(kept.pipelines, task.crossfit.training_masks, strict=True):
+    for base, mask in zip(kept.pipelines, task.crossfit.take(1).training_masks, strict=False):
         known = [counts for blend, recipe, counts in counted if (blend, recipe) == (base.blend, base.recipe)]
         counts = known[0] if known else count_outlines(task, base)
         if not known:
@@ -48,7 +48,7 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
         best = int(np.argmax(scores))  # of equals the first, which is the likelier
         chosen = list_pipelines(base)[best]
         choices.append(Choice(chosen.recipe, float(scores[best]), counts[best], chosen.outlines))
-    return Fit(tuple(choices), kept.blends)
+    return Fit(tuple(choices), kept.blends[: len(choices)])
 
 
 def count_outlines(task: Task, base: Pipeline) -> Counts:

@@ -1,7 +1,7 @@
 """Tuning: what is chosen on maps with truth, step by step, and the verdict on each step."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, index_groups
 from ensemble.statistics.crossfit import CrossFit, pool_groups
 from ensemble.statistics.estimates import LEVEL, Estimate, estimate_score
+from ensemble.statistics.gains import check_keep
 from ensemble.statistics.metrics import METRICS
-from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, Objective
+from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
@@ -22,6 +23,7 @@ from members.data.frames import Frame
 from postproc.pipeline.pipeline import Pipeline
 from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
+from postproc.tuning.advice import advise
 from postproc.tuning.fits import BlendedTiles, Task, fit_blends, fit_flat_steps, take_neutral
 from postproc.tuning.losses import Losses, apply_verdict
 from postproc.tuning.outlines import fit_outlines
@@ -84,6 +86,7 @@ class Tuning:
         return {
             "name": step.name,
             "kept": step.kept,
+            "verdict": step.reason,
             **{name: content[name] for name in ("recipe", "outlines", "members")},
             "in_sample": step.in_sample,
             "in_sample_gain": step.in_sample_gain,
@@ -99,7 +102,8 @@ class Tuning:
         groups = len(set(self.task.groups))
         notes = [
             f"gain: over the last kept step; lost: of {self.losses.objects} true objects, those that had a pixel of "
-            "the mask before the step and have none after it"
+            "the mask before the step and have none after it; helps: chance that the gain is above 0 on new groups",
+            *(f"{step.name} {step.reason}" for step in self.verdict.steps),
         ]
         if self.losses.cross_fitted is None:
             notes.append("without cross-fitting these are in-sample scores, higher than what new tiles will show")
@@ -112,6 +116,7 @@ class Tuning:
                 "cross-fitted",
                 "gain",
                 f"{LEVEL:.0%} interval",
+                "helps",
                 "lost",
                 "verdict",
                 "what it chooses",
@@ -126,27 +131,21 @@ class Tuning:
         if chosen.blend != self.verdict.steps[0].fit.blends[0]:
             words = f"{chosen.blend}, {words}"
         cross_fitted = "" if step.cross_fitted is None else f"{step.cross_fitted:.4f}"
-        interval = "" if step.gain.interval is None else "{:+.4f} .. {:+.4f}".format(*step.gain.interval)
         lost = f"{self.losses.find_share(step.name):.1%}"
-        verdict = "kept" if step.kept else "refused"
-        return (
-            step.name,
-            f"{step.in_sample:.4f}",
-            cross_fitted,
-            f"{step.gain.value:+.4f}",
-            interval,
-            lost,
-            verdict,
-            words,
-        )
+        return (step.name, f"{step.in_sample:.4f}", cross_fitted, *step.gain.cells, lost, step.word, words)
 
     def __str__(self) -> str:
-        return f"{self.tabulate()}\nkept: {self.pipeline}"
+        return "\n".join((str(self.tabulate()), *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}"))
 
     __repr__ = __str__  # a notebook stores it beside the HTML
 
     def _repr_html_(self) -> str:
         return self.tabulate()._repr_html_()
+
+    @cached_property
+    def advice(self) -> list[str]:
+        """What to do next, in sentences, from what was seen."""
+        return advise(self.verdict, self.losses, self.grid, self.task)
 
     def trace_curve(self, pipeline: Pipeline) -> Counts:
         """Count a pipeline's recipe at every threshold, its own left out; the counts' choices are (255,)."""
@@ -170,6 +169,7 @@ def tune_pipeline(
     tune_weights: bool = False,
     trials: int | None = None,
     cross_fit: bool = True,
+    keep: KeepName = "likely",
     studies: "Callable[[], Studies] | None" = None,
     progress: Progress = silent,
     frames: Sequence[Frame] = (),
@@ -178,7 +178,7 @@ def tune_pipeline(
     """Tune threshold, closing, opening, areas, blend weights and outlines; keep only the steps that pay.
 
     The steps are nested. Each is chosen on all tiles, and again on four fifths of the groups to be scored on the last
-    fifth; it is kept where the lower end of the 90 % bootstrap interval of that cross-fitted gain is above 0.
+    fifth; it is kept where that cross-fitted gain is likely to be one on new groups, too.
 
     Args:
         maps: samples; or member -> one map a tile, uint8 (h, w), probability = value / 255, by models that did not see
@@ -191,6 +191,8 @@ def tune_pipeline(
         trials: of each study, by default 200, with `building_f1` 50; where there is none, how many of the simplest
             settings of closing and opening are tried, by default all 225.
         cross_fit: whether to judge on held-out groups; without it scores are in sample, and overstate.
+        keep: "likely": a step is kept where the chance that it helps on new groups is 85 % or more; "proven": where the
+            whole 90 % interval of its gain is above 0.
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.
         frames: where each tile lies; then outlines of tiles that touch are drawn together, as `submit` does.
@@ -203,6 +205,7 @@ def tune_pipeline(
         InputError: arrays of wrong types or shapes, no building in any truth, a single group, or weights to tune of a
             single member.
     """
+    check_keep(keep)
     samples = ArraySamples(maps, truths or (), groups or ()) if isinstance(maps, Mapping) else maps
     if tune_weights and (objective == "building_f1" or len(samples.members) < 2):
         raise InputError(
@@ -214,7 +217,7 @@ def tune_pipeline(
     task = Task(samples, pooled, objective, crossfit, progress, tuple(frames), workers or Threads())
     blend = blend or Blend.mean(samples.members)
     if objective == "building_f1":
-        return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS)
+        return tune_buildings(task, blend, studies, trials or BUILDING_TRIALS, keep)
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)
     study = None
     if tune_weights:
@@ -222,17 +225,20 @@ def tune_pipeline(
 
         blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
-    verdict = judge_steps(take_neutral(grid, blend, task), fits, task.crossfit, objective)
+    verdict = judge_steps(take_neutral(grid, blend, task), fits, task.crossfit, objective, keep)
     drawn = fit_outlines(task, verdict.kept)
-    verdict = add_step(verdict, "outlines", drawn, task.crossfit, objective)
+    verdict = add_step(verdict, "outlines", drawn, task.crossfit, objective, keep)
     return Tuning(task, verdict, apply_verdict(task, verdict), grid, study)
 
 
-def tune_buildings(task: Task, blend: Blend, studies: "Callable[[], Studies] | None", trials: int) -> Tuning:
+def tune_buildings(
+    task: Task, blend: Blend, studies: "Callable[[], Studies] | None", trials: int, keep: KeepName
+) -> Tuning:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pipeline`."""
     from postproc.tuning.building_steps import judge_buildings  # brings Optuna
 
-    verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials)
+    task = replace(task, crossfit=task.crossfit.take(1))  # a study for each fold: more deals would take hours
+    verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials, keep)
     return Tuning(task, verdict, apply_verdict(task, verdict), None, study)
 
 

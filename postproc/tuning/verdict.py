@@ -1,15 +1,17 @@
 """The verdict: which steps of a pipeline earn their keep on tiles that they were not chosen on.
 
 A step is kept only where the cross-validated score improves, as nnU-Net does it (Isensee et al. 2021,
-doi:10.1038/s41592-020-01008-z); here the gain's bootstrap interval over groups has to be above 0.
+doi:10.1038/s41592-020-01008-z); here that has to be likely on new groups, or proven, as `Gain` says.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.estimates import IN_SAMPLE, Gain, measure_gain
-from members.common.choices import Objective
+from ensemble.statistics.gains import Gain, measure_gain
+from members.common.choices import KeepName, Objective
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.fits import Fit
 
@@ -22,8 +24,10 @@ class StepVerdict:
         name: of the step, such as "threshold", "morphology" or "outlines".
         fit: what it chooses, on all groups and for each fold.
         rival: what the last kept step chooses, or the neutral recipe.
-        cross_fitted: the score where each fold's choice is made on the other folds; None without folds.
+        cross_fitted: the score where each fold's choice is made on the other folds, the mean over the deals; None
+            without folds.
         gain: of the cross-fitted score over the rival's; of the in-sample score without folds.
+        keep: how sure the gain has to be.
     """
 
     name: str
@@ -31,6 +35,7 @@ class StepVerdict:
     rival: Fit
     cross_fitted: float | None
     gain: Gain
+    keep: KeepName = "likely"
 
     @property
     def in_sample(self) -> float:
@@ -44,8 +49,18 @@ class StepVerdict:
 
     @property
     def kept(self) -> bool:
-        """Whether the gain is proven: its interval is above 0; without folds, whether it is above 0 in sample."""
-        return self.gain.proven
+        """Whether it is kept."""
+        return self.gain.is_kept(self.keep)
+
+    @property
+    def word(self) -> str:
+        """The verdict in a word: kept, refused or unknown."""
+        return self.gain.judge(self.keep)
+
+    @property
+    def reason(self) -> str:
+        """What decided, in a sentence."""
+        return self.gain.explain(self.keep)
 
 
 @dataclass(frozen=True)
@@ -68,7 +83,9 @@ class Verdict:
         return self.kept.pipelines[0]
 
 
-def judge_steps(neutral: Fit, fits: Mapping[str, Fit], crossfit: CrossFit, objective: Objective) -> Verdict:
+def judge_steps(
+    neutral: Fit, fits: Mapping[str, Fit], crossfit: CrossFit, objective: Objective, keep: KeepName = "likely"
+) -> Verdict:
     """Keep the nested steps that pay.
 
     Args:
@@ -76,20 +93,21 @@ def judge_steps(neutral: Fit, fits: Mapping[str, Fit], crossfit: CrossFit, objec
         fits: step -> what it chooses, simple to complex, all of the same groups.
         crossfit: that the fits were made with; without folds the in-sample score judges, which overstates.
         objective: what was maximised.
+        keep: how sure a gain has to be.
     """
     verdict = Verdict(neutral.score, (), neutral)
     for name, fit in fits.items():
-        verdict = add_step(verdict, name, fit, crossfit, objective)
+        verdict = add_step(verdict, name, fit, crossfit, objective, keep)
     return verdict
 
 
-def add_step(verdict: Verdict, name: str, fit: Fit, crossfit: CrossFit, objective: Objective) -> Verdict:
+def add_step(
+    verdict: Verdict, name: str, fit: Fit, crossfit: CrossFit, objective: Objective, keep: KeepName = "likely"
+) -> Verdict:
     """Judge one more step against the last kept one."""
     kept = verdict.kept
-    before, after = crossfit.mix(kept.counts), crossfit.mix(fit.counts)
-    if before is None or after is None:
-        step = StepVerdict(name, fit, kept, None, Gain(fit.score - kept.score, None, None, IN_SAMPLE))
-    else:
-        gain = measure_gain(before, after, objective)
-        step = StepVerdict(name, fit, kept, float(after.score(objective)), gain)
+    mixed = crossfit.mix(fit.counts)
+    cross_fitted = float(np.mean([counts.score(objective) for counts in mixed])) if mixed else None
+    gain = measure_gain(kept.counts, fit.counts, objective, crossfit, pieces=fit.drops_pieces)
+    step = StepVerdict(name, fit, kept, cross_fitted, gain, keep)
     return Verdict(verdict.neutral, (*verdict.steps, step), fit if step.kept else kept)

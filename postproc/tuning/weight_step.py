@@ -1,4 +1,4 @@
-"""The step of blend weights: an Optuna study for each training mask finds them."""
+"""The step of blend weights: an Optuna study for each training mask of the first deal finds them."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ from postproc.tuning.fits import Task
 def find_blends(
     task: Task, given: Blend, grid: Grid, open_studies: Callable[[], Studies], budget: int
 ) -> tuple[list[Blend], str]:
-    """Find blend weights by a study for each training mask.
+    """Find blend weights by a study for each training mask of the first deal.
 
     Args:
         task: what is tuned on, and for.
@@ -27,12 +27,12 @@ def find_blends(
         budget: trials of each study.
 
     Returns:
-        A blend for each training mask, and the name of the study of all groups.
+        A blend for each training mask of the first deal, and the name of the study of all groups.
     """
     stack = read_stack(task, given)
     members, studies = tuple(given.weights), open_studies()
     blends, names = [], []
-    for number, mask in enumerate(task.crossfit.training_masks):
+    for number, mask in enumerate(task.crossfit.take(1).training_masks):
         search = Search(
             kind=name_study(f"{task.objective}-weights", number),
             ranges=make_ranges(given.weights),

@@ -22,11 +22,11 @@ from postproc.formats.submission import read_submission
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    """A run of six tiles in three groups with maps of a good, a fair and a useless member."""
-    data = write_tiles(tmp_path / "data")
+    """A run of twelve tiles in six groups with maps of a good, a fair and a useless member."""
+    data = write_tiles(tmp_path / "data", 12)
     run = Run(tmp_path / "run")
     tiles = list_tiles(data)
-    split = Split(folds=3, fold_of_group={"g0": 0, "g1": 1, "g2": 2})
+    split = Split(folds=3, fold_of_group={f"g{group}": group % 3 for group in range(6)})
     run.write_record(data, tiles, split)
     for member, noise in {"good": 40, "fair": 60, "useless": 500}.items():
         images = {tile.image_id: (64, 64) for tile in tiles}
@@ -108,10 +108,10 @@ def test_weights_that_are_none(text: str, message: str) -> None:
 
 @pytest.fixture
 def timid(tmp_path: Path) -> Run:
-    """A run of six tiles in three groups: `shy` is right and says so softly, `loud` is often wrong and always sure."""
-    tiles = list_tiles(write_tiles(tmp_path / "data"))
+    """A run of twelve tiles in six groups: `shy` is right and says so softly, `loud` is often wrong and always sure."""
+    tiles = list_tiles(write_tiles(tmp_path / "data", 12))
     run = Run(tmp_path / "run")
-    split = Split(folds=3, fold_of_group={"g0": 0, "g1": 1, "g2": 2})
+    split = Split(folds=3, fold_of_group={f"g{group}": group % 3 for group in range(6)})
     run.write_record(tmp_path / "data", tiles, split)
     images = {tile.image_id: (64, 64) for tile in tiles}
     for member in ("loud", "shy"):
@@ -137,7 +137,7 @@ def calibrated(roofstack: Callable[..., Outcome], timid: Run) -> Run:
     )  # fmt: skip
     assert (outcome.code, outcome.err) == (0, "")
     assert "isotonic calibration, mean of all: " in outcome.out
-    assert "): kept" in " ".join(outcome.out.split())
+    assert "); kept: a chance of" in " ".join(outcome.out.split())
     return timid
 
 
@@ -145,8 +145,10 @@ def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
     content = json.loads(calibrated.blend_file.read_text())
     judged = content["calibration"]
     assert judged["kept"] is True
-    assert judged["gain"][1] > 0
-    assert judged["cross_fitted"] == pytest.approx(content["scores"]["mean"]["cross_fitted"] + judged["gain"][0])
+    assert judged["gain"]["interval"][0] > 0
+    assert judged["gain"]["chance"] > 0.95
+    gain = judged["gain"]["gain"]
+    assert judged["cross_fitted"] == pytest.approx(content["scores"]["mean"]["cross_fitted"] + gain)
     blend = read_weights(calibrated, ["loud", "shy"])
     assert blend.weights == {"loud": 1, "shy": 1}
     assert 170 < blend.tables["loud"][255] < 190  # right in 70 % of the cases
@@ -184,7 +186,7 @@ def test_what_does_not_pay_is_refused(roofstack: Callable[..., Outcome], timid: 
     plain = json.loads(timid.blend_file.read_text())
     outcome = roofstack(*command, "--calibrate", "temperature")
     assert (outcome.code, outcome.err) == (0, "")
-    assert "): refused" in " ".join(outcome.out.split())
+    assert "); refused: it changes nothing" in " ".join(outcome.out.split())
     content = json.loads(timid.blend_file.read_text())
     assert content.pop("calibration")["kept"] is False
     assert content == plain

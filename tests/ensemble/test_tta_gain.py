@@ -34,4 +34,4 @@ def test_the_command(roofstack: Callable[..., Outcome], tmp_path: Path, monkeypa
     assert outcome.code == 0, outcome.err
     assert asked == ["fold0", "fold1"]
     assert re.search(r"e,r180 +│ 2 ", outcome.out)
-    assert re.search(r"the cheapest within the noise of the best: --tta \S+\n$", outcome.out)
+    assert re.search(r"the cheapest that none is likely to be better than: --tta \S+\n$", outcome.out)

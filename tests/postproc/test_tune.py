@@ -18,6 +18,7 @@ from conftest import Outcome, hash_folder, write_raster
 
 from ensemble.mapfolder.manifest import Manifest, read_manifest, write_manifest
 from ensemble.selection.blend import blend_maps
+from ensemble.statistics.gains import LIKELY
 from members.common.console import run_command
 from members.data.raster import read_mask
 from members.data.run import Run
@@ -152,7 +153,8 @@ def test_tuned_json_holds_what_applying_its_recipe_gives(tuned: Run) -> None:
     assert [step["name"] for step in content["steps"]] == ["threshold", "morphology", "areas", "weights", "outlines"]
     kept = [step for step in content["steps"] if step["kept"]][-1]
     assert all(kept[key] == content[key] for key in ("recipe", "members", "outlines"))
-    assert all(step["kept"] == (step["interval"][0] > 0) for step in content["steps"])
+    assert all(step["kept"] == (step["chance"] >= LIKELY) for step in content["steps"])
+    assert all(step["verdict"].startswith(("kept: ", "refused: ")) for step in content["steps"])
 
 
 def test_plots_are_written(tuned: Run) -> None:
@@ -237,6 +239,17 @@ def test_single_group(tmp_path: Path, call: Tune) -> None:
     run = make_run(tmp_path, groups=1)
     refuse(call, run, r"one group \(g0\), so no score can be cross-fitted; .* give --no-cross-fit")
     assert call(run, "--no-cross-fit", "--trials", 3).code == 0
+
+
+def test_too_few_groups_keep_nothing_and_say_what_to_do(tmp_path: Path, call: Tune) -> None:
+    run = make_run(tmp_path, groups=3)
+    outcome = call(run, "--trials", 3)
+    assert outcome.code == 0, outcome.err
+    content = json.loads(run.tuned_file.read_text())
+    assert not any(step["kept"] for step in content["steps"])
+    assert all(step["interval"] is step["chance"] is None for step in content["steps"])
+    assert "3 groups can't tell, 6 are the least" in " ".join(outcome.out.split())
+    assert "next: 3 groups can't tell which step helps; train with --folds 5" in " ".join(outcome.out.split())
 
 
 def test_truth_all_empty(tmp_path: Path, call: Tune) -> None:

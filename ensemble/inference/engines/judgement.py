@@ -11,11 +11,12 @@ from ensemble.inference.engines.forward import compile_openvino
 from ensemble.inference.engines.quantisation import quantise_model, remove_int8, spread_tiles
 from ensemble.inference.merging import merge_views
 from ensemble.inference.networks import Network
-from ensemble.inference.view_gain import take_best
+from ensemble.inference.view_gain import choose_thresholds
 from ensemble.inference.views import View
 from ensemble.mapfolder.raster import quantise
 from ensemble.statistics.counts import Counts, count_thresholds
-from ensemble.statistics.estimates import Gain, measure_gain
+from ensemble.statistics.crossfit import CrossFit
+from ensemble.statistics.gains import Gain, measure_gain
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.data.raster import read_image, read_pair
@@ -45,8 +46,8 @@ class Judgement:
 
     @property
     def kept(self) -> bool:
-        """Whether nothing proves that 8 bits cost anything."""
-        return not self.loss.proven
+        """Whether 8 bits are not likely to cost anything; of too few groups to tell, whether they cost nothing here."""
+        return self.loss.value <= 0 if self.loss.interval is None else not self.loss.is_kept("likely")
 
 
 def judge_int8(
@@ -82,13 +83,14 @@ def judge_int8(
                 [[seen]] = merge_views([network], image[None], [View()])
                 seconds[number] += time.perf_counter() - began
                 columns[number].append(count_thresholds(quantise(seen), truth))
-    counts = [take_best(Counts.from_tiles(groups, own)) for own in columns]
-    exact, small = (float(each.score("pooled_iou")) for each in counts)
+    crossfit = CrossFit.deal(groups)
+    choices = [choose_thresholds(Counts.from_tiles(groups, own), crossfit) for own in columns]
+    exact, small = (float(each[0].score("pooled_iou")) for each in choices)
     judgement = Judgement(
         tiles=len(groups),
         iou=(exact, small),
         seconds=(seconds[0] / len(groups), seconds[1] / len(groups)),
-        loss=measure_gain(counts[1], counts[0], "pooled_iou"),
+        loss=measure_gain(choices[1], choices[0], "pooled_iou", crossfit),
     )
     for fold, model in models.items():
         if judgement.kept:
@@ -111,7 +113,9 @@ def tabulate_judgement(member: str, judgement: Judgement) -> ResultTable:
         (bits, f"{seconds * 1000:.0f}", f"{iou:.4f}", gain)
         for bits, seconds, iou, gain in zip(BITS, judgement.seconds, judgement.iou, gains, strict=True)
     ]
-    verdict = "kept: they cost nothing that is proven" if judgement.kept else "not kept: their cost is proven"
+    verdict = (
+        "kept: they are not likely to cost anything" if judgement.kept else "not kept: they are likely to cost IoU"
+    )
     return ResultTable(
         f"{member}: pooled IoU at the best threshold, {judgement.tiles} validation tiles, without test-time views",
         ("network", "ms a tile", "IoU", "gain, with its 90% interval"),

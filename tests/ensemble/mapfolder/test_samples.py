@@ -113,7 +113,17 @@ def test_a_run_gives_its_validation_tiles(run: Run, tmp_path: Path) -> None:
             np.testing.assert_array_equal(truth, read_mask(tmp_path / f"data/masks/{VALID[number]}.tif"))
 
 
-def test_each_pass_reads_the_files_anew(run: Run, tmp_path: Path) -> None:
+def test_what_is_kept_is_read_once(run: Run, tmp_path: Path) -> None:
+    samples = RunSamples(run, tmp_path / "data", members=["y"])
+    first = give(samples)
+    map_path(run.map_folder("valid", "y"), "tile4").unlink()
+    assert give(samples) == first
+
+
+def test_beyond_what_is_kept_each_pass_reads_the_files_anew(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("ensemble.mapfolder.samples.KEPT_BYTES", 0)
     samples = RunSamples(run, tmp_path / "data", members=["y"])
     assert samples.members == ("y",)
     first = give(samples)

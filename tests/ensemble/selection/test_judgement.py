@@ -8,13 +8,14 @@ from ensemble.selection.judgement import Judgement, judge_blends, take_method
 from ensemble.selection.library import build_library
 from ensemble.statistics.counts import count_maps
 from ensemble.statistics.crossfit import SEED, assign_folds
-from ensemble.statistics.estimates import CROSS_FITTED, Estimate, Gain
+from ensemble.statistics.estimates import Estimate
+from ensemble.statistics.gains import CROSS_FITTED, Gain
 from ensemble.statistics.metrics import best_threshold
 
 
-def make_judgement(method: str, cross_fitted: float, low: float) -> Judgement:
-    gain = Gain(0.01, (low, 0.02), 0.9, CROSS_FITTED)
-    return Judgement(method, {"m": 1}, 128, 0.9, Estimate(cross_fitted, (0.0, 1.0)), gain)
+def make_judgement(method: str, value: float, low: float, chance: float) -> Judgement:
+    gain = Gain(value, (low, 0.02), chance, CROSS_FITTED, 20)
+    return Judgement(method, {"m": 1}, 128, 0.9, Estimate(0.8 + value, (0.0, 1.0)), gain)
 
 
 def test_cross_fitted_score_of_the_mean() -> None:
@@ -42,7 +43,7 @@ def test_cross_fitted_score_of_the_mean() -> None:
         assert list(judged.weights.values()) == weights
     assert [each.method for each in (mean, single, greedy, own)] == ["mean", "single", "greedy", "given"]
     assert sorted(single.weights.values()) == [0, 0, 1]
-    assert mean.gain == Gain(0, (0, 0), 0, CROSS_FITTED)
+    assert mean.gain == Gain(0, None, None, CROSS_FITTED, 3)
     assert greedy.in_sample >= single.in_sample  # bags agree enough here
 
 
@@ -53,10 +54,11 @@ def test_one_group_has_no_cross_fitted_score() -> None:
     assert take_method(judged, "auto").method == "mean"
 
 
-def test_another_than_the_mean_has_to_be_surely_better() -> None:
-    mean = make_judgement("mean", 0.80, 0.0)
-    assert take_method([mean, make_judgement("single", 0.84, -0.001)], "auto") is mean
-    better = make_judgement("greedy", 0.83, 0.002)
-    assert take_method([mean, make_judgement("single", 0.82, 0.001), better], "auto") is better
+def test_another_than_the_mean_has_to_be_likely_or_proven_better() -> None:
+    mean = make_judgement("mean", 0.0, 0.0, 0.0)
+    assert take_method([mean, make_judgement("single", 0.04, -0.03, 0.84)], "auto") is mean
+    likely, better = make_judgement("single", 0.02, -0.001, 0.9), make_judgement("greedy", 0.01, 0.002, 0.97)
+    assert take_method([mean, likely, better], "auto") is likely
+    assert take_method([mean, likely, better], "auto", "proven") is better
     assert take_method([mean, better], "mean") is mean
-    assert take_method([mean, make_judgement("given", 0.9, 0.1)], "auto") is mean
+    assert take_method([mean, make_judgement("given", 0.1, 0.1, 1.0)], "auto") is mean

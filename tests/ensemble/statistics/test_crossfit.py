@@ -4,13 +4,20 @@ import numpy as np
 import pytest
 
 from ensemble.statistics.counts import count_maps
-from ensemble.statistics.crossfit import CrossFit, assign_folds, pool_groups
+from ensemble.statistics.crossfit import DEALS, CrossFit, assign_folds, pool_groups
 from members.common.errors import InputError
 
 
 def test_masks_are_all_groups_then_all_but_each_fold() -> None:
-    crossfit = CrossFit(3, np.array([1, 0, 1]))
+    crossfit = CrossFit(3, np.array([[1, 0, 1], [0, 0, 1]]))
     assert [mask.tolist() for mask in crossfit.training_masks] == [
+        [True, True, True],
+        [True, False, True],
+        [False, True, False],
+        [False, False, True],
+        [True, True, False],
+    ]
+    assert [mask.tolist() for mask in crossfit.take(1).training_masks] == [
         [True, True, True],
         [True, False, True],
         [False, True, False],
@@ -23,8 +30,10 @@ def test_mixing_takes_each_group_from_the_choice_without_its_fold() -> None:
     low, high = counts[49], counts[149]
     assert low.sums["union"].tolist() == [2, 2, 2]
     assert high.sums["union"].tolist() == [1, 1, 1]
-    mixed = CrossFit(3, np.array([0, 1, 0])).mix([high, low, high])  # the first, on all groups, is held out nowhere
-    assert mixed is not None
+    crossfit = CrossFit(3, np.array([[0, 1, 0], [0, 0, 1]]))
+    mixed, again = crossfit.mix([high, low, high, high, low])  # the first, on all groups, is held out nowhere
+    assert again.sums["union"].tolist() == [1, 1, 2]
+    assert len(crossfit.mix([high, low, high])) == 1  # of one deal alone
     assert mixed.sums["union"].tolist() == [2, 1, 2]
     assert mixed.tiles.tolist() == [1, 1, 1]
     assert mixed.score("pooled_iou") == 3 / 5
@@ -35,9 +44,11 @@ def test_there_are_five_folds_or_as_many_as_groups(groups: int, folds: int) -> N
     crossfit = CrossFit.deal([str(number) for number in range(groups)] * 2)
     assert crossfit.groups == groups
     assert crossfit.folds is not None
-    assert set(crossfit.folds.tolist()) == set(range(folds))
+    assert crossfit.size == folds
+    assert all(set(deal.tolist()) == set(range(folds)) for deal in crossfit.folds)
     held_out = sum(~mask for mask in crossfit.training_masks)
-    assert np.array_equal(held_out, np.ones(groups))  # each once
+    assert np.array_equal(held_out, np.full(groups, DEALS))  # each once a deal
+    assert groups < 5 or not np.array_equal(crossfit.folds[0], crossfit.folds[1])
 
 
 def test_of_a_single_group_nothing_is_held_out() -> None:
@@ -45,7 +56,7 @@ def test_of_a_single_group_nothing_is_held_out() -> None:
     assert crossfit.folds is None
     assert [mask.tolist() for mask in crossfit.training_masks] == [[True]]
     counts = count_maps([np.full((1, 1), 9, np.uint8)], [np.ones((1, 1), bool)], ["a"])
-    assert crossfit.mix([counts[0]]) is None
+    assert crossfit.mix([counts[0]]) == []
 
 
 def test_folds_are_even_keep_groups_whole_and_ignore_the_order() -> None:

@@ -55,7 +55,7 @@ def test_preparing_again_leaves_everything_as_it_is(scenes: Path, tmp_path: Path
 
 def test_other_data_does_not_replace_a_demo(scenes: Path, tmp_path: Path) -> None:
     set_test_aside(scenes, tmp_path / "data", 24, SHARE)
-    with pytest.raises(InputError, match=r"data: holds 24 tiles at most of .*scenes0; give another --run, or remove"):
+    with pytest.raises(InputError, match=r"data: holds 24 tiles at most of .*scenes\d; give another --run, or remove"):
         set_test_aside(tmp_path / "mine", tmp_path / "data", 24, SHARE)
 
 

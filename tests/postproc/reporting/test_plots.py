@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, count_maps, count_pixels
-from ensemble.statistics.estimates import CROSS_FITTED, IN_SAMPLE, Gain
+from ensemble.statistics.gains import CROSS_FITTED, IN_SAMPLE, Gain
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Areas, Morphology
 from postproc.reporting.figures import GREEN, GREY, ORANGE, save_figure
@@ -59,11 +59,12 @@ def test_score_over_the_threshold() -> None:
     curves = {label: count_maps([values] * 2, [TRUTH] * 2, ["a", "b"]) for label, values in maps.items()}
     figure = plot_thresholds(curves, "as given", ("chosen recipe", 120), "pooled_iou")
     (axes,) = figure.axes
-    first, second, neutral, chosen = (read_line(axes, number) for number in range(4))
+    first, second, theoretical, neutral, chosen = (read_line(axes, number) for number in range(5))
+    assert list(theoretical[0]) == [127.5, 127.5]  # 255 IoU/(1 + IoU), where IoU is 1
     assert first[1][[109, 127, 199]] == pytest.approx([1, 4 / 5, 1 / 5])
     assert second[1][199] == 0
     assert [*map(list, neutral), *map(list, chosen)] == [[128], [0.8], [120], [1.0]]
-    assert list_labels(figure)[2:] == ["neutral: threshold 128, 0.8000", "chosen: threshold 120, 1.0000"]
+    assert list_labels(figure)[3:] == ["neutral: threshold 128, 0.8000", "chosen: threshold 120, 1.0000"]
     assert axes.get_ylabel() == "pooled IoU"
     assert axes.get_ylim()[0] == pytest.approx(0.85)
 
@@ -114,8 +115,8 @@ def make_step(name: str, score: float, rival: float, gain: Gain) -> StepVerdict:
 
 def test_gain_of_each_step() -> None:
     steps = [
-        make_step("threshold", 0.75, 0.70, Gain(0.04, (0.01, 0.06), 0.99, CROSS_FITTED)),
-        make_step("areas", 0.76, 0.75, Gain(-0.002, (-0.01, 0.004), 0.3, CROSS_FITTED)),
+        make_step("threshold", 0.75, 0.70, Gain(0.04, (0.01, 0.06), 0.99, CROSS_FITTED, 9)),
+        make_step("areas", 0.76, 0.75, Gain(-0.002, (-0.01, 0.004), 0.3, CROSS_FITTED, 9)),
     ]
     figure = plot_gains(steps, "mean_iou")
     (axes,) = figure.axes
@@ -124,12 +125,18 @@ def test_gain_of_each_step() -> None:
     assert list_texts(axes) == ["+5.00", "+1.00", "+4.00", "-0.20"]
     np.testing.assert_allclose([read_line(axes, number)[1] for number in range(2)], np.array([[1, 6], [-1, 0.4]]))
     assert list_ticks(axes)[0] == ["threshold\nkept", "areas\nrefused"]
-    assert {"cross-fitted: chosen on the other folds; kept", "cross-fitted; refused"} < set(list_labels(figure))
+    assert {"cross-fitted: chosen on the other folds; kept", "cross-fitted; not kept"} < set(list_labels(figure))
     assert axes.get_title(loc="left").endswith("in points of mean IoU")
 
 
+def test_gain_of_too_few_groups_has_no_interval() -> None:
+    figure = plot_gains([make_step("threshold", 0.75, 0.70, Gain(0.04, None, None, CROSS_FITTED, 4))], "mean_iou")
+    assert list_texts(figure.axes[0]) == ["+5.00", "+4.00"]
+    assert list_ticks(figure.axes[0])[0] == ["threshold\nunknown"]
+
+
 def test_without_folds_gains_are_in_sample_alone() -> None:
-    figure = plot_gains([make_step("threshold", 0.75, 0.70, Gain(0.05, None, None, IN_SAMPLE))], "dice")
+    figure = plot_gains([make_step("threshold", 0.75, 0.70, Gain(0.05, None, None, IN_SAMPLE, 1))], "dice")
     assert list_texts(figure.axes[0]) == ["+5.00"]
     assert list_labels(figure) == ["in sample: chosen and scored on the same tiles"]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from optuna.trial import TrialState
 
 from ensemble.statistics.crossfit import CrossFit
-from ensemble.statistics.estimates import measure_gain
+from ensemble.statistics.gains import measure_gain
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
@@ -138,14 +138,12 @@ def test_threshold_of_highest_f1_and_of_equals_the_nearest_to_128() -> None:
 
 def test_studies_find_full_marks_and_can_be_cross_fitted() -> None:
     counter = make_counter(list("abcdef"))
-    crossfit = CrossFit(6, np.array([0, 0, 0, 1, 1, 1]))
+    crossfit = CrossFit(6, np.array([[0, 0, 0, 1, 1, 1]]))
     chosen = [find_setting(search(MemoryStudies(), counter, 20, mask)) for mask in crossfit.training_masks]
     counts = [counter.collect(setting) for setting in chosen]
     assert counts[0].score(OBJECTIVE) == 1
     assert chosen[0][0].min_object >= 16
-    neutral, mixed = counter.collect(NEUTRAL), crossfit.mix(counts)
-    assert mixed is not None
-    gain = measure_gain(neutral, mixed, OBJECTIVE)
+    gain = measure_gain([counter.collect(NEUTRAL)] * 3, counts, OBJECTIVE, crossfit)
     assert (gain.value, gain.interval, gain.chance) == (1, (1, 1), 1)
 
 

@@ -33,7 +33,7 @@ def draw_samples() -> ArraySamples:
 
 
 def make_task(samples: ArraySamples) -> Task:
-    return Task(samples, GROUPS, "pooled_iou", CrossFit(4, np.array([0, 0, 1, 1])))
+    return Task(samples, GROUPS, "pooled_iou", CrossFit(4, np.array([[0, 0, 1, 1]])))
 
 
 @pytest.mark.parametrize("weights", [(1, 0), (1, 1), (3, 2), (0, 7)])

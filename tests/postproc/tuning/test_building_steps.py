@@ -129,7 +129,7 @@ def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: Roo
     pipeline = Pipeline.of_run(run, "valid")
     assert pipeline.recipe == Recipe()
     assert pipeline.outlines == OutlineRecipe()  # what is neutral was scored with these
-    assert outcome.out.count("refused") == 3
+    assert outcome.out.count("refused:") == 3
 
 
 def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack) -> None:

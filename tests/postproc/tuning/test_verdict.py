@@ -153,11 +153,13 @@ def test_each_fold_chooses_its_areas_without_its_own_tiles() -> None:
     tiles = draw(scatter_specks, groups)
     task = make_task(tiles, groups)
     areas = fit_flat_steps(task, ALONE, KERNELS)[0]["areas"]
-    folds = CrossFit.deal(groups).folds
+    crossfit = CrossFit.deal(groups)
+    folds = crossfit.folds
     assert folds is not None
     _, index = index_groups(groups)
-    for fold, choice in enumerate(areas.choices[1:]):
-        rest = [number for number in range(len(groups)) if folds[index[number]] != fold]
+    for number, choice in enumerate(areas.choices[1:]):
+        deal, fold = divmod(number, crossfit.size)
+        rest = [tile for tile in range(len(groups)) if folds[deal, index[tile]] != fold]
         part = make_task([tiles[n] for n in rest], [groups[n] for n in rest], cross_fit=False)
         alone = fit_flat_steps(part, ALONE, KERNELS)[0]["areas"]
         assert (alone.choices[0].recipe, alone.score) == (choice.recipe, choice.score)
@@ -175,7 +177,7 @@ def add_noise_member(rng: np.random.Generator) -> tuple[list[np.ndarray], np.nda
 
 def test_member_of_pure_noise_gets_weight_0_and_that_is_kept() -> None:
     rng = np.random.default_rng(11)
-    groups = GROUPS[:12]
+    groups = GROUPS[:18]
     maps, truths = zip(*(add_noise_member(rng) for _ in groups), strict=True)
     fair, noise = zip(*maps, strict=True)
     samples = ArraySamples({"fair": fair, "noise": noise}, truths, groups)
