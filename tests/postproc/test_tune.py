@@ -107,10 +107,10 @@ def score_naively(run: Run, pipeline: Pipeline) -> float:
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run tuned with weights by a process that is killed among the trials, and then by two at once."""
     run = make_run(tmp_path_factory.mktemp("tuned"))
-    options = ("--tune-weights", "--trials", "12")
+    options = ("--tune-weights", "--trials", "6")
     victim = start(run, *options)
     end = time.monotonic() + 120
-    while time.monotonic() < end and count_lines(run.study_file) < 300:
+    while time.monotonic() < end and count_lines(run.study_file) < 100:
         time.sleep(0.02)
     os.kill(victim.pid, signal.SIGKILL)
     victim.communicate()
@@ -173,7 +173,7 @@ def test_studies_that_processes_shared_hold_every_trial_once(tuned: Run) -> None
         if kind == "pooled_iou":
             assert len({json.dumps(trial.params) for trial in trials}) == len(trials) == 225
         else:
-            assert 12 <= len(trials) <= 13  # the second process may have been at its last one
+            assert 6 <= len(trials) <= 7  # the second process may have been at its last one
 
 
 @pytest.mark.parametrize("objective", ["mean_iou", "dice", "boundary_iou"])
