@@ -83,7 +83,7 @@ def name_square(latitude: float, longitude: float, side: float) -> str:
     coordinate reference system.
 
     >>> name_square(0.001, -0.001, 100), name_square(60.0, 10.0, 1000)
-    ('100m_1_-2', '1000m_6671_555')
+    ('100m_1_-2', '1000m_6671_556')
     """
     row = int(np.floor(np.deg2rad(latitude) * RADIUS / side))
     circle = RADIUS * np.cos((row + 0.5) * side / RADIUS)
