@@ -1,7 +1,8 @@
 """Drawing of polygons as masks, compiled: the pixels that GDAL's rasterize burns, without its cost for each call.
 
 A pixel is inside where its centre is, by the parity of the edges to its left, in floating point as GDAL has it
-(`GDALdllImageFilledPolygon` in alg/llrasterize.cpp, MIT licence), so that ties fall to the same side.
+(`GDALdllImageFilledPolygon` in alg/llrasterize.cpp, MIT licence), so that ties fall to the same side: a
+courtyard whose upper wall runs through the centres of pixels does not have them.
 """
 
 import math
@@ -22,13 +23,14 @@ def draw_polygons(polygons: Sequence[Polygon] | np.ndarray, mask: np.ndarray) ->
         mask: bool (height, width); pixels outside all polygons stay as they are.
     """
     if len(polygons):
-        _, points, (ring_starts, starts) = shapely.to_ragged_array(np.asarray(polygons, object))
+        oriented = shapely.orient_polygons(np.asarray(polygons, object))
+        _, points, (ring_starts, starts) = shapely.to_ragged_array(oriented)
         _draw(points, ring_starts, starts, mask)
 
 
 @compiled
 def _draw(points: np.ndarray, ring_starts: np.ndarray, starts: np.ndarray, mask: np.ndarray) -> None:
-    """Draw polygons, whose rings' points are closed and lie one after the other."""
+    """Draw polygons, whose rings' points are closed and lie one after the other; courtyards turn against the outer ring."""
     height = len(mask)
     most = 1
     for k in range(len(starts) - 1):
@@ -57,6 +59,8 @@ def _draw_line(points: np.ndarray, ring_starts: np.ndarray, y: int, crossings: n
             if (y1 < middle and y2 < middle) or (y1 > middle and y2 > middle):
                 continue
             if y1 == y2:
+                if y1 == middle and r > 0 and x1 > x2:  # the courtyard begins below
+                    _fill(line, math.floor(x2 + 0.5), math.floor(x1 + 0.5))
                 continue
             if y1 > y2:
                 x1, y1, x2, y2 = x2, y2, x1, y1

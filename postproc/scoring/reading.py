@@ -57,7 +57,7 @@ class Inputs:
             except InputError as error:
                 raise InputError(f"{source}, image {image_id}: {error}") from None
 
-        found = (workers or Threads()).map(compare, self.predicted, ordered=False)
+        found = (workers or Threads()).map(compare, self.predicted)
         compared = dict(progress(found, "scoring", len(self.ids)))
         return [compared[image_id] for image_id in self.ids]
 

@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import shapely
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rasterio.features import rasterize
 from shapely import Point, Polygon, box
@@ -39,12 +39,27 @@ def test_a_courtyard_stays_open_and_what_is_drawn_stays() -> None:
     ]
 
 
+def test_a_courtyards_wall_through_the_centres_of_pixels() -> None:
+    """Two courtyards: what is above their upper wall is drawn with it, and what is below their lower wall too."""
+    house = box(0, 0, 8, 4).difference(box(1, 1.5, 3, 2.5)).difference(Polygon([(5, 0.5), (7, 0.5), (5, 2.5)]))
+    drawn = draw([house])
+    assert drawn[:4, :8].astype(int).tolist() == [
+        [1, 1, 1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 0, 1, 1],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+        [1, 1, 1, 1, 1, 1, 1, 1],
+    ]
+    assert np.array_equal(drawn, draw_with_gdal([house]))
+    assert np.array_equal(drawn, draw([house.reverse()]))
+
+
 def test_nothing_is_drawn_of_nothing() -> None:
     assert not draw([]).any()
     assert not draw([Polygon()]).any()
 
 
 @settings(deadline=None, max_examples=150)
+@example([(0, 0), (0, 6), (1.5, 5.5), (0.5, 5.5), (2, 6)])
 @given(st.lists(st.tuples(halves, halves), min_size=3, max_size=8))
 def test_valid_polygons_through_the_pixels_centres_agree_with_gdal(points: list[tuple[float, float]]) -> None:
     parts = shapely.get_parts(shapely.make_valid(Polygon(points)))
