@@ -30,7 +30,7 @@ def draw_polygons(polygons: Sequence[Polygon] | np.ndarray, mask: np.ndarray) ->
 
 @compiled
 def _draw(points: np.ndarray, ring_starts: np.ndarray, starts: np.ndarray, mask: np.ndarray) -> None:
-    """Draw polygons, whose rings' points are closed, one ring after the other; courtyards turn against the outer ring."""
+    """Draw polygons, whose rings' points are closed, one after the other; courtyards turn against the outer ring."""
     height = len(mask)
     most = 1
     for k in range(len(starts) - 1):
