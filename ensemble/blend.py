@@ -43,6 +43,7 @@ def blend(
     more, or with --keep proven where the whole 90 % interval is above 0. Of too few groups nobody can tell: the mean
     stays.
     """
+    from ensemble.mapfolder.manifest import trace_maps
     from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.report import select_blend
     from members.data.run import Run
@@ -54,7 +55,7 @@ def blend(
         samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
     )
     folder.log_command()
-    write_json(folder.blend_file, report.describe())
+    write_json(folder.blend_file, report.describe() | {"maps": trace_maps(samples.manifests)})
     for table in report.tables:
         print_table(table)
     stdout.print(f"written: {folder.blend_file}")

@@ -22,7 +22,8 @@ def check(
     from ensemble.mapfolder.checks import compare_manifests, find_problems
     from ensemble.mapfolder.manifest import MANIFEST, Manifest, read_manifest
 
-    folders = [folder] if (folder / MANIFEST).is_file() else sorted(folder.glob("*/"))
+    inside = sorted(each for each in folder.glob("*/") if "." not in each.name)  # a name with a dot is set aside
+    folders = [folder] if (folder / MANIFEST).is_file() else inside
     if not folders:
         raise InputError(f"{folder}: no maps here (no {MANIFEST}, nor folders that have one); run roofstack predict")
     manifests: dict[str, Manifest] = {}

@@ -45,13 +45,17 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Drop maps that are in the way: of other views, weights or images.")
+    ] = False,
     scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
     Maps of the part `valid` are by models that never saw the tile; those of other parts are the mean of all
     folds. Images of any size are read in windows; where one has no data the probability is 0. A stopped
-    prediction goes on at the first missing map, and several of them on one folder share the work.
+    prediction goes on at the first missing map, and several of them on one folder share the work. Maps that are
+    there stay: an image that is new or has changed gets its map, and other views or weights are refused.
     """
     from rich.table import Table
 
@@ -60,7 +64,6 @@ def predict(
     from ensemble.inference.sharing import check_networks, predict_member
     from ensemble.inference.std import combine_std
     from ensemble.inference.tasks import Request, plan_member
-    from members.data.raster import read_size
     from members.data.run import Run
 
     name = name_engine(engine, int8)
@@ -73,8 +76,8 @@ def predict(
     warn_all(remarks)
     chosen, remarks = choose_members(folder, record, members)
     warn_all(remarks)
-    sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
-    request = Request(folder, record, part, tuple(tiles), sizes, views, merge, uncertainty, name)
+    options = {"merge": merge, "std": uncertainty, "engine": name, "replace": replace}
+    request = Request.of_tiles(folder, record, part, tiles, views, **options)
     tasks = [plan_member(request, member) for member in chosen]
     for task in tasks:
         warn_all(describe_left_out(task, views))
@@ -85,8 +88,7 @@ def predict(
     table = Table("member", "maps", "views", "engine", "seconds", "folder")
     with open_workers(scheduler) as workers:
         for task in tasks:
-            if task.replaces_maps():
-                stderr.print(f"{task.folder}: its maps were of other views or images; predicting them anew")
+            warn_all(task.describe_changes())
             began = time.monotonic()
             count = predict_member(task, workers if scheduler else None, track)
             seconds = time.monotonic() - began

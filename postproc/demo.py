@@ -164,14 +164,12 @@ def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[
     """Write a member's maps of the validation and of the test tiles; of these also what one view alone says."""
     from ensemble.inference.tasks import Request, plan_member
     from ensemble.inference.views import parse_views
-    from members.data.raster import read_size
 
     record, views = run.read_record(), parse_views("d4")
     valid = [tile for tile in data.tiles if tile.group in record.split.valid_groups]
     for part, tiles in (("valid", valid), ("test", test)):
-        sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
         tasks = [
-            plan_member(Request(run, record, name, tuple(tiles), sizes, tried), network.spec.name)
+            plan_member(Request.of_tiles(run, record, name, tiles, tried), network.spec.name)
             for name, tried in ((part, views), (SINGLE_VIEW, views[:1]))
             if name == part or part == "test"
         ]
@@ -194,7 +192,6 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
     from ensemble.inference.merging import see_views
     from ensemble.inference.scenes import WINDOW
     from ensemble.inference.sharing import predict_member
-    from ensemble.mapfolder.manifest import prepare_folder
     from ensemble.mapfolder.raster import map_path, quantise, write_map
     from members.data.raster import read_image
 
@@ -206,7 +203,7 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
             predict_member(task, progress=track)
         return
     for task in tasks:
-        prepare_folder(task.folder, task.manifest)
+        task.prepare()
     for batch in batch_images(images):
         stack = np.stack([images[index] for index in batch])
         seen = np.stack([values for [values] in see_views([network], stack, views)])

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import functools
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -90,6 +88,7 @@ def tune(
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
+    from ensemble.mapfolder.manifest import trace_maps
     from ensemble.mapfolder.raster import map_path
     from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.blend import read_weights
@@ -101,7 +100,7 @@ def tune(
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
     samples = RunSamples(target, data)
-    given = read_weights(target, samples.members)
+    given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
         raise InputError(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
@@ -123,7 +122,8 @@ def tune(
         )
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
-    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name})
+    maps = trace_maps(samples.manifests)
+    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name, "maps": maps})
     target.log_command()
     print_table(tuning.tabulate())
     for sentence in tuning.advice:
@@ -160,11 +160,9 @@ def record_study(tuning: Tuning, open_studies: functools.partial[StoredStudies])
 
 def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
     """Return eight hexadecimal digits of what is tuned on: weights, views, images and split of maps, blend, groups."""
-    maps = {name: manifest.model_dump() for name, manifest in sorted(manifests.items())}
-    described = blend.describe()
-    tables = [described["tables"]] if "tables" in described else []
-    content = json.dumps([maps, sorted(described["members"].items()), sorted(groups), *tables], sort_keys=True)
-    return hashlib.blake2b(content.encode(), digest_size=4).hexdigest()
+    from ensemble.mapfolder.manifest import hash_json, trace_maps
+
+    return hash_json([trace_maps(manifests), blend.describe(), sorted(groups)], size=4)
 
 
 def draw_plots(tuning: Tuning, study: optuna.Study, folder: Path) -> None:

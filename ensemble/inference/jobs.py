@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,9 +24,11 @@ from ensemble.inference.scenes import (
     predict_scene,
 )
 from ensemble.inference.views import View
-from ensemble.mapfolder.raster import map_path, open_map, quantise, refuse_disk, write_map
+from ensemble.mapfolder.raster import find_blocks, map_path, open_map, quantise, refuse_disk, write_map
+from members.common.errors import InputError
 from members.common.files import write_whole
 from members.common.overlap import read_ahead, write_behind
+from members.data.drivers import hash_image
 from members.data.tiles import Tile
 
 Predict = Callable[[np.ndarray], np.ndarray]
@@ -45,7 +47,7 @@ class Job:
         views: what to look at.
         merge: one of `MERGES`.
         multiple: the network's size multiple, px.
-        image_ids: all images of the folder of maps.
+        hashes: image id -> hash of its file, of all images.
         engine: what computes the networks.
     """
 
@@ -56,7 +58,7 @@ class Job:
     views: tuple[View, ...]
     merge: str
     multiple: int
-    image_ids: tuple[str, ...]
+    hashes: Mapping[str, str]
     engine: str = "keras"
 
     def is_done(self, image_id: str) -> bool:
@@ -133,6 +135,7 @@ def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile
         if job.is_done(tile.image_id):  # by another process, in between
             locks.release(tile.image_id)
             continue
+        check_unchanged(job, tile)
         with open_scene(tile.image) as scene:
             everything = slice(0, scene.size[0]), slice(0, scene.size[1])
             small = max(scene.size) <= WINDOW
@@ -145,6 +148,16 @@ def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile
         if len(same) == count_batch(read.image.shape):
             yield waiting.pop(read.image.shape)
     yield from waiting.values()
+
+
+def check_unchanged(job: Job, tile: Tile) -> None:
+    """Check that an image is still the one that the maps' manifest names.
+
+    Raises:
+        InputError: its file has changed meanwhile.
+    """
+    if hash_image(tile.image) != job.hashes[tile.image_id]:
+        raise InputError(f"{tile.image}: has changed while maps were made; run the same command again")
 
 
 def write_values(job: Job, tile: Tile, values: np.ndarray) -> None:
@@ -160,7 +173,7 @@ class Blocks:
     None is half-written, and the map is put together from all.
 
     Args:
-        folder: where they are; it need not exist. Its name begins with a dot, so that nobody takes it for maps.
+        folder: where they are; it need not exist.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -191,14 +204,11 @@ class Blocks:
         """Read the values of a block that is there, uint8 (channels, h, w)."""
         return np.load(self.find(block), allow_pickle=False)
 
-    def remove(self) -> None:
-        """Drop all blocks, once their map is there."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
 
 def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
     """Predict a large image in windows, block by block; one that was stopped goes on with the blocks that it lacks."""
-    blocks = Blocks(job.target / f".{tile.image_id}.{job.channels}")
+    waiting = find_blocks(job.target, tile.image_id, job.hashes[tile.image_id])
+    blocks = Blocks(waiting / str(job.channels))
     seen = predict_scene(scene, StackPredictor(predict, job.channels, job.multiple), blocks.has)
     writes = (functools.partial(blocks.write, block, quantise(values)) for block, values in seen)
     with contextlib.closing(write_behind(writes)) as written:
@@ -210,4 +220,4 @@ def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
         for block in list_blocks(scene.size, job.multiple):
             for raster, channel in zip(rasters, blocks.read(block), strict=True):
                 raster.write(channel, 1, window=Window.from_slices(*block))
-    blocks.remove()
+    shutil.rmtree(waiting, ignore_errors=True)

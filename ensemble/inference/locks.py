@@ -1,46 +1,55 @@
 """Who is working on which image: several processes share a folder of maps without doing an image twice.
 
-One hidden file beside the folder is locked byte by byte (POSIX record locks): the first byte stands for the folder's
-manifest, each further one for an image. The operating system lets go of the locks of a process that has died, so
-what it had locked is free again at once.
+Hidden files beside the folder are locked: one for each process that is at work, and one for each image while a process
+is at it. The operating system lets go of the locks of a process that has died, so what it had locked is free again at
+once.
 """
 
 import contextlib
-import errno
-import fcntl
 import random
+import shutil
 import time
-from collections.abc import Callable, Iterator, Sequence
+import uuid
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from filelock import FileLock
+
 from members.common.errors import InputError
+from members.common.locking import hold, lock
+from members.data.names import check_name
 
 PATIENCE = 3.0
-"""Seconds to wait for others to leave a folder that has to be replaced."""
+"""Seconds to wait for others to leave a folder that has to be changed."""
 
 
 class Locks:
     """The locks of this process on the images of a folder of maps.
 
     Args:
-        folder: the folder; the file of locks is beside it, so that the folder can be replaced.
-        image_ids: all its images, in the same order in every process.
+        folder: the folder; the files that are locked are beside it.
     """
 
-    def __init__(self, folder: Path, image_ids: Sequence[str]) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # never closed but at the end of the process: closing any handle of a file drops all its record locks
-        self.file = (folder.parent / f".{folder.name}.locks").open("a+b")
-        self.byte_of = {image_id: 1 + index for index, image_id in enumerate(sorted(image_ids))}
+        self.door = folder.parent / f".{folder.name}.lock"
+        """Held by who looks who is there, or comes or goes."""
+        self.files = folder.parent / f".{folder.name}.locks"
+        self.held: dict[str, FileLock] = {}
 
     def take(self, image_id: str) -> bool:
         """Lock an image; False if another process has it."""
-        return self._lock(fcntl.LOCK_EX, self.byte_of[image_id])
+        if image_id not in self.held:
+            found = lock(self.files / f"image-{check_name(image_id, 'image')}")
+            if found is None:
+                return False
+            self.held[image_id] = found
+        return True
 
     def release(self, image_id: str) -> None:
         """Unlock an image, after its map is written."""
-        fcntl.lockf(self.file, fcntl.LOCK_UN, 1, self.byte_of[image_id])
+        if image_id in self.held:
+            self.held.pop(image_id).release()
 
     @contextlib.contextmanager
     def share(self, ready: Callable[[], bool], prepare: Callable[[], None]) -> Iterator[None]:
@@ -53,30 +62,40 @@ class Locks:
         Raises:
             InputError: it is not ready, and others keep working on it.
         """
-        deadline = time.monotonic() + PATIENCE
-        while not (self._lock(fcntl.LOCK_SH, 0) and ready()):
-            if self._lock(fcntl.LOCK_EX, 0):
-                prepare()
-                self._lock(fcntl.LOCK_SH, 0)  # turns the lock into a shared one, with no gap between
-                break
-            if time.monotonic() < deadline:
-                fcntl.lockf(self.file, fcntl.LOCK_UN, 1, 0)
-                time.sleep(random.uniform(0.05, 0.15))  # two that wait for each other must not do so in step
-                continue
-            raise InputError(
-                f"{self.folder}: another predict, of other weights, views or images, works on it; "
-                "wait until it has finished, or give another --part"
-            )
+        deadline, mine = time.monotonic() + PATIENCE, None
+        while mine is None:
+            with self.close_door():
+                if ready() or not self.find_others():
+                    if not ready():
+                        prepare()
+                    mine = lock(self.files / f"process-{uuid.uuid4().hex}")
+            if mine is None and time.monotonic() > deadline:
+                raise InputError(
+                    f"{self.folder}: another predict, of other weights, views or images, works on it; "
+                    "wait until it has finished, or give another --part"
+                )
+            if mine is None:
+                time.sleep(random.uniform(0.05, 0.15))
         try:
             yield
         finally:
-            fcntl.lockf(self.file, fcntl.LOCK_UN, 1, 0)
+            with self.close_door():
+                mine.release()
+                if not self.find_others():
+                    shutil.rmtree(self.files, ignore_errors=True)
 
-    def _lock(self, kind: int, byte: int) -> bool:
-        try:
-            fcntl.lockf(self.file, kind | fcntl.LOCK_NB, 1, byte)
-        except OSError as error:
-            if error.errno in (errno.EACCES, errno.EAGAIN):
-                return False
-            raise
-        return True
+    def close_door(self) -> contextlib.AbstractContextManager[None]:
+        """Keep others from coming and going for a moment."""
+        return hold(self.door, f"{self.folder}: other processes are at work on it; wait until they end", PATIENCE * 20)
+
+    def find_others(self) -> bool:
+        """Tell whether other processes work on the folder; the files of those that have died are removed."""
+        others = False
+        for path in self.files.glob("process-*"):
+            found = lock(path)
+            if found is None:
+                others = True
+            else:
+                found.release()
+                path.unlink(missing_ok=True)
+        return others

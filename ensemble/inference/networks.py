@@ -1,6 +1,5 @@
-"""Trained networks, loaded from their folders: in this process, or in a worker that holds one member at a time."""
+"""Trained networks, loaded from their folders."""
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from ensemble.inference.engines.table import find_engine
-from ensemble.mapfolder.manifest import hash_file
 from members.common.errors import InputError
+from members.common.files import hash_file
 from members.data.raster import Pair
 from members.data.run import FoldFolder
 from members.training.networks.backend import load_backend
@@ -79,9 +78,8 @@ def train_network(
     return Network(spec, trace_sizes(holder.model))
 
 
-@functools.lru_cache(maxsize=1)
 def load_networks(folders: Sequence[Path], weights: Sequence[str], engine: str, load: Load) -> list[Network]:
-    """Load the networks of several folds, in a worker; they stay loaded until others are asked for.
+    """Load the networks of several folds, and check that they are those that the maps' manifest was written for.
 
     Args:
         folders: of the folds.
@@ -92,11 +90,12 @@ def load_networks(folders: Sequence[Path], weights: Sequence[str], engine: str, 
     Raises:
         InputError: the weights there are others.
     """
-    for folder, expected in zip(folders, weights, strict=True):
+    networks = [load(folder, engine) for folder in folders]
+    for folder, expected in zip(folders, weights, strict=True):  # after loading: these are what was loaded
         path = FoldFolder(folder).weights_file
         if (found := hash_file(path)) != expected:
             raise InputError(
                 f"{path}: hash {found}, but the manifest of the maps says {expected}; the member was trained on "
                 "meanwhile, so predict again"
             )
-    return [load(folder, engine) for folder in folders]
+    return networks

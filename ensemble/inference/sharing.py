@@ -2,17 +2,16 @@
 
 import dataclasses
 import functools
-import shutil
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
-from ensemble.inference.networks import Load, load_network, load_networks
+from ensemble.inference.networks import Load, Network, load_network, load_networks
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.tasks import Task
-from ensemble.mapfolder.manifest import prepare_folder
+from members.common.files import remove_stale
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
 from members.data.tiles import Tile
@@ -49,10 +48,11 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
     if not task.list_left():
         return 0
     if cluster is None:  # before old maps go: the weights may be damaged
-        networks = {job: [load_network(folder, job.engine) for folder in job.folders] for job, _ in task.jobs}
+        loaded = [load_networks(job.folders, job.weights, job.engine, load_network) for job, _ in task.jobs]
+        networks = dict(zip((job.folders for job, _ in task.jobs), loaded, strict=True))
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
-            return make_maps(job, networks[job], tiles, locks)
+            return make_maps(job, networks[job.folders], tiles, locks)
     else:
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
@@ -60,14 +60,9 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
             for image_ids in cluster.map(work, cut_batches(job, tiles), ordered=False):
                 yield from image_ids
 
-    locks = Locks(task.full.target, task.full.image_ids)
-
-    def prepare() -> None:
-        if task.replaces_maps():
-            shutil.rmtree(task.std_folder, ignore_errors=True)
-        prepare_folder(task.full.target, task.manifest)
-
-    with locks.share(task.owns_folder, prepare):
+    locks = Locks(task.full.target)
+    with locks.share(task.owns_folder, task.prepare):
+        remove_stale(task.full.target)
         left = task.list_left()
         what = f"{task.manifest.member} {task.folder.parent.name}"
         return sum(progress(make_left(task, left, make), what, len(left)))
@@ -100,11 +95,11 @@ def predict_chunk(job: Job, load: Load, tiles: Sequence[Tile]) -> list[str]:
     Raises:
         InputError: the weights there are not those that the manifest was written for.
     """
-    networks = load_networks(job.folders, job.weights, job.engine, load)
-    return list(make_maps(job, networks, tiles, open_locks(job.target, job.image_ids)))
+    networks = keep_networks(job.folders, job.weights, job.engine, load)
+    return list(make_maps(job, networks, tiles, Locks(job.target)))
 
 
 @functools.lru_cache(maxsize=1)
-def open_locks(folder: Path, image_ids: tuple[str, ...]) -> Locks:
-    """Open a worker's locks on a folder; they stay open until others are asked for."""
-    return Locks(folder, image_ids)
+def keep_networks(folders: tuple[Path, ...], weights: tuple[str, ...], engine: str, load: Load) -> list[Network]:
+    """Load networks in a worker, as `load_networks` does; they stay loaded until others are asked for."""
+    return load_networks(folders, weights, engine, load)

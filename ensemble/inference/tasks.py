@@ -4,13 +4,18 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ensemble.inference.engines.table import ENGINES
 from ensemble.inference.jobs import Job
 from ensemble.inference.merging import choose_views
 from ensemble.inference.views import View, name_views
-from ensemble.mapfolder.manifest import Manifest, find_manifest, hash_file, plan_maps
+from ensemble.mapfolder.manifest import Manifest, find_manifest
+from ensemble.mapfolder.preparation import Terms, find_obstacle, list_changed, plan_maps, prepare_folder
 from members.common.errors import InputError
+from members.common.files import hash_file
+from members.data.drivers import hash_image
+from members.data.raster import read_size
 from members.data.run import Run, RunRecord
 from members.data.tiles import Tile
 from members.training.spec import read_spec
@@ -26,10 +31,12 @@ class Request:
         part: the name of the part.
         tiles: its images.
         sizes: image id -> (height, width), px.
+        hashes: image id -> hash of its file.
         views: what to look at, as far as a member supports it.
         merge: one of `MERGES`.
         std: whether standard deviations are wanted too.
         engine: what computes the networks.
+        replace: whether maps that are in the way are dropped.
     """
 
     run: Run
@@ -37,10 +44,26 @@ class Request:
     part: str
     tiles: tuple[Tile, ...]
     sizes: Mapping[str, tuple[int, int]]
+    hashes: Mapping[str, str]
     views: tuple[View, ...]
     merge: str = "mean"
     std: bool = False
     engine: str = "keras"
+    replace: bool = False
+
+    @classmethod
+    def of_tiles(
+        cls, run: Run, record: RunRecord, part: str, tiles: Sequence[Tile], views: tuple[View, ...], **options: Any
+    ) -> "Request":
+        """Ask for maps of images, whose sizes and hashes are read; `options` are the further attributes."""
+        sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
+        hashes = {tile.image_id: hash_image(tile.image) for tile in tiles}
+        return cls(run, record, part, tuple(tiles), sizes, hashes, views, **options)
+
+    @property
+    def terms(self) -> Terms:
+        """What may happen to maps that are there: a part of one's own grows, those of the data set are what it has."""
+        return Terms(adds=self.part not in ("valid", "test"), replace=self.replace)
 
 
 @dataclass(frozen=True)
@@ -50,19 +73,21 @@ class Task:
     Attributes:
         manifest: of the maps.
         folder: where they go.
-        std_folder: where their standard deviations are, if there are any.
+        beside: folders of files that go with the maps: their standard deviations, if there are any.
+        terms: what may happen to maps that are there.
         full: the work on all images, by all folds together.
         jobs: what is done: each fold on the tiles that it did not see, or all folds together on all.
     """
 
     manifest: Manifest
     folder: Path
-    std_folder: Path
+    beside: tuple[Path, ...]
+    terms: Terms
     full: Job
     jobs: tuple[tuple[Job, tuple[Tile, ...]], ...]
 
     def list_left(self) -> list[str]:
-        """List the images that have not all that is wanted, in their order; all, if the maps are of another manifest.
+        """List the images that have not all that is wanted, in their order; all, if the maps are of another set.
 
         Raises:
             InputError: there are maps without a manifest, or it is damaged.
@@ -71,14 +96,32 @@ class Task:
         return [each for each in self.manifest.images if each in missing or not self.full.is_done(each)]
 
     def owns_folder(self) -> bool:
-        """Tell whether the folder has this task's manifest, with its engine among the others."""
+        """Tell whether the folder's manifest has all of this task's, its engine among the others."""
         found = find_manifest(self.folder)
-        return found is not None and self.manifest.is_alike(found) and {*self.manifest.engines} <= {*found.engines}
+        if found is None or not found.covers(self.manifest):
+            return False
+        grown = self.terms.adds or len(found.images) == len(self.manifest.images)
+        return grown and {*self.manifest.engines} <= {*found.engines}
 
-    def replaces_maps(self) -> bool:
-        """Tell whether maps of another manifest are in the folder, which this task will drop."""
+    def prepare(self) -> None:
+        """Make the folder ready.
+
+        Raises:
+            InputError: true maps would be lost, or there are maps of unknown origin.
+        """
+        prepare_folder(self.full.target, self.manifest, self.terms, self.beside)
+
+    def describe_changes(self) -> list[str]:
+        """Say which maps will be made anew, in one remark or none."""
         found = find_manifest(self.folder)
-        return found is not None and not self.manifest.is_alike(found)
+        if found is None:
+            return []
+        if self.manifest.list_differences(found):
+            return [f"{self.folder}: its {len(found.images)} maps are dropped, and made anew"]
+        known = [each for each in list_changed(found, self.manifest) if each in found.images]
+        if not known:
+            return []
+        return [f"{self.folder}: {len(known)} images have changed since ({known[0]}, ..); their maps are made anew"]
 
     def with_engine(self, engine: str) -> "Task":
         """Return the same task, done by another engine; both make the same maps to 1 of 255."""
@@ -93,53 +136,40 @@ def plan_member(request: Request, member: str) -> Task:
     """Settle what is to be done for the maps of a member, all of whose folds are trained.
 
     Raises:
-        InputError: the member supports none of the views, or there are maps by other weights, or of unknown origin.
+        InputError: the member supports none of the views, or there are maps that would be lost, or of unknown origin.
     """
     run, record = request.run, request.record
     folders = [run.fold(member, fold) for fold in range(record.split.folds)]
     spec = read_spec(folders[0].spec_file)
+    views = choose_views(spec, request.views)
     manifest = Manifest(
         member=member,
         spec=spec.model_dump(mode="json"),
-        tta=name_views(request.views),
+        tta=name_views(views),
         merge=request.merge,
         weights={str(fold): hash_file(folder.weights_file) for fold, folder in enumerate(folders)},
-        split=record.split.model_dump(mode="json"),
+        split=record.split,
         images={tile.image_id: request.sizes[tile.image_id] for tile in request.tiles},
+        hashes=dict(request.hashes),
         int8=not ENGINES[request.engine].exact,
         engines=(request.engine,),
     )
     folder, std_folder = run.map_folder(request.part, member), run.uncertainty_folder(request.part, member)
-    check_weights(folder, manifest)
+    if obstacle := find_obstacle(folder, manifest, request.terms):
+        raise InputError(obstacle)
     full = Job(
         folders=tuple(each.path.resolve() for each in folders),
         weights=tuple(manifest.weights.values()),
         target=folder.resolve(),
         std=std_folder.resolve() if request.std else None,
-        views=choose_views(spec, request.views),
+        views=views,
         merge=request.merge,
         multiple=spec.size_multiple,
-        image_ids=tuple(manifest.images),
+        hashes=manifest.hashes,
         engine=request.engine,
     )
-    return Task(manifest, folder, std_folder, full, tuple(list_jobs(full, request)))
-
-
-def check_weights(folder: Path, manifest: Manifest) -> None:
-    """Refuse to replace maps by other weights: those may be damaged, and the maps may have taken hours.
-
-    Raises:
-        InputError: the maps there were made with other weights, or their manifest is missing or damaged.
-    """
-    found = find_manifest(folder)
-    if found is None:
-        return
-    for fold, weights in manifest.weights.items():
-        if found.weights.get(fold) != weights:
-            raise InputError(
-                f"{folder}: its maps were made with other weights than fold {fold} of {manifest.member} has now (hash "
-                f"{weights}); restore those weights, or move the folder elsewhere to predict anew"
-            )
+    beside = (std_folder, run.uncertainty_folder(request.part))
+    return Task(manifest, folder, beside, request.terms, full, tuple(list_jobs(full, request)))
 
 
 def list_jobs(full: Job, request: Request) -> Sequence[tuple[Job, tuple[Tile, ...]]]:

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ensemble.mapfolder.manifest import MANIFEST, Manifest, hash_file, list_missing
+from ensemble.mapfolder.manifest import MANIFEST, Manifest, list_missing, tell_apart
 from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
+from members.common.files import hash_file
 from members.data.run import Run
 
 
@@ -36,6 +37,5 @@ def compare_manifests(folder: Path, manifests: Mapping[str, Manifest]) -> Iterat
     members = list(manifests.items())
     for name, manifest in members[1:]:
         first, other = members[0]
-        for what in ("images", "split"):
-            if getattr(manifest, what) != getattr(other, what):
-                yield f"{folder / name}: not the {what} of {first}'s maps; predict or import both again in one run"
+        if what := tell_apart(other, manifest):
+            yield f"{folder / name}: not the {what} of {first}'s maps; predict or import both again in one run"

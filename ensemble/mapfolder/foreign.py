@@ -6,10 +6,12 @@ from pathlib import Path
 
 import numpy as np
 
-from ensemble.mapfolder.manifest import Manifest, prepare_folder, read_manifest
+from ensemble.mapfolder.manifest import Manifest, read_manifest
+from ensemble.mapfolder.preparation import Terms, prepare_folder
 from ensemble.mapfolder.raster import map_path, quantise, write_map
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
+from members.data.drivers import hash_image
 from members.data.raster import open_raster, read_bands, read_mask, read_size
 from members.data.run import Run
 from members.data.split import Split, draw_split
@@ -37,8 +39,8 @@ class Target:
     split: Split
     tiles: tuple[Tile, ...] | None = None
 
-    def list_images(self, part: str, member: str) -> dict[str, tuple[Path, tuple[int, int]]]:
-        """List each image of a part with a file that lies where it does on the earth, and its (height, width).
+    def list_images(self, part: str, member: str) -> dict[str, tuple[Path, tuple[int, int], str]]:
+        """List each image of a part: a file that lies where it does on the earth, its (height, width), and its hash.
 
         Raises:
             InputError: the part is unknown, or the run's data are not where they were.
@@ -46,14 +48,15 @@ class Target:
         others = [name for name in self.run.list_mapped_members(part) if name != member]
         if others:
             folder = self.run.map_folder(part, others[0])
-            return {i: (map_path(folder, i), size) for i, size in read_manifest(folder).images.items()}
+            manifest = read_manifest(folder)
+            return {i: (map_path(folder, i), size, manifest.hashes.get(i, "")) for i, size in manifest.images.items()}
         if part == "test":
             tiles = list_tiles(self.data, "test")
         elif part == "valid":
             tiles = [tile for tile in self.list_tiles() if tile.group in self.split.valid_groups]
         else:
             raise InputError(f"--part {part}: no member has maps of it; valid, test, or a part that was predicted")
-        return {tile.image_id: (tile.image, read_size(tile.image)) for tile in tiles}
+        return {tile.image_id: (tile.image, read_size(tile.image), hash_image(tile.image)) for tile in tiles}
 
     def list_tiles(self) -> list[Tile]:
         """List all tiles of the data set.
@@ -146,7 +149,7 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
     if foreign := [image_id for image_id in files if image_id not in images]:
         raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
     digest = hashlib.blake2b(digest_size=16)
-    for image_id, (_, size) in images.items():  # everything is checked before anything is written
+    for image_id, (_, size, _) in images.items():  # everything is checked before anything is written
         digest.update(read_foreign(files[image_id], size).tobytes())
     target.record()
     manifest = Manifest(
@@ -154,11 +157,13 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
         spec={},
         tta=IMPORTED,
         weights={IMPORTED: digest.hexdigest()},
-        split=target.split.model_dump(mode="json"),
-        images={image_id: size for image_id, (_, size) in images.items()},
+        split=target.split,
+        images={image_id: size for image_id, (_, size, _) in images.items()},
+        hashes={image_id: known for image_id, (_, _, known) in images.items() if known},
     )
-    prepare_folder(folder, manifest)  # earlier imports go, so that a stop half-way leaves no mixture
-    for image_id, (image, size) in progress(images.items(), "import", len(images)):
+    # earlier imports go, so that a stop half-way leaves no mixture
+    prepare_folder(folder, manifest, Terms(replace=True))
+    for image_id, (image, size, _) in progress(images.items(), "import", len(images)):
         write_map(map_path(folder, image_id), read_foreign(files[image_id], size), image)
     return len(images)
 

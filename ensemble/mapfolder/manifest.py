@@ -1,8 +1,8 @@
 """The manifest of a folder of maps: what they are of, what they were made with, and which are still to be made."""
 
 import hashlib
-import shutil
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,11 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ensemble.mapfolder.raster import map_path
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.data.split import Split
 
 MANIFEST = "manifest.json"
+BUILT_BY = ("backbone", "decoder", "precision")
+"""What of a member's spec changes what its weights compute; all else is of training alone."""
 
 
 class Manifest(BaseModel):
@@ -23,20 +26,46 @@ class Manifest(BaseModel):
     member: str
     spec: dict[str, Any]
     tta: str
+    """the views that were merged, those that the member does not support left out"""
     merge: str = "mean"
     weights: dict[str, str]
     """fold -> hash of its weights file"""
-    split: dict[str, Any]
+    split: Split
     images: dict[str, tuple[int, int]]
     """image id -> (height, width) in px"""
+    hashes: dict[str, str] = {}
+    """image id -> hash of the image's file; an image that has none may be any"""
     int8: bool = False
     """whether the networks were of 8 bits"""
     engines: tuple[str, ...] = ()
     """what computed the networks, in the order in which it came in; maps of several differ by 1 of 255 at most"""
 
-    def is_alike(self, other: "Manifest | None") -> bool:
-        """Tell whether maps of both are the same to 1 of 255: all but the engines is equal."""
-        return other is not None and self.model_copy(update={"engines": other.engines}) == other
+    def identify(self) -> dict[str, Any]:
+        """Return all that changes pixels of the maps, but the images: maps of which it is equal are one set."""
+        return {
+            "weights": self.weights,
+            "views": self.tta,
+            "merge": self.merge,
+            "8 bits": self.int8,
+            "split": [self.split.folds, self.split.fold_of_group],
+            "spec": {name: self.spec.get(name) for name in BUILT_BY},
+        }
+
+    def list_differences(self, other: "Manifest") -> list[str]:
+        """List in words what else than images and engines differs; maps of both are of one set where nothing does."""
+        theirs = other.identify()
+        return [name for name, value in self.identify().items() if theirs[name] != value]
+
+    def holds(self, image_id: str, size: tuple[int, int], digest: str | None) -> bool:
+        """Tell whether its map of an image is one of an image of this size and content."""
+        known = self.hashes.get(image_id)
+        return self.images.get(image_id) == tuple(size) and (None in (known, digest) or known == digest)
+
+    def covers(self, other: "Manifest") -> bool:
+        """Tell whether its maps are those that another asks for: of one set, all its images among them."""
+        return not self.list_differences(other) and all(
+            self.holds(image_id, size, other.hashes.get(image_id)) for image_id, size in other.images.items()
+        )
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -78,34 +107,6 @@ def find_manifest(folder: Path) -> Manifest | None:
     return None
 
 
-def plan_maps(folder: Path, manifest: Manifest) -> list[str]:
-    """List the images whose map is still to be made: all, where the maps there are of another manifest.
-
-    Raises:
-        InputError: there are maps without a manifest, or it is damaged.
-    """
-    found = find_manifest(folder)
-    return list_missing(folder, manifest.images) if manifest.is_alike(found) else list(manifest.images)
-
-
-def prepare_folder(folder: Path, manifest: Manifest) -> None:
-    """Make a folder ready for the maps of a manifest: maps of another one are dropped.
-
-    Of a manifest that differs in its engines alone the maps are kept, and the new engines are noted beside the old.
-
-    Raises:
-        InputError: there are maps without a manifest, or it is damaged.
-    """
-    found = find_manifest(folder)
-    if found is not None and manifest.is_alike(found):
-        engines = tuple(dict.fromkeys((*found.engines, *manifest.engines)))
-        manifest = manifest.model_copy(update={"engines": engines})
-    elif found is not None:
-        shutil.rmtree(folder)
-    if found != manifest:
-        write_manifest(folder, manifest)
-
-
 def read_manifests(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, tuple[int, int]]]:
     """Read the manifests of several members' folders, by member, and the images that all of them cover, with sizes.
 
@@ -122,15 +123,46 @@ def read_manifests(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[s
                 f"{folder}: {len(missing)} of {len(manifest.images)} maps are missing ({missing[0]}, ...); "
                 "run the same roofstack predict again, it goes on where it stopped"
             )
-        if manifest.images != first.images or manifest.split != first.split:
-            what = "images" if manifest.images != first.images else "split"
+        if what := tell_apart(first, manifest):
             raise InputError(f"{folder}: not the {what} of {first.member}'s maps; predict both again in one run")
     if first is None:
         raise InputError("no member has maps of this part; run roofstack predict")
     return manifests, first.images
 
 
-def hash_file(path: Path) -> str:
-    """Return the BLAKE2b hash of a file's bytes, 32 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+def tell_apart(one: Manifest, other: Manifest) -> str | None:
+    """Say what keeps two members' maps from being blended; None where nothing does."""
+    shared = one.hashes.keys() & other.hashes.keys()
+    if one.images != other.images or any(one.hashes[each] != other.hashes[each] for each in shared):
+        return "images"
+    return None if one.split.fold_of_group == other.split.fold_of_group else "split"
+
+
+def trace_maps(manifests: Mapping[str, Manifest]) -> dict[str, dict[str, Any]]:
+    """Return what maps are of, by member, for the record of what is chosen on them: JSON."""
+    return {
+        member: {**(made := manifest.identify()), "images": hash_json([made, manifest.images, manifest.hashes])}
+        for member, manifest in sorted(manifests.items())
+    }
+
+
+def find_difference(recorded: Any, member: str, manifest: Manifest, images: bool) -> str | None:
+    """Say in a word what differs between a member's maps and those that a record of `trace_maps` is of.
+
+    Args:
+        recorded: the record; what is none, or does not have the member, differs in nothing.
+        member: whose maps.
+        manifest: of the maps as they are.
+        images: whether they are to be of the same images; if not, maps of another program may differ in all.
+    """
+    known = recorded.get(member) if isinstance(recorded, dict) else None
+    if not isinstance(known, dict):
+        return None
+    found = trace_maps({member: manifest})[member]
+    ignored = set() if images else {"images"} if manifest.spec else {"images", "weights"}
+    return next((name for name, value in found.items() if name not in ignored and known.get(name) != value), None)
+
+
+def hash_json(content: Any, size: int = 16) -> str:
+    """Return the BLAKE2b hash of what JSON can hold, two hexadecimal digits a byte of `size`."""
+    return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=size).hexdigest()

@@ -43,6 +43,15 @@ def map_path(folder: Path, image_id: str) -> Path:
     return folder / f"{check_name(image_id, 'image')}.tif"
 
 
+def find_blocks(folder: Path, image_id: str, digest: str) -> Path:
+    """Return the folder that the finished blocks of a large image's map wait in, beside its maps.
+
+    It is named by the image's content, too, so that no map is of two images. The name begins with a dot, so that nobody
+    takes it for maps.
+    """
+    return folder / f".{check_name(image_id, 'image')}.{digest[:16]}"
+
+
 @contextlib.contextmanager
 def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[rasterio.io.DatasetWriter]:
     """Open a map to write it in blocks, with the CRS and transform of its source image; whole or absent.

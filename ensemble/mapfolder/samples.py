@@ -134,7 +134,7 @@ class RunSamples:
         self._left = KEPT_BYTES
         self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)
         for member, manifest in self.manifests.items():
-            if manifest.split != record.split.model_dump(mode="json"):
+            if manifest.split.fold_of_group != record.split.fold_of_group:
                 raise InputError(
                     f"{folder / member}: maps by a member trained on another split than the run's; predict them again"
                 )

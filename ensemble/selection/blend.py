@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ensemble.mapfolder.manifest import Manifest, find_difference
 from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
 from members.common.files import read_json
@@ -222,23 +223,26 @@ def read_blend(
     return blend.mix_used([read_map(map_path(part / member, image_id), size, window) for member in blend.used])
 
 
-def read_weights(run: Run, members: Sequence[str]) -> Blend:
+def read_weights(run: Run, manifests: Mapping[str, Manifest | None]) -> Blend:
     """Return the blend of the run's blend.json; without that file all members count alike.
 
     Args:
         run: the run.
-        members: those that have maps.
+        manifests: of the maps of each member that has some, as far as they are to be compared.
 
     Raises:
-        InputError: the file is damaged, or was chosen among other members.
+        InputError: the file is damaged, or was chosen among other members or on other maps.
     """
-    path = run.blend_file
+    path, cure = run.blend_file, "run roofstack blend again, or delete it to count all alike"
     if not path.is_file():
-        return Blend.mean(members)
-    blend = Blend.parse(read_json(path), path, "run roofstack blend again")
-    if set(blend.members) != set(members):
+        return Blend.mean(manifests)
+    content = read_json(path)
+    blend = Blend.parse(content, path, "run roofstack blend again")
+    if set(blend.members) != set(manifests):
         raise InputError(
-            f"{path}: chosen among {', '.join(blend.members)}, but there are maps of {', '.join(members)}; "
-            "run roofstack blend again, or delete it to count all alike"
+            f"{path}: chosen among {', '.join(blend.members)}, but there are maps of {', '.join(manifests)}; {cure}"
         )
+    for member, manifest in manifests.items():
+        if manifest and (what := find_difference(content.get("maps"), member, manifest, images=True)):
+            raise InputError(f"{path}: chosen on maps of {member} of other {what} than they are of now; {cure}")
     return blend

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -145,3 +146,9 @@ def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
         raise InputError(f"{path}: no such file") from None
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); {cure}") from None
+
+
+def hash_file(path: Path) -> str:
+    """Return the BLAKE2b hash of a file's bytes, 32 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

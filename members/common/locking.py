@@ -9,21 +9,50 @@ from filelock import FileLock, Timeout
 from members.common.errors import InputError
 
 
+def lock(path: Path, patience: float = 0.0) -> FileLock | None:
+    """Lock a file that stands for something; None where another process holds it.
+
+    Args:
+        path: the file that is locked; made, with its folder, where it is missing.
+        patience: s to wait for the other process; -1 for as long as it takes.
+
+    Returns:
+        The lock, which any thread may release.
+
+    Raises:
+        InputError: the file system refuses, or has no locks.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        held = FileLock(path, thread_local=False)
+        held.acquire(timeout=patience, poll_interval=0.02)
+    except Timeout:
+        return None
+    except (OSError, NotImplementedError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(
+            f"{path}: cannot be locked ({reason}); what several processes write needs a disk that can be written and "
+            "has locks: copy the run to one"
+        ) from None
+    return held
+
+
 @contextlib.contextmanager
-def hold(path: Path, busy: str) -> Iterator[None]:
+def hold(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
     """Hold a lock while working on what it stands for.
 
     Args:
-        path: the file that is locked; made where it is missing.
+        path: as for `lock`.
         busy: the message where another process holds it.
+        patience: as for `lock`.
 
     Raises:
-        InputError: another process holds it.
+        InputError: another process holds it, or the file system has no locks.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    held = lock(path, patience)
+    if held is None:
+        raise InputError(busy)
     try:
-        lock = FileLock(path).acquire(timeout=0)
-    except Timeout:
-        raise InputError(busy) from None
-    with lock:
         yield
+    finally:
+        held.release()

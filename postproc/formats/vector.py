@@ -1,5 +1,6 @@
 """Vector files of buildings, written for a GIS: GeoJSON (RFC 7946), GeoPackage and GeoParquet."""
 
+import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -77,7 +78,10 @@ def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | Non
 
     table = tabulate_footprints(footprints, crs)
     with write_target(path, DataSourceError, DataLayerError) as temporary:
-        temporary.unlink()  # GDAL would take the empty file for a damaged one
+        if path.is_file() and has_other_layers(path):
+            shutil.copyfile(path, temporary)  # they stay, and the layer of buildings is replaced
+        else:
+            temporary.unlink()  # GDAL would take the empty file for a damaged one
         if path.suffix.lower() in PARQUET:
             table.to_parquet(temporary, index=False)
         else:
@@ -114,6 +118,20 @@ def _write_layer(path: Path, table: "geopandas.GeoDataFrame") -> None:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # the command says so itself
         pyogrio.write_dataframe(table, path, layer=LAYER, geometry_type="Polygon", **options)
+
+
+def has_other_layers(path: Path) -> bool:
+    """Tell whether a GeoPackage has other layers than that of buildings; files of other kinds have one layer.
+
+    Raises:
+        InputError: it is no GeoPackage.
+    """
+    import pyogrio
+
+    if path.suffix.lower() != ".gpkg" or path.stat().st_size == 0:
+        return False
+    check_kind(path)
+    return any(name != LAYER for name, _ in pyogrio.list_layers(path))
 
 
 def check_kind(path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from ensemble.mapfolder.manifest import MANIFEST, find_difference, read_manifest
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
@@ -131,7 +132,8 @@ class Pipeline:
             source: "tuned" for the run's tuned.json, "default" for threshold 128 alone, or a file as for `load`.
 
         Raises:
-            InputError: there are no maps of the part, the run is not tuned, or the file is damaged or missing.
+            InputError: there are no maps of the part, the run is not tuned, or the file is damaged or missing, or the
+                maps are not by the weights and views that it was tuned on.
         """
         members = run.list_mapped_members(part)
         if not members:
@@ -141,7 +143,10 @@ class Pipeline:
         path = run.tuned_file if source == "tuned" else Path(source)
         if source == "tuned" and not path.is_file():
             raise InputError(f"{path}: not tuned yet; run roofstack tune, or give --recipe default")
-        return cls.load(path, members)
+        pipeline = cls.load(path, members)
+        if source == "tuned":
+            check_origin(run, part, pipeline.blend.used)
+        return pipeline
 
     def __str__(self) -> str:
         return f"{self.blend}, {self.describe_masks()}"
@@ -151,6 +156,26 @@ class Pipeline:
         if self.outlines is None:
             return str(self.recipe)
         return f"{self.recipe}, outlines {self.outlines}"
+
+
+def check_origin(run: Run, part: str, members: Sequence[str]) -> None:
+    """Check that a run's maps are by the weights and views whose maps its tuned.json was chosen on.
+
+    Raises:
+        InputError: those of the part are by others, or those of the part valid were made anew.
+    """
+    content = read_json(run.tuned_file)
+    recorded = content.get("maps") if isinstance(content, dict) else None
+    for member in members:
+        for where in dict.fromkeys((part, "valid")):
+            folder = run.map_folder(where, member)
+            if not (folder / MANIFEST).is_file():
+                continue
+            if what := find_difference(recorded, member, read_manifest(folder), images=where == "valid"):
+                raise InputError(
+                    f"{run.tuned_file}: chosen on maps of {member} of other {what} than {folder} has now; predict both "
+                    f"parts alike and run roofstack tune again (submit --recipe {run.tuned_file} takes it as it is)"
+                )
 
 
 def parse_outlines(value: Any, path: Path) -> OutlineRecipe | None:

@@ -30,7 +30,7 @@ def run(tmp_path: Path) -> Run:
     run.write_record(data, tiles, split)
     for member, noise in {"good": 40, "fair": 60, "useless": 500}.items():
         images = {tile.image_id: (64, 64) for tile in tiles}
-        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
+        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split, images=images)
         write_manifest(run.map_folder("valid", member), manifest)
         for number, tile in enumerate(tiles):
             assert tile.mask is not None
@@ -53,7 +53,7 @@ def test_the_command_writes_what_tune_takes_up(roofstack: Callable[..., Outcome]
     assert content["members"]["useless"] == 0
     assert "weight 0, so not needed: " in outcome.out
     assert "useless" in outcome.out.splitlines()[-2]
-    assert read_weights(run, ["fair", "good", "useless"]) == Blend(content["members"])
+    assert read_weights(run, dict.fromkeys(["fair", "good", "useless"])) == Blend(content["members"])
     for score in content["scores"].values():
         assert 0 < score["interval"][0] <= score["cross_fitted"] <= score["in_sample"] <= 1
 
@@ -115,7 +115,7 @@ def timid(tmp_path: Path) -> Run:
     run.write_record(tmp_path / "data", tiles, split)
     images = {tile.image_id: (64, 64) for tile in tiles}
     for member in ("loud", "shy"):
-        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
+        manifest = Manifest(member=member, spec={}, tta="none", weights={}, split=split, images=images)
         write_manifest(run.map_folder("valid", member), manifest)
     for number, tile in enumerate(tiles):
         assert tile.mask is not None
@@ -149,7 +149,7 @@ def test_what_pays_is_kept_and_reads_calibrated(calibrated: Run) -> None:
     assert judged["gain"]["chance"] > 0.95
     gain = judged["gain"]["gain"]
     assert judged["cross_fitted"] == pytest.approx(content["scores"]["mean"]["cross_fitted"] + gain)
-    blend = read_weights(calibrated, ["loud", "shy"])
+    blend = read_weights(calibrated, dict.fromkeys(["loud", "shy"]))
     assert blend.weights == {"loud": 1, "shy": 1}
     assert 170 < blend.tables["loud"][255] < 190  # right in 70 % of the cases
     part = calibrated.part_folder("valid")
@@ -190,4 +190,4 @@ def test_what_does_not_pay_is_refused(roofstack: Callable[..., Outcome], timid: 
     content = json.loads(timid.blend_file.read_text())
     assert content.pop("calibration")["kept"] is False
     assert content == plain
-    assert read_weights(timid, ["loud", "shy"]).tables == {}
+    assert read_weights(timid, dict.fromkeys(["loud", "shy"])).tables == {}

@@ -141,7 +141,7 @@ def test_checking_finds_what_is_wrong(roofstack: RoofStack, run: Run, foreign: P
     (folder / "tile0.tif").unlink()
     (folder / "tile1.tif").write_bytes((folder / "tile1.tif").read_bytes()[:900])
     (folder / "tile9.tif").write_bytes(b"?")
-    (folder / "manifest.json").write_text((folder / "manifest.json").read_text().replace('"folds": 1', '"folds": 2'))
+    (folder / "manifest.json").write_text((folder / "manifest.json").read_text().replace('"g0": 0', '"g0": -1'))
     outcome = roofstack("maps", "check", folder.parent)
     assert outcome.code == 1
     lines = outcome.out.splitlines()

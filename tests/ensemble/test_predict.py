@@ -17,10 +17,11 @@ from ensemble import predict
 from ensemble.inference import sharing
 from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
-from ensemble.mapfolder.manifest import Manifest, hash_file, read_manifest
-from ensemble.mapfolder.raster import read_map
+from ensemble.mapfolder.manifest import Manifest, read_manifest
+from ensemble.mapfolder.raster import find_blocks, read_map
 from members.common.errors import InputError
-from members.common.files import write_json
+from members.common.files import hash_file, write_json
+from members.data.drivers import hash_image
 from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
@@ -110,12 +111,69 @@ def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: 
     assert run.commands_file.read_text().count("roofstack predict") == 1  # one command, started again
 
 
-def test_maps_of_other_views_are_made_anew(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+def test_maps_of_other_views_stay_unless_asked(roofstack: RoofStack, run: Run, data_set: Path) -> None:
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
     roofstack(*command, "none")
+    before = hash_folder(run.path)
     outcome = roofstack(*command, "flips")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "its 6 maps are of other views none, not flips; ask for the same to go on, give --replace" in outcome.err
+    assert hash_folder(run.path) == before
+    outcome = roofstack(*command, "flips", "--replace")
     assert "6 new of 6" in outcome.out
-    assert "its maps were of other views or images; predicting them anew" in outcome.err
+    assert "its 6 maps are dropped, and made anew" in outcome.err
+    assert "0 new of 6" in roofstack(*command, "flips", "--replace").out  # as it goes on after a kill
+
+
+def test_a_part_of_ones_own_grows(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
+    """A second scene leaves the first one's map; another image of its name gets a map of its own."""
+    for name in ("a", "b", "c"):
+        write_raster(tmp_path / f"{name}/{name}.tif", draw_stack(40, 50))
+    command = ("predict", "--run", run.path, "--part", "town", "--tta", "none", "--images")
+    for name in ("a", "b"):
+        assert "1 new of 1" in roofstack(*command, tmp_path / name).out
+    first = stamp_maps(run, "town")
+    assert set(first) == {"a", "b"}
+    write_raster(tmp_path / "a/a.tif", 255 - draw_stack(40, 50))
+    outcome = roofstack(*command, tmp_path / "a")
+    assert "1 new of 1" in outcome.out
+    assert "town/lite0_unet: 1 images have changed since (a, ..); their maps are made anew" in outcome.err
+    values = read_map(run.map_folder("town", "lite0_unet") / "a.tif", (40, 50))
+    assert np.abs(values - np.rint(read_red(tmp_path / "a/a.tif") * np.float32(0.7))).max() <= 1
+    assert stamp_maps(run, "town")["b"] == first["b"]
+    assert roofstack("maps", "check", run.part_folder("town")).out == "2 maps of lite0_unet: no problem(s)\n"
+
+
+def test_an_image_that_changes_while_it_waits(
+    roofstack: RoofStack, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = write_raster(tmp_path / "new/a.tif", draw_stack(40, 50))
+
+    def load(folder: Path, engine: str) -> Network:
+        write_raster(image, 255 - draw_stack(40, 50))
+        return Standin().network
+
+    monkeypatch.setattr(sharing, "load_network", load)
+    outcome = roofstack("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "a.tif: has changed while maps were made; run the same command again" in outcome.err
+    assert stamp_maps(run, "town") == {}
+
+
+def test_weights_that_change_while_they_are_loaded(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the manifest names is what was loaded, not what was there at the start."""
+
+    def load(folder: Path, engine: str) -> Network:
+        (folder / "best.weights.h5").write_bytes(b"trained on")
+        return Standin().network
+
+    monkeypatch.setattr(sharing, "load_network", load)
+    outcome = roofstack("predict", "--data", data_set, "--run", run.path, "--part", "valid")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "the member was trained on meanwhile, so predict again" in outcome.err
+    assert not run.map_folder("valid", "lite0_unet").exists()
 
 
 def test_maps_of_other_weights_are_not_replaced(roofstack: RoofStack, run: Run, data_set: Path) -> None:
@@ -129,7 +187,7 @@ def test_maps_of_other_weights_are_not_replaced(roofstack: RoofStack, run: Run, 
     outcome = roofstack(*command)
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
     assert f"{folder}: its maps were made with other weights than fold 1 of lite0_unet has now (hash " in outcome.err
-    assert "restore those weights, or move the folder elsewhere to predict anew" in outcome.err
+    assert "restore those weights, give --replace to drop them, or move the folder elsewhere" in outcome.err
     assert hash_folder(run.path) == before
     folder.rename(run.path / "old")
     assert "6 new of 6" in roofstack(*command).out
@@ -167,8 +225,9 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         spec=find_spec("lite0_unet").model_dump(mode="json"),
         tta="flips",
         weights=weights,
-        split=SPLIT.model_dump(),
+        split=SPLIT,
         images={f"tile{number}": (64, 64) for number in range(6)},
+        hashes={f"tile{number}": hash_image(data_set / f"images/tile{number}.tif") for number in range(6)},
         engines=("keras",),
     )
 
@@ -187,8 +246,8 @@ def test_another_engine_goes_on_with_the_same_maps(
     assert "1 new of 6" in outcome.out
     assert read_manifest(folder).engines == ("keras", "onnx")
     assert "0 new of 6" in roofstack(*command).out
-    outcome = roofstack(*command, "--int8")
-    assert "its maps were of other views or images; predicting them anew" in outcome.err
+    assert "its 6 maps are of other 8 bits False, not True" in roofstack(*command, "--int8").err
+    outcome = roofstack(*command, "--int8", "--replace")
     assert "6 new of 6" in outcome.out
     assert (read_manifest(folder).engines, read_manifest(folder).int8) == (("int8",), True)
 
@@ -335,4 +394,5 @@ run_command(predict.predict)
     assert ".npy: cannot be written (" in line
     assert "make room and run the same command again, it goes on from here" in line
     left = {path.name for path in run.map_folder("town", "lite0_unet").rglob("*")}
-    assert left <= {"a.tif", "manifest.json", ".b.1", "0-96-0-600.npy"}  # the last one is the first block of b, whole
+    blocks = find_blocks(Path(), "b", hash_image(data_set / "new/b.tif")).name
+    assert left <= {"a.tif", "manifest.json", blocks, "1", "0-96-0-600.npy"}  # the last one is b's first block, whole

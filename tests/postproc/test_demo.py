@@ -11,7 +11,6 @@ from ensemble.inference import sharing
 from ensemble.inference.tasks import Request, plan_member
 from ensemble.inference.views import parse_views
 from ensemble.mapfolder.raster import map_path, read_map
-from members.data.raster import read_size
 from members.data.run import Run
 from members.data.tiles import list_tiles
 from postproc.demo import SHARES, Outlook, plan_training, revise_member, write_maps
@@ -34,10 +33,9 @@ def test_maps_with_and_without_tta_come_from_one_pass(
 ) -> None:
     """They are those of two predictions, and each view of a tile is looked at once."""
     tiles, views = list_tiles(data_set), parse_views("d4")
-    sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
     parts = {"test": views, "test_without_tta": views[:1], "other": views, "other_without_tta": views[:1]}
     tasks = {
-        part: plan_member(Request(run, run.read_record(), part, tuple(tiles), sizes, seen), "lite0_unet")
+        part: plan_member(Request.of_tiles(run, run.read_record(), part, tiles, seen), "lite0_unet")
         for part, seen in parts.items()
     }
     network = Standin(tilt=0.8)

@@ -11,6 +11,7 @@ from conftest import Outcome, hash_folder, write_raster
 from ensemble.mapfolder.manifest import Manifest, write_manifest
 from members.common.errors import InputError
 from members.data.run import Run
+from members.data.split import Split
 from postproc.show import check_known
 
 RoofStack = Callable[..., Outcome]
@@ -37,7 +38,7 @@ def make_run(folder: Path, part: str) -> tuple[Path, Run]:
     sizes = {"roof_12": SIZE, "field_7": SIZE}
     write_raster(maps / "roof_12.tif", BLEND)
     write_raster(maps / "field_7.tif", BLEND * np.uint8(0))
-    write_manifest(maps, Manifest(member="net", spec={}, tta="none", weights={}, split={}, images=sizes))
+    write_manifest(maps, Manifest(member="net", spec={}, tta="none", weights={}, split=Split(), images=sizes))
     return data, run
 
 

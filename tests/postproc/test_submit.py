@@ -17,7 +17,7 @@ from conftest import ROOT, Outcome, hash_folder, write_raster
 from pycocotools.coco import COCO
 from rasterio import Affine
 
-from ensemble.mapfolder.manifest import Manifest, write_manifest
+from ensemble.mapfolder.manifest import Manifest, trace_maps, write_manifest
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
 from members.data.raster import read_mask
@@ -75,6 +75,34 @@ def test_bad_recipe_file_is_one_line(run: Run, tmp_path: Path, content: str, mes
         Pipeline.of_run(run, "test", str(path))
     assert str(path) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_tuned_json_goes_with_the_weights_and_views_that_it_was_chosen_on(run: Run) -> None:
+    """Trained on, predicted with other views, or with maps of valid made anew: each is said, and names the cure."""
+
+    def write(part: str, **changes: Any) -> Manifest:
+        fields = {"weights": {"0": "f0"}, "spec": {"backbone": "lite0"}, "tta": "d4", "split": {}, "images": {}}
+        manifest = Manifest.model_validate({"member": "first", **fields, **changes})
+        write_manifest(run.map_folder(part, "first"), manifest)
+        return manifest
+
+    recipe = {"recipe": {"threshold": 99}, "members": {"first": 1, "second": 0}}
+    trace = trace_maps({"first": write("valid", images={"a": (32, 32)})})
+    run.tuned_file.write_text(json.dumps(recipe | {"maps": trace}))
+    write("test", images={"x": (64, 64)})
+    assert Pipeline.of_run(run, "test").recipe == Recipe(threshold=99)
+    for part, change, what in (
+        ("test", {"weights": {"0": "f1"}}, "weights"),
+        ("test", {"tta": "none"}, "views"),
+        ("valid", {"images": {"b": (32, 32)}}, "images"),
+    ):
+        kept = write("test"), write("valid", images={"a": (32, 32)})
+        write(part, **change)
+        with pytest.raises(InputError, match=rf"tuned.json: chosen on maps of first of other {what} than .*/{part}/"):
+            Pipeline.of_run(run, "test")
+        assert Pipeline.of_run(run, "test", str(run.tuned_file)).recipe == Recipe(threshold=99)  # the cure
+        for each, folder in zip(kept, ("test", "valid"), strict=True):
+            write_manifest(run.map_folder(folder, "first"), each)
 
 
 def test_missing_tuned_json_and_missing_maps_name_the_cure(run: Run) -> None:

@@ -61,7 +61,7 @@ def make_run(folder: Path, groups: int = 6, empty: bool = False) -> Run:
         for name, (maps, _) in made.items():
             write_raster(folder / f"{name}.tif", maps[member])
         sizes = dict.fromkeys(names, (SIZE, SIZE))
-        spec = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=sizes)
+        spec = Manifest(member=member, spec={}, tta="none", weights={}, split=split, images=sizes)
         write_manifest(folder, spec)
     return run
 
@@ -230,7 +230,7 @@ def test_maps_of_tiles_that_members_trained_on(run: Run, call: Tune) -> None:
     for member in ("fair", "noise"):
         folder = run.map_folder("valid", member)
         manifest = read_manifest(folder)
-        other = manifest.split | {"fold_of_group": dict.fromkeys(manifest.split["fold_of_group"], -1)}
+        other = manifest.split.model_copy(update={"fold_of_group": dict.fromkeys(manifest.split.fold_of_group, -1)})
         write_manifest(folder, manifest.model_copy(update={"split": other}))
     refuse(call, run, "run/maps/valid/fair: maps by a member trained on another split .*; predict them again")
 

@@ -56,7 +56,7 @@ def choose_engine(task: Task, say: Callable[[str], None]) -> Task:
     """
     left = set(task.list_left())
     begun = find_manifest(task.folder)
-    if begun is not None and task.manifest.is_alike(begun):
+    if begun is not None and not task.manifest.list_differences(begun):
         known = [name for name in begun.engines if name in ENGINES and ENGINES[name].installed]
         if known:
             return task.with_engine(known[-1])

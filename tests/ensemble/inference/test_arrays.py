@@ -15,6 +15,7 @@ from ensemble.inference.networks import Network
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
+from members.data.drivers import hash_image
 from members.data.tiles import Tile
 
 SIZES = [(3, 5), (33, 47), (40, 700), (33, 47), (550, 530), *[(64, 32)] * 9]
@@ -41,9 +42,10 @@ def test_maps_are_those_that_the_command_writes(tmp_path: Path) -> None:
     images = [image for image in draw_images() if min(image.shape[:2]) >= 32]
     paths = [write_raster(tmp_path / f"{number}.tif", image) for number, image in enumerate(images)]
     tiles = [Tile(path.stem, path, None, path.stem) for path in paths]
-    job = Job((), (), tmp_path / "maps", None, VIEW_SETS["d4"], "gmean", 32, tuple(tile.image_id for tile in tiles))
+    hashes = {tile.image_id: hash_image(tile.image) for tile in tiles}
+    job = Job((), (), tmp_path / "maps", None, VIEW_SETS["d4"], "gmean", 32, hashes)
     network = Standin(tilt=0.8).network
-    assert len(list(make_maps(job, [network], tiles, Locks(job.target, job.image_ids)))) == len(images)
+    assert len(list(make_maps(job, [network], tiles, Locks(job.target)))) == len(images)
     maps = predict_maps(network, images, views="d4", merge="gmean")
     for tile, values in zip(tiles, maps, strict=True):
         np.testing.assert_array_equal(values, read_map(map_path(job.target, tile.image_id), values.shape))

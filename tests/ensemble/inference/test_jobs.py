@@ -13,6 +13,7 @@ from ensemble.inference.locks import Locks
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path, read_map
 from members.common.errors import InputError
+from members.data.drivers import hash_image
 from members.data.tiles import Tile
 
 SIZES = [(32, 32)] * 9 + [(40, 33)] * 2 + [(40, 700)] + [(32, 32)] * 2
@@ -27,12 +28,13 @@ def tiles(tmp_path: Path) -> list[Tile]:
 
 
 def plan(folder: Path, tiles: Sequence[Tile], tta: str = "none", std: Path | None = None) -> Job:
-    return Job((), (), folder, std, VIEW_SETS[tta], "mean", 32, tuple(tile.image_id for tile in tiles))
+    hashes = {tile.image_id: hash_image(tile.image) for tile in tiles}
+    return Job((), (), folder, std, VIEW_SETS[tta], "mean", 32, hashes)
 
 
 def make(job: Job, tiles: Sequence[Tile], *networks: Standin) -> list[str]:
     used = [each.network for each in networks]
-    return list(make_maps(job, used, tiles, Locks(job.target, job.image_ids)))
+    return list(make_maps(job, used, tiles, Locks(job.target)))
 
 
 def read_red(tile: Tile) -> np.ndarray:
@@ -68,7 +70,7 @@ def test_what_another_process_has_locked_is_left_to_it(tmp_path: Path, tiles: li
             return image_id not in ("0", "11") and super().take(image_id)
 
     job = plan(tmp_path / "maps", tiles)
-    made = list(make_maps(job, [Standin().network], tiles, Busy(job.target, job.image_ids)))
+    made = list(make_maps(job, [Standin().network], tiles, Busy(job.target)))
     assert {tile.image_id for tile in tiles} - set(made) == {"0", "11"}
 
 

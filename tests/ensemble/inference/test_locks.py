@@ -20,7 +20,7 @@ def start(program: str, folder: Path) -> subprocess.Popen[str]:
 import sys, time
 from pathlib import Path
 from ensemble.inference.locks import Locks
-locks = Locks(Path({str(folder)!r}), {IDS})
+locks = Locks(Path({str(folder)!r}))
 """
     process = subprocess.Popen([sys.executable, "-c", head + program], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -29,7 +29,7 @@ locks = Locks(Path({str(folder)!r}), {IDS})
 
 
 def test_a_lock_keeps_others_out_and_dies_with_its_process(tmp_path: Path) -> None:
-    ours = Locks(tmp_path / "maps", IDS)
+    ours = Locks(tmp_path / "maps")
     other = start("locks.take('a'); locks.take('b'); locks.release('b'); print('ready', flush=True); time.sleep(60)",
                   tmp_path / "maps")  # fmt: skip
     try:
@@ -46,7 +46,7 @@ def test_a_folder_that_others_work_on_is_not_replaced(tmp_path: Path, monkeypatc
     monkeypatch.setattr(module, "PATIENCE", 0.3)
     sharing = "with locks.share(lambda: True, lambda: None): print('ready', flush=True); time.sleep(60)"
     other = start(sharing, tmp_path / "maps")
-    ours = Locks(tmp_path / "maps", IDS)
+    ours = Locks(tmp_path / "maps")
     done: list[str] = []
     try:
         with ours.share(lambda: True, lambda: done.append("prepared")):  # the same is wanted of it
@@ -72,7 +72,7 @@ def test_who_waits_gets_the_folder_when_it_is_left(tmp_path: Path, monkeypatch: 
     other = start(sharing, tmp_path / "maps")
     done: list[str] = []
     began = time.monotonic()
-    with Locks(tmp_path / "maps", IDS).share(lambda: bool(done), lambda: done.append("prepared")):
+    with Locks(tmp_path / "maps").share(lambda: bool(done), lambda: done.append("prepared")):
         assert done == ["prepared"]
     assert time.monotonic() - began < module.PATIENCE
     other.wait()

@@ -25,6 +25,7 @@ from ensemble.inference.scenes import (
 )
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import read_map
+from members.data.drivers import hash_image
 from members.data.tiles import Tile
 
 RADIUS = 15  # of the stand-in, three blurs of 11 px
@@ -94,7 +95,7 @@ def test_formats(tmp_path: Path, kind: str) -> None:
     if kind == "vrt":
         rasterio.shutil.copy(path, tmp_path / "scene.vrt", driver="VRT")
         path = tmp_path / "scene.vrt"
-    job = Job((), (), tmp_path / "maps", None, VIEW_SETS["none"], "mean", 32, ("a",))
+    job = Job((), (), tmp_path / "maps", None, VIEW_SETS["none"], "mean", 32, {"a": hash_image(path)})
     with open_scene(path) as scene:
         write_scene(job, Tile("a", path, None, "a"), scene, blur)
     expected = np.rint(blur(image[None])[0, 0] * 255)
@@ -133,7 +134,7 @@ def test_a_stopped_scene_goes_on(
             return np.concatenate([red, red / 2])
 
         target = tmp_path / folder
-        job = Job((), (), target, target / "std", VIEW_SETS["none"], "mean", 32, ("a",))
+        job = Job((), (), target, target / "std", VIEW_SETS["none"], "mean", 32, {"a": hash_image(path)})
         with open_scene(path) as scene:
             write_scene(job, Tile("a", path, None, "a"), scene, see)
         return calls

@@ -1,5 +1,6 @@
-"""Manifests: what a folder's maps are of, which are still to be made, and which members fit together."""
+"""Manifests: what a folder's maps are of, and which members fit together."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,10 @@ from conftest import write_raster
 
 from ensemble.mapfolder.manifest import (
     Manifest,
-    find_manifest,
-    list_missing,
-    plan_maps,
-    prepare_folder,
+    find_difference,
     read_manifest,
     read_manifests,
+    trace_maps,
     write_manifest,
 )
 from ensemble.mapfolder.raster import map_path
@@ -58,40 +57,6 @@ def test_manifests_that_are_none(tmp_path: Path, content: str | None, message: s
         read_manifest(tmp_path)
 
 
-def test_what_is_still_to_be_made(tmp_path: Path) -> None:
-    folder = tmp_path / "m"
-    assert plan_maps(folder, describe()) == ["a", "b"]
-    fill_folder(folder, describe())
-    assert plan_maps(folder, describe()) == []
-    map_path(folder, "a").unlink()
-    assert plan_maps(folder, describe()) == list_missing(folder, IMAGES) == ["a"]
-    assert plan_maps(folder, describe(weights={"0": "bad"})) == ["a", "b"]
-    assert map_path(folder, "b").is_file()  # planning changes nothing
-
-
-def test_maps_of_unknown_origin_are_refused(tmp_path: Path) -> None:
-    fill_folder(tmp_path / "m", describe())
-    (tmp_path / "m/manifest.json").unlink()
-    for use in (plan_maps, prepare_folder):
-        with pytest.raises(InputError, match=r"m: maps without a manifest.json, so of unknown origin; move them"):
-            use(tmp_path / "m", describe())
-    assert map_path(tmp_path / "m", "a").is_file()
-
-
-@pytest.mark.parametrize("change", [{"tta": "none"}, {"weights": {"0": "bad"}}, {"images": {"a": (32, 40)}}], ids=str)
-def test_a_folder_is_prepared_by_dropping_maps_of_another_manifest(tmp_path: Path, change: dict[str, Any]) -> None:
-    folder = tmp_path / "m"
-    assert find_manifest(folder) is None
-    prepare_folder(folder, describe())
-    fill_folder(folder, describe())
-    prepare_folder(folder, describe())
-    assert find_manifest(folder) == describe()
-    assert plan_maps(folder, describe()) == []
-    prepare_folder(folder, describe(**change))
-    assert find_manifest(folder) == describe(**change)
-    assert list(folder.glob("*.tif")) == []
-
-
 def test_members_that_fit_together(tmp_path: Path) -> None:
     folders = [fill_folder(tmp_path / name, describe(name)) for name in ("x", "y")]
     manifests, images = read_manifests(folders)
@@ -102,13 +67,17 @@ def test_members_that_fit_together(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "message"),
     [
-        ({"split": {"folds": 2}}, r"y: not the split of x's maps; predict both again in one run"),
+        ({"split": {"fold_of_group": {"g": 0}}}, r"y: not the split of x's maps; predict both again in one run"),
         ({"images": {"a": (32, 40)}}, r"y: not the images of x's maps; predict both again in one run"),
         ({"images": IMAGES | {"b": (40, 32)}}, r"y: not the images of x's maps"),
+        ({"hashes": {"a": "other"}}, r"y: not the images of x's maps"),
     ],
 )
 def test_members_that_do_not(tmp_path: Path, other: dict, message: str) -> None:
-    folders = [fill_folder(tmp_path / "x", describe("x")), fill_folder(tmp_path / "y", describe("y", **other))]
+    folders = [
+        fill_folder(tmp_path / "x", describe("x", hashes={"a": "one"})),
+        fill_folder(tmp_path / "y", describe("y", **other)),
+    ]
     with pytest.raises(InputError, match=message):
         read_manifests(folders)
 
@@ -122,17 +91,30 @@ def test_members_with_maps_missing(tmp_path: Path) -> None:
         read_manifests([])
 
 
-def test_maps_of_several_engines_are_one_set(tmp_path: Path) -> None:
-    ours, theirs = describe(engines=["keras"]), describe(engines=["openvino"])
-    assert ours.is_alike(theirs)
-    assert not ours.is_alike(None)
-    assert not ours.is_alike(describe(engines=["keras"], int8=True))
-    folder = fill_folder(tmp_path / "m", ours)
-    assert plan_maps(folder, theirs) == []
-    prepare_folder(folder, theirs)
-    assert read_manifest(folder).engines == ("keras", "openvino")
-    assert list_missing(folder, IMAGES) == []
-    prepare_folder(folder, ours)
-    assert read_manifest(folder).engines == ("keras", "openvino")
-    prepare_folder(folder, describe(int8=True))
-    assert list_missing(folder, IMAGES) == ["a", "b"]
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({}, None),
+        ({"spec": {"backbone": "lite0", "epochs": 9, "new_in_a_release": 1}}, None),  # nothing that the weights compute
+        ({"engines": ["onnx"]}, None),
+        ({"split": {"folds": 1, "seed": 7}}, None),
+        ({"spec": {"backbone": "lite2"}}, "spec"),
+        ({"weights": {"0": "bad"}}, "weights"),
+        ({"tta": "none"}, "views"),
+        ({"merge": "max"}, "merge"),
+        ({"int8": True}, "8 bits"),
+        ({"split": {"fold_of_group": {"g": 0}}}, "split"),
+        ({"images": {"a": (32, 40)}}, "images"),
+        ({"hashes": {"a": "other", "b": "two"}}, "images"),
+    ],
+    ids=str,
+)
+def test_what_was_chosen_on_other_maps_is_known(change: dict[str, Any], what: str | None) -> None:
+    hashes = {"a": "one", "b": "two"}
+    recorded = json.loads(json.dumps(trace_maps({"m": describe(hashes=hashes)})))
+    other = describe(**{"hashes": hashes, **change})
+    assert find_difference(recorded, "m", other, images=True) == what
+    assert find_difference(recorded, "m", other, images=False) == (None if what == "images" else what)
+    assert find_difference(None, "m", other, images=True) is None
+    theirs = describe(spec={}, weights={"imported": "f1"})  # another program's maps of another part
+    assert find_difference(trace_maps({"m": describe(spec={})}), "m", theirs, images=False) is None

@@ -93,7 +93,7 @@ def run(tmp_path: Path) -> Run:
 def fill(run: Run, part: str, member: str, image_ids: tuple[str, ...], seed: int, split: Split = SPLIT) -> None:
     folder = run.map_folder(part, member)
     images = dict.fromkeys(image_ids, (64, 64))
-    described = Manifest(member=member, spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
+    described = Manifest(member=member, spec={}, tta="none", weights={}, split=split, images=images)
     write_manifest(folder, described)
     for number, image_id in enumerate(image_ids):
         write_raster(map_path(folder, image_id), draw_map(seed + number, (64, 64)))

@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from ensemble.mapfolder.manifest import Manifest, trace_maps
 from ensemble.selection.blend import Blend, blend_maps, read_blend, read_weights
 from members.common.errors import InputError
 from members.common.files import write_json
@@ -130,23 +132,32 @@ def test_calibrated_maps_on_disk(tmp_path: Path) -> None:
 
 def test_weights_of_a_run(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    assert read_weights(run, ["a", "b"]) == Blend({"a": 1, "b": 1})
+    assert read_weights(run, dict.fromkeys(["a", "b"])) == Blend({"a": 1, "b": 1})
     write_json(tmp_path / "blend.json", {"members": {"a": 3, "b": 0}})
-    assert read_weights(run, ["a", "b"]) == Blend({"a": 3, "b": 0})
+    assert read_weights(run, dict.fromkeys(["a", "b"])) == Blend({"a": 3, "b": 0})
     with pytest.raises(
         InputError, match=r"blend.json: chosen among a, b, but there are maps of a, b, c; run roofstack"
     ):
-        read_weights(run, ["a", "b", "c"])
+        read_weights(run, dict.fromkeys(["a", "b", "c"]))
     for bad in ({"a": 0, "b": 0}, {"a": -1, "b": 2}, {"a": 0.5, "b": 1}, {}, None):
         write_json(tmp_path / "blend.json", {"members": bad})
         with pytest.raises(InputError, match=r"non-negative integer weights by member, not all 0; run .* blend again"):
-            read_weights(run, ["a", "b"])
+            read_weights(run, dict.fromkeys(["a", "b"]))
+
+
+def test_a_blend_goes_with_the_maps_that_it_was_chosen_on(tmp_path: Path) -> None:
+    fields: dict[str, Any] = {"member": "a", "spec": {}, "tta": "d4", "split": {}, "images": {"x": (2, 2)}}
+    ours, others = (Manifest.model_validate({**fields, "weights": {"0": name}}) for name in ("f0", "f1"))
+    write_json(tmp_path / "blend.json", {"members": {"a": 3}, "maps": trace_maps({"a": ours})})
+    assert read_weights(Run(tmp_path), {"a": ours}) == Blend({"a": 3})
+    with pytest.raises(InputError, match=r"blend.json: chosen on maps of a of other weights than they are of now; run"):
+        read_weights(Run(tmp_path), {"a": others})
 
 
 def test_tables_as_they_are_stored(tmp_path: Path) -> None:
     blend = Blend({"a": 2, "b": 0}, {"a": DOUBLE})
     write_json(tmp_path / "blend.json", blend.describe())
-    assert read_weights(Run(tmp_path), ["a", "b"]) == blend
+    assert read_weights(Run(tmp_path), dict.fromkeys(["a", "b"])) == blend
 
 
 @pytest.mark.parametrize(
@@ -164,4 +175,4 @@ def test_tables_as_they_are_stored(tmp_path: Path) -> None:
 def test_tables_that_are_none(tmp_path: Path, tables: object) -> None:
     write_json(tmp_path / "blend.json", {"members": {"a": 1}, "tables": tables})
     with pytest.raises(InputError, match=r"blend.json: tables: not 256 whole numbers .*; run roofstack blend again"):
-        read_weights(Run(tmp_path), ["a"])
+        read_weights(Run(tmp_path), dict.fromkeys(["a"]))

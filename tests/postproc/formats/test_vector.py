@@ -118,6 +118,20 @@ def test_targets_are_checked(tmp_path: Path) -> None:
         find_format("vector", tmp_path / "a.gpkg")
 
 
+def test_other_layers_of_a_geopackage_stay(tmp_path: Path) -> None:
+    path, crs = tmp_path / "town.gpkg", check_vector(tmp_path / "town.gpkg", {"roof": FRAME})
+    streets = geopandas.GeoDataFrame({"name": ["Main"]}, geometry=[shapely.LineString([(0, 0), (9, 9)])], crs=UTM)
+    pyogrio.write_dataframe(streets, path, layer="streets")
+    for count in (2, 1):  # the second time there is a layer of buildings, which is replaced
+        write_footprints(path, make_two(crs)[:count], crs)
+        assert len(pyogrio.read_dataframe(path, layer="buildings")) == count
+        assert list(pyogrio.read_dataframe(path, layer="streets").name) == ["Main"]
+    path.write_bytes(b"no database")
+    with pytest.raises(InputError, match=r"town.gpkg: not a readable vector file"):
+        write_footprints(path, make_two(crs), crs)
+    assert path.read_bytes() == b"no database"
+
+
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"a{suffix}"

@@ -71,7 +71,7 @@ def make_run(folder: Path, draw: Callable[[np.random.Generator], Pair], tiles: i
     split = Split(folds=2, fold_of_group={f"g{group}": group % 2 for group in range(GROUPS)})
     run.write_record(data, list_tiles(data), split)
     images = dict.fromkeys(names, SIZE)
-    manifest = Manifest(member="net", spec={}, tta="none", weights={}, split=split.model_dump(), images=images)
+    manifest = Manifest(member="net", spec={}, tta="none", weights={}, split=split, images=images)
     write_manifest(run.map_folder("valid", "net"), manifest)
     return run
 

@@ -15,7 +15,7 @@ from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
 from ensemble.inference.tasks import Request, Task, plan_member
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.manifest import prepare_folder, read_manifest
+from ensemble.mapfolder.manifest import read_manifest
 from members.common.errors import InputError
 from members.data.run import FoldFolder, Run
 from members.data.split import Split
@@ -57,8 +57,7 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Task:
     spec = find_spec("lite0_unet")
     monkeypatch.setattr(choice, "load_network", lambda path, name: Network(spec, ENGINES[name].load(FoldFolder(path))))
     monkeypatch.setattr(choice, "can_convert", lambda files: True)
-    sizes = {tile.image_id: (64, 64) for tile in tiles}
-    request = Request(run, run.read_record(), "valid", tuple(tiles), sizes, VIEW_SETS["d4"])
+    request = Request.of_tiles(run, run.read_record(), "valid", tiles, VIEW_SETS["d4"])
     return plan_member(request, "lite0_unet")
 
 
@@ -101,23 +100,23 @@ def test_a_long_prediction_takes_the_fastest(task: Task, monkeypatch: pytest.Mon
 
 
 def test_a_prediction_goes_on_with_the_engine_that_began_it(task: Task) -> None:
-    prepare_folder(task.folder, task.with_engine("far").manifest)
+    task.with_engine("far").prepare()
     assert choose_engine(task, pytest.fail).full.engine == "far"
-    prepare_folder(task.folder, task.with_engine("absent").manifest)  # on another machine
+    task.with_engine("absent").prepare()  # on another machine
     assert read_manifest(task.folder).engines == ("far", "absent")
     assert choose_engine(task, pytest.fail).full.engine == "far"
 
 
 def test_maps_of_two_engines_are_alike_and_those_of_8_bits_are_not(task: Task) -> None:
-    prepare_folder(task.folder, task.manifest)
+    task.prepare()
     other = task.with_engine("openvino")
     assert not other.owns_folder()  # its engine is to be noted first
-    assert not other.replaces_maps()
-    prepare_folder(task.folder, other.manifest)
+    assert not other.describe_changes()
+    other.prepare()
     assert task.owns_folder()
     assert other.owns_folder()
     small = dataclasses.replace(task, manifest=task.manifest.model_copy(update={"int8": True}))
-    assert small.replaces_maps()
+    assert small.describe_changes() == [f"{task.folder}: its 6 maps are dropped, and made anew"]
 
 
 def test_a_batch_is_of_one_size_and_no_larger_than_a_window(tmp_path: Path) -> None:
