@@ -8,7 +8,6 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import shapely
 from rasterio import Affine
@@ -21,6 +20,7 @@ from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
 from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
+from postproc.polygons.labelling import label_components
 
 Outliner = Callable[[np.ndarray, np.ndarray], list[Building]]
 """From a mask, bool (h, w), and blend, uint8 (h, w), to the buildings in it."""
@@ -127,7 +127,7 @@ def read_objects(
     mask, blend = mosaic.read(window, read)
     if seeds is None:
         return mask, blend
-    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    labels = label_components(mask)
     chosen = np.zeros(labels.max() + 1, bool)
     chosen[labels[tuple(seeds.T)]] = True
     return chosen[labels], blend

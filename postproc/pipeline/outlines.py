@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 import shapely
-import skimage
 from pydantic import BaseModel, ConfigDict, Field
 
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
+from postproc.polygons.labelling import label_components
 from postproc.polygons.regularisation import regularise_outlines
 from postproc.polygons.simplification import simplify_outlines
 from postproc.polygons.splitting import split_by_distance, split_by_map
@@ -106,7 +106,7 @@ def separate_buildings(
         bool (n,), None where nothing was split, so that none do.
     """
     if split_level == 0 and split_depth == 0:
-        return skimage.measure.label(mask, connectivity=1).astype(np.int32), None
+        return label_components(mask), None
     components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
     if split_depth > 0:
         components = split_by_distance(components, split_depth)

@@ -4,7 +4,9 @@ import numpy as np
 import scipy
 import skimage
 
+from members.common.compiled import compiled
 from postproc.polygons.flooding import flood
+from postproc.polygons.labelling import label_components
 
 
 def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
@@ -21,8 +23,7 @@ def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
     Returns:
         int32 (height, width), 0 = background, 1..n = buildings; a component without a core stays one.
     """
-    components = skimage.measure.label(mask, connectivity=1).astype(np.int32)
-    cores = skimage.measure.label(mask & (blend >= level), connectivity=1).astype(np.int32)
+    components, cores = label_components(mask), label_components(mask & (blend >= level))
     return _flood(components, cores, 255 - blend.astype(np.int16))
 
 
@@ -52,8 +53,27 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:
     """Grow cores within their components, up `height`; components without a core are one."""
-    grown = flood(height, cores, components > 0)
+    low, high = span_cores(components, cores)
+    grown = low[components]  # where there is but one core
+    contested = (low < high)[components]
+    grown[contested] = flood(height, np.where(contested, cores, 0), contested)[contested]
     whole = (components > 0) & (grown == 0)
     # two cores may grow into one component only, so a pair of component and core is one building
     grown[whole] = components[whole] + grown.max(initial=0)
     return skimage.measure.label(grown, background=0, connectivity=1).astype(np.int32)
+
+
+@compiled
+def span_cores(components: np.ndarray, cores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and the highest number of a core in each component, int32 (n + 1,) each; 0 where none is."""
+    count = 0
+    for label in components.flat:
+        count = max(count, label)
+    low, high = np.zeros(count + 1, np.int32), np.zeros(count + 1, np.int32)
+    for y in range(components.shape[0]):
+        for x in range(components.shape[1]):
+            component, core = components[y, x], cores[y, x]
+            if component > 0 and core > 0:
+                low[component] = core if low[component] == 0 else min(core, low[component])
+                high[component] = max(core, high[component])
+    return low, high

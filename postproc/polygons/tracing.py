@@ -7,6 +7,7 @@ from shapely import GeometryType, Polygon
 
 from members.common.compiled import compiled
 from members.common.errors import InputError
+from postproc.polygons.labelling import label_components
 
 EAST, SOUTH, WEST, NORTH = range(4)
 
@@ -29,7 +30,7 @@ def trace_mask(mask: np.ndarray) -> list[Polygon]:
     [2.0, 1.0]
     """
     check_mask(mask)
-    return list(trace_components(skimage.measure.label(mask, connectivity=1).astype(np.int32)))
+    return list(trace_components(label_components(mask)))
 
 
 def trace_labels(labels: np.ndarray) -> tuple[list[Polygon], np.ndarray]:

@@ -175,6 +175,8 @@ def update_leader(leader: Leader, branch: Branch, scores: np.ndarray, counts: Co
     """Compare a branch's scores, (thresholds, pairs of areas), with the best ones so far."""
     tops = scores.max(axis=0)
     likely = np.argsort(-tops, kind="stable")[:best]
+    if len(leader.ranked) == best:  # what is below the last of them would only be sorted out again
+        likely = likely[tops[likely] >= leader.ranked[-1][0]]
     ranked = [*leader.ranked, *((float(tops[pair]), with_areas(branch.recipe, int(pair))) for pair in likely)]
     leader.ranked = tuple(sorted(ranked, key=lambda each: (-each[0], each[1].complexity))[:best])
     highest = float(scores.max())
