@@ -100,8 +100,11 @@ def read_groups(root: Path, image_ids: Iterable[str], group_by: str | None = Non
 
     Without either file each tile is its own group.
 
+    Spaces around what a cell holds do not count.
+
     Raises:
-        InputError: the column is missing, a tile has no row, or a column is asked for and there is no file.
+        InputError: the column is missing or there twice, a tile has no row or two that differ, or a column is asked for
+            and there is no file.
     """
     table = find_group_table(root)
     if table is None:
@@ -111,15 +114,36 @@ def read_groups(root: Path, image_ids: Iterable[str], group_by: str | None = Non
     column = group_by or "group"
     try:
         with table.open(newline="", encoding="utf-8-sig") as lines:  # spreadsheets write a byte order mark
-            reader = csv.DictReader(lines)
-            columns = reader.fieldnames or ()
-            groups = {row.get("image_id"): row.get(column) for row in reader}
+            reader = csv.reader(lines)
+            columns = [name.strip() for name in next(reader, [])]
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{table}: not a readable CSV file ({error}); save it as UTF-8") from None
     for needed in ("image_id", column):
         if needed not in columns:
             raise InputError(f"{table}: no column {needed} among {', '.join(columns) or 'none'}; add it")
+        if columns.count(needed) > 1:
+            raise InputError(f"{table}: {columns.count(needed)} columns {needed}; keep one")
+    groups = take_groups(table, columns.index("image_id"), columns.index(column), rows)
     for image_id in image_ids:
         if not groups.get(image_id):
             raise InputError(f"{table}: no {column} for {image_id}; every tile needs a row")
-    return {image_id: str(groups[image_id]) for image_id in image_ids}
+    return {image_id: groups[image_id] for image_id in image_ids}
+
+
+def take_groups(table: Path, id_at: int, group_at: int, rows: Iterable[tuple[int, list[str]]]) -> dict[str, str]:
+    """Take image ids and groups out of a table's rows, each with its line; rows that are too short have no group.
+
+    Raises:
+        InputError: two rows say different groups of one image.
+    """
+    groups: dict[str, str] = {}
+    for line, row in rows:
+        if len(row) <= max(id_at, group_at):
+            continue
+        image_id, group = row[id_at], row[group_at]
+        if groups.setdefault(image_id, group) != group:
+            raise InputError(
+                f"{table}, line {line}: {image_id} is in group {group}, and in {groups[image_id]} before; keep one row"
+            )
+    return groups

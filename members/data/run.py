@@ -215,6 +215,9 @@ class Run:
                 f"{self.path}: a run of other data ({record.data}, {record.tiles} tiles: images, masks and groups "
                 "as they were); give that --data, or begin another --run"
             )
+        if unknown := [tile.group for tile in tiles if tile.group not in record.split.fold_of_group]:
+            cure = self._tell_cure(self.list_copies())
+            raise InputError(f"{self.record_file}: no fold of group {unknown[0]}, so damaged; {cure}")
         return record
 
     def check_fold(self, member: str, fold: int, record: RunRecord) -> None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Self
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from members.common.errors import InputError
 from members.data.groups import read_groups
@@ -37,6 +37,14 @@ class Split(BaseModel):
     )
     inner_valid: Annotated[bool, Field(description="early stopping looks at a share of the training groups")] = False
     fold_of_group: dict[str, int] = {}
+
+    @model_validator(mode="after")
+    def check_folds(self) -> Self:
+        """Refuse folds that are none: nobody would validate their groups."""
+        for group, fold in self.fold_of_group.items():
+            if not NEVER_VALID <= fold < self.folds:
+                raise ValueError(f"group {group} is in fold {fold}, and the folds are 0 to {self.folds - 1}")
+        return self
 
     def validates(self, group: str, fold: int) -> bool:
         """Tell whether the member trained for `fold` has never seen this group."""

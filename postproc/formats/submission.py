@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
@@ -130,8 +131,19 @@ def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
         yield image_id, decode()
 
 
-def read_rows(path: Path) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
-    """Yield each row's image id, and what decodes its mask, bool (height, width), in any process.
+class Decode(Protocol):
+    """What decodes a row's mask, bool (height, width), in any process."""
+
+    def __call__(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Decode the mask; where its `size` is known, (h, w), a row that says another takes no memory.
+
+        Raises:
+            InputError: Width or Height is bad or not that of `size`, or the runs are.
+        """
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Decode]]:
+    """Yield each row's image id, and what decodes its mask.
 
     Columns may stand in any order, further ones are ignored, and a byte order mark is skipped.
 
@@ -144,9 +156,11 @@ def read_rows(path: Path) -> Iterator[tuple[str, Callable[[], np.ndarray]]]:
         yield row["ImageId"], functools.partial(_decode_row, f"{path}, line {line}", fields)
 
 
-def _decode_row(where: str, row: Mapping[str, str]) -> np.ndarray:
+def _decode_row(where: str, row: Mapping[str, str], size: tuple[int, int] | None = None) -> np.ndarray:
     try:
         width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
+        if size is not None and (height, width) != tuple(size):
+            raise InputError(f"mask of {width}x{height} px for a truth of {size[1]}x{size[0]} px; they must be equal")
         if width * height > MAX_PIXELS:
             raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
         return decode_rle(row["EncodedPixels"], height, width)

@@ -1,22 +1,23 @@
 """Read the buildings of images, each as a mask and as outlines, from files that hold either, and their truth."""
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from shapely import Polygon
 
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
-from postproc.formats.submission import check_ids, read_ids, read_rows
+from postproc.formats.submission import Decode, check_ids, read_ids, read_rows
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
 
-Take = Callable[[], ImageBuildings]
+Take = Callable[[tuple[int, int]], ImageBuildings]
+"""From the size, (h, w), that an image has, to its buildings; it raises InputError where they are of another size."""
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,10 @@ class Inputs:
 
         def compare(image: tuple[str, Take]) -> tuple[str, Comparison]:
             image_id, take = image
-            buildings = take()
+            expected = read_truth(image_id)
+            buildings = take((expected.mask.shape[0], expected.mask.shape[1]))
             try:
-                return image_id, compare_buildings(buildings, read_truth(image_id))
+                return image_id, compare_buildings(buildings, expected)
             except InputError as error:
                 raise InputError(f"{source}, image {image_id}: {error}") from None
 
@@ -134,8 +136,8 @@ def read_masks(submission: Path) -> Iterator[tuple[str, Take]]:
         yield image_id, functools.partial(_take_mask, decode)
 
 
-def _take_mask(decode: Callable[[], np.ndarray]) -> ImageBuildings:
-    return ImageBuildings.from_mask(decode())
+def _take_mask(decode: Decode, size: tuple[int, int]) -> ImageBuildings:
+    return ImageBuildings.from_mask(decode(size))
 
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:
@@ -143,5 +145,10 @@ def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, 
     from postproc.formats.vector_reading import read_detections
 
     for image_id, (outlines, confidences) in read_detections(path, frames).items():
-        size = frames[image_id].size
-        yield image_id, functools.partial(ImageBuildings.from_outlines, outlines, size, confidences)
+        yield image_id, functools.partial(_take_outlines, outlines, confidences)
+
+
+def _take_outlines(
+    outlines: Sequence[Polygon], confidences: Sequence[float] | None, size: tuple[int, int]
+) -> ImageBuildings:
+    return ImageBuildings.from_outlines(outlines, size, confidences)

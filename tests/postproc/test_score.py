@@ -225,7 +225,7 @@ def spoil(data: Path, tmp_path: Path, how: str) -> list[Any]:
         ("neither", "score takes one of --submission FILE and --vector FILE"),
         ("both", "score takes one of --submission FILE and --vector FILE"),
         ("surplus", "s.csv: of 3 expected image ids 1 surplus (d)"),
-        ("size", "s.csv, image a: mask of 40x48 px for a truth of 48x40 px"),
+        ("size", "s.csv, line 2, image a: mask of 40x48 px for a truth of 48x40 px"),
         ("empty", "no building pixel in the truth of 4 images"),
         ("column", "no column country among image_id, group, region"),
         ("table", "--by region: no tiles.csv or groups.csv"),

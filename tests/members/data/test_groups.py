@@ -9,7 +9,7 @@ from rasterio import Affine
 
 from members.common.errors import InputError
 from members.data.frames import Frame
-from members.data.groups import find_middle, group_images, name_square
+from members.data.groups import find_middle, group_images, name_square, read_groups
 from members.data.tiles import list_tiles
 
 PIXELS = np.zeros((40, 40), np.uint8)
@@ -79,3 +79,25 @@ def test_real_squares(shared_data: Path) -> None:
     assert 8 <= len({tile.group for tile in tiles}) < 29
     regions = {tile.image_id.split("_")[0] for tile in tiles}
     assert {tile.group for tile in list_tiles(shared_data / "hot_buildings", group_by=r"([a-z]+)_\d+_\d+")} == regions
+
+
+def test_spaces_tear_no_group_apart(tmp_path: Path) -> None:
+    (tmp_path / "tiles.csv").write_text("image_id , group\nt0, a\nt1 ,a\nt1,a\nt2,b \n")
+    assert read_groups(tmp_path, ["t0", "t1", "t2"]) == {"t0": "a", "t1": "a", "t2": "b"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image_id,group\nt0,a\nt0,b\n", r"tiles.csv, line 3: t0 is in group b, and in a before; keep one row"),
+        ("image_id,group,group\nt0,a,b\n", r"tiles.csv: 2 columns group; keep one"),
+        ("image_id, group ,image_id\nt0,a,t1\n", r"tiles.csv: 2 columns image_id; keep one"),
+        ("image_id,group\nt0\n", r"tiles.csv: no group for t0; every tile needs a row"),
+        ("image_id,group\nt0,  \n", r"tiles.csv: no group for t0; every tile needs a row"),
+        ("", r"tiles.csv: no column image_id among none; add it"),
+    ],
+)
+def test_tables_that_tell_no_groups(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "tiles.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        read_groups(tmp_path, ["t0"])

@@ -189,3 +189,24 @@ def test_members_are_those_with_a_fold(tmp_path: Path) -> None:
         run.fold(member, fold).spec_file.write_text(json.dumps({}))
     run.fold("begun", 0).path.mkdir(parents=True)
     assert run.list_members() == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("folds", "message"),
+    [
+        ({"g0": 1, "g1": 0}, r"run.json: no fold of group g2, so damaged; copy .*fold0/run.json to"),
+        (
+            {"g0": 1, "g1": 0, "g2": 5},
+            r"run.json: split: Value error, group g2 is in fold 5, and the folds are 0 to 1;",
+        ),
+    ],
+)
+def test_a_split_that_is_not_of_the_groups(run: Run, data_set: Path, folds: dict[str, int], message: str) -> None:
+    write_fold(run, "a", 0)
+    content = json.loads(run.record_file.read_text())
+    content["split"]["fold_of_group"] = folds
+    run.record_file.write_text(json.dumps(content))
+    with pytest.raises(InputError, match=message):
+        run.check_tiles(list_tiles(data_set))
+    shutil.copy(run.fold("a", 0).record_file, run.record_file)  # the cure
+    run.check_tiles(list_tiles(data_set))

@@ -115,3 +115,10 @@ def test_a_plan_takes_what_is_given() -> None:
 def test_a_plan_out_of_range(option: str, value: float, rule: str) -> None:
     with pytest.raises(InputError, match=rf"split: {option} = {value}: {rule}"):
         plan_split(**{option: value})
+
+
+@pytest.mark.parametrize(("folds", "fold"), [(1, 1), (2, 2), (2, -2)])
+def test_a_fold_that_nobody_validates_is_refused(folds: int, fold: int) -> None:
+    """Its tiles would be waited for without an end."""
+    with pytest.raises(ValueError, match=rf"group g is in fold {fold}, and the folds are 0 to {folds - 1}"):
+        Split(folds=folds, fold_of_group={"g": fold})

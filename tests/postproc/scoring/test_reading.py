@@ -1,6 +1,7 @@
 """Buildings read from masks, a CSV and vector files: the same ones out of each."""
 
 import json
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -58,8 +59,8 @@ def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -
     ((of_mask, ours),) = read_masks(tmp_path / "s.csv")
     ((of_outlines, theirs),) = read_vector(write_geojson(tmp_path / "p.geojson"), frames)
     assert of_mask == of_outlines == "a"
-    assert np.array_equal(ours().mask, theirs().mask)
-    assert [o.area for o in ours().outlines] == pytest.approx([o.area for o in theirs().outlines])
+    assert np.array_equal(ours(MASK.shape).mask, theirs(MASK.shape).mask)
+    assert [o.area for o in ours(MASK.shape).outlines] == pytest.approx([o.area for o in theirs(MASK.shape).outlines])
 
 
 def test_images_that_the_csv_names_are_compared_in_the_order_of_their_ids(tmp_path: Path) -> None:
@@ -77,5 +78,17 @@ def test_an_image_of_another_size_is_named(tmp_path: Path) -> None:
     write_mask(tmp_path / "masks/a.png")
     write_submission(tmp_path / "s.csv", {"a": MASK.T})
     inputs = open_inputs(tmp_path / "masks", tmp_path / "s.csv", None, None)
-    with pytest.raises(InputError, match=r"s.csv, image a: mask of 40x36 px for a truth of 36x40 px"):
+    with pytest.raises(InputError, match=r"s.csv, line 2, image a: mask of 40x36 px for a truth of 36x40 px"):
         inputs.compare()
+
+
+def test_a_row_of_any_size_takes_no_memory(tmp_path: Path) -> None:
+    """Fifty bytes may say two milliards of pixels; they are compared with the truth before anything is made of them."""
+    write_mask(tmp_path / "masks/a.png")
+    (tmp_path / "s.csv").write_text("ImageId,EncodedPixels,Width,Height\na,1 1,46340,46340\n")
+    inputs = open_inputs(tmp_path / "masks", tmp_path / "s.csv", None, None)
+    tracemalloc.start()
+    with pytest.raises(InputError, match=r"line 2, image a: mask of 46340x46340 px for a truth of 36x40 px; they must"):
+        inputs.compare()
+    assert tracemalloc.get_traced_memory()[1] < 2**24
+    tracemalloc.stop()
