@@ -9,7 +9,7 @@ import typer
 from members.common.choices import CalibrationName, KeepName, Method
 from members.common.console import print_table, run_command, stdout, track
 from members.common.errors import InputError
-from members.common.files import write_json
+from members.common.files import check_folder, write_json
 
 
 def blend(
@@ -49,6 +49,8 @@ def blend(
     from members.data.run import Run
 
     folder = Run(run)
+    folder.read_record()
+    check_folder(folder.path)
     samples = RunSamples(folder, data)
     given = None if weights is None else parse_weights(weights, samples.members)
     report = select_blend(

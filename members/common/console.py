@@ -2,6 +2,7 @@
 
 import errno
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -100,6 +101,8 @@ def make_app(**options: Any) -> typer.Typer:
 
 def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
+    if os.name == "nt":
+        fail("Windows: roofstack runs on Linux and macOS; on this machine start it in WSL, Windows' own Linux")
     show_notes()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends ends as Ctrl-C does
     try:
@@ -108,10 +111,11 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
         message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
         fail(message)
     except OSError as error:
-        if error.errno not in FULL:
+        if error.filename is None and error.errno not in FULL:
             raise
-        where = f" at {error.filename}" if error.filename else ""
-        fail(f"no room on the disk{where}: {error.strerror}; what was whole is whole still: free some, try again")
+        where = f"{error.filename}: " if error.filename else ""
+        cure = "free some room" if error.errno in FULL else "make it so that you may, or give another path"
+        fail(f"{where}refused by the disk ({error.strerror}); what was whole is whole still: {cure}, and try again")
     except SystemExit as end:  # Typer ends every other run itself
         if end.code == INTERRUPTED:
             stderr.print("interrupted; the same command goes on where it stopped")

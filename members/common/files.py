@@ -44,8 +44,6 @@ def write_whole(path: Path) -> Iterator[Path]:
 
 def sync(path: Path) -> None:
     """Wait until the bytes of a file, or the names in a folder, are on the disk, as far as the system can say."""
-    if os.name == "nt" and path.is_dir():  # Windows opens no folder
-        return
     handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
     try:
         os.fsync(handle)
@@ -66,8 +64,6 @@ def remove_stale(folder: Path) -> None:
 
 def is_running(process: int) -> bool:
     """Tell whether a process of this machine is alive."""
-    if os.name == "nt":  # there a signal of 0 ends the process
-        return True
     try:
         os.kill(process, 0)
     except ProcessLookupError:

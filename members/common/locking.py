@@ -8,13 +8,16 @@ from filelock import FileLock, Timeout
 
 from members.common.errors import InputError
 
+FOR_EVER = -1.0
+"""As patience: wait for as long as it takes."""
+
 
 def lock(path: Path, patience: float = 0.0) -> FileLock | None:
     """Lock a file that stands for something; None where another process holds it.
 
     Args:
         path: the file that is locked; made, with its folder, where it is missing.
-        patience: s to wait for the other process; -1 for as long as it takes.
+        patience: s to wait for the other process, or `FOR_EVER`.
 
     Returns:
         The lock, which any thread may release.
@@ -38,12 +41,12 @@ def lock(path: Path, patience: float = 0.0) -> FileLock | None:
 
 
 @contextlib.contextmanager
-def hold(path: Path, busy: str, patience: float = 0.0) -> Iterator[None]:
+def hold(path: Path, busy: str = "busy", patience: float = 0.0) -> Iterator[None]:
     """Hold a lock while working on what it stands for.
 
     Args:
         path: as for `lock`.
-        busy: the message where another process holds it.
+        busy: the message where another process holds it, and patience ends.
         patience: as for `lock`.
 
     Raises:

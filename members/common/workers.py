@@ -47,6 +47,13 @@ class Workers(Protocol):
         ...
 
 
+def count_cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):  # Linux; macOS has it not, nor a way to bind a process to some cores
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class Threads:
     """Threads of this process.
 
@@ -55,7 +62,7 @@ class Threads:
     """
 
     def __init__(self, count: int | None = None) -> None:
-        self.count = count or len(os.sched_getaffinity(0))
+        self.count = count or count_cores()
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item], ordered: bool = True) -> Iterator[Result]:
         """Yield work(item) of every item, as `Workers` has it."""

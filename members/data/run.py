@@ -1,6 +1,7 @@
 """A run: the folder that one ensemble's stages meet in, and the record of what it rests on."""
 
 import datetime
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -238,8 +239,13 @@ class Run:
             )
 
     def log_command(self) -> None:
-        """Add the command line that is running to commands.sh, unless it is its last: how the run came about."""
+        """Add the command line that is running to commands.sh, unless it is its last: how the run came about.
+
+        A run that is read-only, whose outputs go elsewhere, keeps no such record.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
+        if not os.access(self.path, os.W_OK):
+            return
         remove_stale(self.path)
         line = read_command() + "\n"
         written = self.commands_file.read_text(encoding="utf-8") if self.commands_file.is_file() else ""

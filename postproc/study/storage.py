@@ -1,7 +1,6 @@
 """Where studies are kept: a journal file, SQLite or PostgreSQL, each shared by several processes."""
 
 import contextlib
-import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
 from members.common.errors import InputError
+from members.common.locking import FOR_EVER, hold
 from members.common.passwords import hide_passwords
 
 PATIENCE = 10  # s, until a server counts as out of reach
@@ -91,13 +91,8 @@ class Address:
         Optuna adds single trials safely; looking which are missing and then adding them takes a lock of one's own.
         """
         if self.path is not None:
-            self.path.absolute().parent.mkdir(parents=True, exist_ok=True)
-            folder = os.open(self.path.absolute().parent, os.O_RDONLY)
-            try:
-                fcntl.flock(folder, fcntl.LOCK_EX)
+            with hold(name_lock(self.path, "turn"), patience=FOR_EVER):
                 yield
-            finally:
-                os.close(folder)
         elif self.url is not None:
             engine = create_engine(self.url, poolclass=NullPool, connect_args=self.connect_options)
             with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -153,10 +148,14 @@ class Journal(JournalFileBackend):
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, one a line, all at once."""
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
-        with self.path.open("r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)  # until the file is closed
+        with hold(name_lock(self.path, "lock"), patience=FOR_EVER), self.path.open("r+b") as file:
             mend_journal(file)
             file.write(lines.encode())
+
+
+def name_lock(path: Path, kind: str) -> Path:
+    """Return the hidden file beside a study's that is locked for it."""
+    return path.absolute().with_name(f".{path.name}.{kind}")
 
 
 def check_journal(path: Path) -> None:

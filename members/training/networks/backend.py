@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 
 from members.common.errors import InputError
+from members.common.workers import count_cores
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # as in glibc's malloc.h
 BACKENDS = ("tensorflow", "jax", "torch")
@@ -114,5 +115,4 @@ def describe_devices() -> str:
         listed = subprocess.run(query, capture_output=True, text=True, check=False).stdout
         return "; ".join(listed.strip().splitlines())
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()  # macOS has it not
-    return f"{cores} CPU cores, {memory:.0f} GiB"
+    return f"{count_cores()} CPU cores, {memory:.0f} GiB"

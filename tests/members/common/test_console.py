@@ -98,14 +98,16 @@ def test_track_yields_all_and_is_silent_without_a_terminal(capfd: Capture) -> No
     assert capfd.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
-def test_a_full_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: Capture, number: int) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS])
+def test_a_full_or_read_only_disk_is_one_line(monkeypatch: pytest.MonkeyPatch, capfd: Capture, number: int) -> None:
     def fill() -> None:
         raise OSError(number, os.strerror(number), "/runs/tuned.json")
 
     code, out, err = end(monkeypatch, capfd, fill)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert f"error: no room on the disk at /runs/tuned.json: {os.strerror(number)}" in err
+    cure = "make it so that you may, or give another path" if number == errno.EROFS else "free some room"
+    assert f"error: /runs/tuned.json: refused by the disk ({os.strerror(number)}); what was whole is whole still" in err
+    assert cure in err
 
 
 def test_other_failures_of_the_system_are_not_hidden(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:

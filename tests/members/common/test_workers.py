@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from members.common.errors import InputError
-from members.common.workers import Cluster, Threads, Workers, cut_chunks, open_workers
+from members.common.workers import Cluster, Threads, Workers, count_cores, cut_chunks, open_workers
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +118,10 @@ def test_chunks_keep_all_workers_busy() -> None:
     assert cut_chunks(range(5), Threads(2)) == [range(n, n + 1) for n in range(5)]
     assert [len(chunk) for chunk in cut_chunks(range(336), Threads(2))] == [16] * 21
     assert [len(chunk) for chunk in cut_chunks(range(40), Threads(2))] == [5] * 8
+
+
+def test_cores_are_counted_where_no_process_is_bound_to_some(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    monkeypatch.delattr(os, "sched_getaffinity")
+    monkeypatch.setattr(os, "cpu_count", lambda: 7)
+    assert Threads().count == count_cores() == 7
