@@ -26,10 +26,18 @@ format: .venv/installed  ## mend style and formatting
 	$(BIN)/ruff format .
 
 notebook: .venv/installed  ## run examples/quickstart.ipynb anew, and keep what it shows
-	rm -rf build/quickstart && mkdir -p build/quickstart && cp examples/quickstart.ipynb build/quickstart
-	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)" $(BIN)/jupyter-execute --inplace --startup_timeout 600 \
-	  build/quickstart/quickstart.ipynb
-	cp build/quickstart/quickstart.ipynb examples
+	rm -rf build/quickstart && mkdir -p build/quickstart
+	PATH="$(CURDIR)/$(BIN):$$PATH" PYTHONPATH="$(CURDIR)" $(BIN)/python -c "$$RUN_NOTEBOOK"
+
+define RUN_NOTEBOOK
+import nbclient, nbformat
+path = "examples/quickstart.ipynb"
+notebook = nbformat.read(path, 4)
+where = {"metadata": {"path": "build/quickstart"}}
+nbclient.NotebookClient(notebook, timeout=None, startup_timeout=600, coalesce_streams=True, resources=where).execute()
+nbformat.write(notebook, path)
+endef
+export RUN_NOTEBOOK
 
 docs: .venv/installed  ## the documentation as a site, in build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
