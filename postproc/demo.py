@@ -12,6 +12,7 @@ import typer
 from members.common.console import print_table, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
 from members.training.training_set import TrainingSet, open_fold
+from postproc.report import report
 from postproc.submit import submit
 from postproc.tune import tune
 
@@ -76,6 +77,7 @@ def demo(
     print_table(tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned))
     picture = run / "demo.png"
     save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
+    report(run, own)
     stdout.print(f"submission: {made.submission_file('test')}\npicture: {picture}")
 
 

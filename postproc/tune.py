@@ -131,6 +131,7 @@ def tune(
     stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
     stdout.print(f"plots: {target.report_folder}")
     stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
+    stdout.print(f"all of it on one page: roofstack report --run {run}")
 
 
 def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[StoredStudies]:
