@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from members.common.choices import CalibrationName, KeepName, Method
-from members.common.console import print_table, run_command, stdout, track
+from members.common.console import DATA, print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import check_folder, write_json
 
 
 def blend(
-    data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is chosen on.")],
+    data: Annotated[Path | None, DATA] = None,
     method: Annotated[Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")] = "auto",
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
@@ -51,7 +51,7 @@ def blend(
     folder = Run(run)
     folder.read_record()
     check_folder(folder.path)
-    samples = RunSamples(folder, data)
+    samples = RunSamples(folder, folder.find_data(data))
     given = None if weights is None else parse_weights(weights, samples.members)
     report = select_blend(
         samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
@@ -60,7 +60,7 @@ def blend(
     write_json(folder.blend_file, report.describe() | {"maps": trace_maps(samples.manifests)})
     for table in report.tables:
         print_table(table)
-    stdout.print(f"written: {folder.blend_file}")
+    stdout.print(f"written: {folder.blend_file}; next: roofstack tune --run {run}")
 
 
 def parse_weights(text: str, members: Sequence[str]) -> dict[str, int]:

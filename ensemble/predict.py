@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import EngineName, MergeName
-from members.common.console import SCHEDULER, run_command, stderr, stdout, track, warn
+from members.common.console import DATA, SCHEDULER, run_command, stderr, stdout, track, warn
 from members.common.errors import InputError
 from members.common.workers import open_workers
 from members.training.networks.backend import choose_backend
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[Path, typer.Option(help="The run whose members predict.")],
     part: Annotated[str, typer.Option(help="valid, test, or with --images a name for images of your own.")],
-    data: Annotated[Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")] = None,
+    data: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, typer.Option(help="An image or a folder of images, for any other part.")] = None,
     tta: Annotated[
         str,

@@ -65,7 +65,7 @@ def demo(
     for name in MEMBERS:
         network = train_member(made, training, revise_member(name, epochs), outlook)
         predict_parts(made, network, training, test, outlook)
-    tune(own, run, objective="building_f1", trials=TRIALS)
+    tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     outlook.finish("tune")
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import run_command, stdout, track
+from members.common.console import DATA, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.files import check_target
 from members.common.workers import Threads
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 def report(
     run: Annotated[Path, typer.Option(help="The run to tell of.")],
-    data: Annotated[Path | None, typer.Option(help="Its data set. Default: where it was when the run began.")] = None,
+    data: Annotated[Path | None, DATA] = None,
     against: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Another run on the same validation tiles, to compare with.")
     ] = None,
@@ -92,9 +92,7 @@ def open_samples(run: Run, data: Path | None) -> tuple[RunSamples, Pipeline]:
     from ensemble.mapfolder.samples import RunSamples
     from postproc.pipeline.pipeline import Pipeline
 
-    root = data or Path(run.read_record().data)
-    if not root.is_dir():
-        raise InputError(f"{root}: the run's data are no longer there; say where they are: --data DIR")
+    root = run.find_data(data)
     pipeline = Pipeline.of_run(run, "valid", "tuned" if run.tuned_file.is_file() else "default")
     return RunSamples(run, root, members=pipeline.blend.members), pipeline
 

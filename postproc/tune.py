@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
-from members.common.console import SCHEDULER, print_table, run_command, stdout, track
+from members.common.console import DATA, SCHEDULER, print_table, run_command, stdout, track
 from members.common.errors import InputError
 from members.common.workers import open_workers
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 
 def tune(
-    data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is tuned on.")],
+    data: Annotated[Path | None, DATA] = None,
     objective: Annotated[
         Objective,
         typer.Option(
@@ -99,7 +99,7 @@ def tune(
     target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    samples = RunSamples(target, data)
+    samples = RunSamples(target, target.find_data(data))
     given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
         raise InputError(

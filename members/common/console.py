@@ -27,6 +27,8 @@ from members.common.tables import ResultTable
 
 SCHEDULER = typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
 """The option of every command that gives its work out to a cluster."""
+DATA = typer.Option(help="The run's data set. Default: where it was when the run began.")
+"""The option of every command that works on a run that is there."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 
