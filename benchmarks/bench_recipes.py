@@ -76,6 +76,12 @@ def read_fold(folder: FoldFolder) -> Fold | None:
         return Fold(dict(maps), sum(json.loads(seconds_file(folder).read_text()).values()))
 
 
+def read_folds(run: Run, name: str, folds: Sequence[int]) -> dict[int, Fold]:
+    """Return the folds of a recipe that are done."""
+    found = {fold: read_fold(run.fold(name, fold)) for fold in folds}
+    return {fold: each for fold, each in found.items() if each}
+
+
 def train_recipe(spec: MemberSpec, data: TrainingSet, run: Run, fold: int) -> None:
     """Train a fold and predict its held-out tiles, as far as that is not done."""
     folder, (training, held_out) = run.fold(spec.name, fold), data.take_fold(fold)
@@ -176,12 +182,6 @@ def bench(
         table.add_row(name, *(json.dumps(value) for value in result.values()))
     stdout.print(table)
     print(json.dumps(results))
-
-
-def read_folds(run: Run, name: str, folds: Sequence[int]) -> dict[int, Fold]:
-    """Return the folds of a recipe that are done."""
-    found = {fold: read_fold(run.fold(name, fold)) for fold in folds}
-    return {fold: each for fold, each in found.items() if each}
 
 
 if __name__ == "__main__":
