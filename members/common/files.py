@@ -16,6 +16,7 @@ from typing import Any
 from members.common.errors import InputError
 
 TEMPORARY = re.compile(r"\.tmp-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
+SEAL = b"roofstack-seal"
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
@@ -148,3 +149,19 @@ def hash_file(path: Path) -> str:
     """Return the BLAKE2b hash of a file's bytes, 32 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def seal(path: Path) -> None:
+    """Write the hash of a file's bytes behind them, where formats that say their own length read no further."""
+    digest = bytes.fromhex(hash_file(path))
+    with path.open("ab") as file:
+        file.write(SEAL + digest)
+
+
+def is_damaged(path: Path) -> bool | None:
+    """Tell whether a file's bytes are others than those that were sealed; None where they were not."""
+    content = path.read_bytes()
+    at = len(content) - len(SEAL) - 16
+    if at < 0 or content[at:-16] != SEAL:
+        return None
+    return hashlib.blake2b(content[:at], digest_size=16).digest() != content[-16:]
