@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -26,10 +27,11 @@ def write_whole(path: Path) -> Iterator[Path]:
 
     The temporary file keeps the suffix of `path`, so libraries that choose a format by suffix do so, and
     begins with a dot, so folder listings that look for data skip it. A reader never sees half a file, and
-    a killed writer leaves `path` as it was; its temporary file waits for `remove_stale`. The bytes are on
+    a killed writer leaves `path` as it was; the next one removes its temporary file. The bytes are on
     the disk before the file has its name, so a power cut leaves the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent.absolute())
     handle, name = tempfile.mkstemp(prefix=f".tmp-{HOST}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -53,6 +55,12 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+@functools.cache
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left in a folder, before this process first writes there."""
+    remove_stale(folder)
 
 
 def remove_stale(folder: Path) -> None:

@@ -39,6 +39,8 @@ class Address:
     def __init__(self, address: str | Path) -> None:
         self.url: URL | None = None
         self.path: Path | None = None
+        if not str(address):
+            raise InputError("--storage '': no address; give a journal file, sqlite:///FILE or postgresql://..")
         if "://" not in str(address):
             self.path = Path(address)
             if self.path.is_dir() or not find_parent(self.path).is_dir():

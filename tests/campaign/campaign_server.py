@@ -22,10 +22,9 @@ HUNG = 120.0
 """Seconds after which a command hangs; it is killed, and its code is None."""
 
 
-def prepare(trains: bool) -> None:
-    """Import the commands, and put small networks in place of the members'."""
+def prepare(trains: bool, warm: bool) -> None:
+    """Import the commands, and put small networks in place of the members'; `warm` loads what is compiled, too."""
     import numpy as np
-    from conftest import pytest_xdist_setupnodes
 
     import postproc.reporting.plots
     import postproc.score
@@ -38,7 +37,10 @@ def prepare(trains: bool) -> None:
     from members.training.catalog import find_spec
     from members.training.networks.weights import read_weights
 
-    pytest_xdist_setupnodes()  # loads what is compiled
+    if warm:
+        from conftest import pytest_xdist_setupnodes
+
+        pytest_xdist_setupnodes()
     scale = np.float32(255)
     predict.choose_backend = lambda: None  # type: ignore[assignment, return-value]
 
@@ -144,6 +146,6 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    prepare(trains="train" in sys.argv[1:])
+    prepare("train" in sys.argv[1:], "warm" in sys.argv[1:])
     print("ready", flush=True)
     serve()

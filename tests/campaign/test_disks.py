@@ -3,7 +3,7 @@
 import random
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from campaign_runs import (
     is_one_line,
     list_commands,
     list_strays,
+    make_finished,
     make_run,
+    make_until,
     open_server,
     report,
 )
@@ -26,6 +28,12 @@ MIB = 2**20
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with open_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
         yield server
 
 
@@ -94,16 +102,15 @@ def try_full_disks(
     return cases, wrong
 
 
-def try_read_only(server: Server, base: Path, mount: Callable[[int], Path]) -> tuple[int, list[str]]:
+def try_read_only(
+    server: Server, base: Path, mount: Callable[[int], Path], tunes: bool = True
+) -> tuple[int, list[str]]:
     """Run every command on a run of which nothing can be changed, and those that can with their outputs elsewhere."""
     disk, out, wrong = mount(64 * MIB), base / "out", list[str]()
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True)
     work = disk / "work"
-    make_run(work)
+    make_finished(server, work, tunes)
     commands = list_commands(work)
-    for name, argv in commands.items():
-        ended = server.run(work, *argv)
-        assert ended.code == 0, f"{name}: {ended.printed}"
     files, run = [out / "s.csv", out / "b.gpkg", out / "tile0.png"], work / "run"
     elsewhere = {
         "submit elsewhere": ["submit", "--run", run, "--part", "valid", "--output", files[0], "--vector", files[1]],
@@ -126,7 +133,7 @@ def try_read_only(server: Server, base: Path, mount: Callable[[int], Path]) -> t
             ended = server.run(work, *argv)
             if ended.code != 0 or "Traceback" in ended.printed:
                 wrong.append(f"read-only, {name}: {ended.code} {ended.printed[-1500:]}")
-        for name in ("blend", "tune", "submit"):
+        for name in ("blend", "tune", "submit") if tunes else ("submit",):
             ended = server.run(work, *commands[name])
             if ended.code != 2 or not is_one_line(ended.printed):
                 wrong.append(f"read-only, {name}: {ended.code} {ended.printed[-1500:]}")
@@ -156,18 +163,15 @@ def make_blocks(server: Server, before: Path, folder: Path) -> str:
     raise ValueError("no block was ever there")
 
 
-def try_flips(server: Server, base: Path, flips: int) -> tuple[int, list[str], list[str]]:
+def try_flips(
+    server: Server, base: Path, flips: int, kinds: Sequence[str] = tuple(KINDS), tunes: bool = True
+) -> tuple[int, list[str], list[str]]:
     """Flip single bits; return how many, which of them were used in silence, and what else was wrong."""
-    source, begun, block = base / "made", base / "begun", ""
-    make_run(source)
-    for name, argv in list_commands(source).items():
-        if name == "predict scene":
-            block = make_blocks(server, source, begun)
-        ended = server.run(source, *argv)
-        assert ended.code == 0, f"{name}: {ended.printed}"
+    source, begun = make_finished(server, base / "made", tunes), base / "begun"
+    block = make_blocks(server, make_until(server, base / "before", "predict scene"), begun)
     draw, silent, wrong, expected = random.Random(0), list[str](), list[str](), hash_results(source)
     for number in range(flips):
-        kind = list(KINDS)[number % len(KINDS)]
+        kind = kinds[number % len(kinds)]
         path, name, results = KINDS[kind]
         work = copy_run(begun if kind == "blocks" else source, base / "work")
         if kind == "weights":
@@ -189,22 +193,23 @@ def try_flips(server: Server, base: Path, flips: int) -> tuple[int, list[str], l
 
 
 def test_flipped_bits(server: Server, tmp_path: Path) -> None:
-    assert try_flips(server, tmp_path, 10) == (10, [], [])
+    kinds = ["weights", "maps", "blocks"]
+    assert try_flips(server, tmp_path, 6, kinds, tunes=False) == (6, [], [])
 
 
 def test_a_read_only_run(server: Server, tmp_path: Path, mount: Callable[[int], Path]) -> None:
-    _, wrong = try_read_only(server, tmp_path, mount)
+    _, wrong = try_read_only(server, tmp_path / "base", mount, tunes=False)
     assert wrong == []
 
 
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_all_disks(
-    server: Server, tmp_path: Path, mount: Callable[[int], Path], request: pytest.FixtureRequest
+    warm_server: Server, tmp_path: Path, mount: Callable[[int], Path], request: pytest.FixtureRequest
 ) -> None:
-    full, wrong_full = try_full_disks(server, tmp_path / "full", mount, [0.05, 0.2, 0.5, 0.8, 0.95])
-    read_only, wrong_read_only = try_read_only(server, tmp_path / "read-only", mount)
-    flips, silent, wrong_flips = try_flips(server, tmp_path / "flips", 500)
+    full, wrong_full = try_full_disks(warm_server, tmp_path / "full", mount, [0.05, 0.2, 0.5, 0.8, 0.95])
+    read_only, wrong_read_only = try_read_only(warm_server, tmp_path / "read-only", mount)
+    flips, silent, wrong_flips = try_flips(warm_server, tmp_path / "flips", 500)
     wrong, cases = [*wrong_full, *wrong_read_only, *silent, *wrong_flips], full + read_only + flips
     report(request, "disks", cases=cases, clean=cases - len(wrong), silent=len(silent))
     assert wrong == []

@@ -29,6 +29,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
+        yield server
+
+
 @dataclass
 class Kills:
     """Kills of commands, and what came of them.
@@ -94,7 +100,7 @@ def test_a_few_kills(server: Server, tmp_path: Path) -> None:
     make_run(tmp_path / "made")
     kills = Kills(server, tmp_path)
     after = kills.try_command("predict", tmp_path / "made", [1, 4, 9, 16], [(signal.SIGTERM, 0.05)])
-    kills.try_command("blend", after, [1, 3], [])
+    kills.try_command("predict scene", after, [5, 30], [])
     assert kills.unequal == []
     assert kills.strays == []
     assert kills.kills >= 5
@@ -147,18 +153,18 @@ def check(kills: Kills, request: pytest.FixtureRequest) -> None:
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", list_commands(Path()))
-def test_kills(name: str, server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_kills(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """At every write, and at random moments."""
-    before = make_until(server, tmp_path / "made", name)
-    kills, draw = Kills(server, tmp_path), random.Random(name)
+    before = make_until(warm_server, tmp_path / "made", name)
+    kills, draw = Kills(warm_server, tmp_path), random.Random(name)
     kills.try_command(name, before, [], draw_moments(draw, 14, 8, 1.0 if name == "tune" else 0.4))
     check(kills, request)
 
 
 @pytest.mark.campaign
 @pytest.mark.parametrize("name", ["predict", "predict scene", "tune"])
-def test_kills_of_one_of_two(name: str, server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    before, kills = make_until(server, tmp_path / "made", name), Kills(server, tmp_path)
+def test_kills_of_one_of_two(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    before, kills = make_until(warm_server, tmp_path / "made", name), Kills(warm_server, tmp_path)
     with open_server(tmp_path / "other") as other:
         kill_one_of_two(kills, other, name, before, range(3, 60, 6))
     check(kills, request)
@@ -177,9 +183,9 @@ def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
 @pytest.mark.campaign
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_kills_of_tuning_on_a_database(
-    kind: str, server: Server, tmp_path: Path, request: pytest.FixtureRequest
+    kind: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    before = make_until(server, tmp_path / "made", "tune")
+    before = make_until(warm_server, tmp_path / "made", "tune")
     database = None if kind == "sqlite" else request.getfixturevalue("postgresql")
 
     def list_tunings(folder: Path) -> dict[str, list[object]]:
@@ -194,6 +200,6 @@ def test_kills_of_tuning_on_a_database(
                 connection.execute(text("CREATE SCHEMA public"))
             engine.dispose()
 
-    kills = Kills(server, tmp_path, list_tunings, clear)
+    kills = Kills(warm_server, tmp_path, list_tunings, clear)
     kills.try_command("tune", before, range(2, 60, 7), draw_moments(random.Random(1), 10, 5, 2.0))
     check(kills, request)
