@@ -105,6 +105,13 @@ COMMANDS = {
         "postproc.show:show",
         "Draw an image: truth, probability map, mask, outlines, and errors coloured, with the IoU in the title.",
     ),
+    "report": Row(
+        "postproc.report:report", "Tell all of a run on one page: an HTML file that needs no network and no server."
+    ),
+    "outline": Row(
+        "postproc.outline:outline",
+        "Give straight walls to the buildings of any mask, probability map or layer, and write them for a GIS.",
+    ),
     "score": Row(
         "postproc.score:score", "Score a submission CSV, or outlines of buildings, against true masks or outlines."
     ),

@@ -172,9 +172,7 @@ def bench(
         outlines_before, outlines_after, same_outlines = compare_outlines(task, Pipeline(blend))
         clock = time.perf_counter()
         with time_parts() as parts:
-            cpu, _ = measure(
-                lambda: postproc.tune.tune(data / "hot_buildings", run.path, trials=None, storage=None, cross_fit=True)
-            )
+            cpu, _ = measure(lambda: postproc.tune.tune(run.path, trials=None, storage=None, cross_fit=True))
         clock = time.perf_counter() - clock
         stdout.print(f"{len(part)} tiles of {region}: areas {areas_before:.1f} and {areas_after:.1f} CPU s")
         stdout.print(f"outlines {outlines_before:.1f} and {outlines_after:.1f} CPU s")

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from members.common.choices import CalibrationName, KeepName, Method
-from members.common.console import JSON, print_result, run_command, track
+from members.common.console import DATA, JSON, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.files import check_folder, write_json
 
 
 def blend(
-    data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is chosen on.")],
+    data: Annotated[Path | None, DATA] = None,
     method: Annotated[Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")] = "auto",
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
@@ -52,7 +52,7 @@ def blend(
     folder = Run(run)
     folder.read_record()
     check_folder(folder.path)
-    samples = RunSamples(folder, data)
+    samples = RunSamples(folder, folder.find_data(data))
     given = None if weights is None else parse_weights(weights, samples.members)
     report = select_blend(
         samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
@@ -60,7 +60,7 @@ def blend(
     folder.log_command()
     content = report.describe() | {"maps": trace_maps(samples.manifests)}
     write_json(folder.blend_file, content)
-    print_result(json, content, *report.tables, f"written: {folder.blend_file}")
+    print_result(json, content, *report.tables, f"written: {folder.blend_file}; next: roofstack tune --run {run}")
 
 
 def parse_weights(text: str, members: Sequence[str]) -> dict[str, int]:

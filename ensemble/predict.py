@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from members.common.choices import EngineName, MergeName
-from members.common.console import JSON, SCHEDULER, print_result, run_command, stderr, track, warn
+from members.common.console import DATA, JSON, SCHEDULER, print_result, run_command, stderr, track, warn
 from members.common.errors import InputError
 from members.common.tables import ResultTable
 from members.common.workers import open_workers
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def predict(
     run: Annotated[Path, typer.Option(help="The run whose members predict.")],
     part: Annotated[str, typer.Option(help="valid, test, or with --images a name for images of your own.")],
-    data: Annotated[Path | None, typer.Option(help="The data set of the run, for the parts valid and test.")] = None,
+    data: Annotated[Path | None, DATA] = None,
     images: Annotated[Path | None, typer.Option(help="An image or a folder of images, for any other part.")] = None,
     tta: Annotated[
         str,

@@ -6,13 +6,13 @@ from typing import Annotated
 import typer
 
 from members.common.choices import KeepName
-from members.common.console import JSON, print_result, run_command, track, warn
+from members.common.console import DATA, JSON, print_result, run_command, track, warn
 from members.training.networks.backend import choose_backend
 
 
 def tta_gain(
-    data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run whose members are measured, on their validation tiles.")],
+    data: Annotated[Path | None, DATA] = None,
     members: Annotated[
         list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
     ] = None,
@@ -33,7 +33,7 @@ def tta_gain(
 
     choose_backend()
     folder = Run(run)
-    record, tiles = folder.read_record(), list_valid_tiles(folder, data)
+    record, tiles = folder.read_record(), list_valid_tiles(folder, folder.find_data(data))
     chosen, remarks = choose_members(folder, record, members)
     for remark in remarks:
         warn(remark)

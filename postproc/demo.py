@@ -12,6 +12,7 @@ import typer
 from members.common.console import JSON, print_result, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
 from members.training.training_set import TrainingSet, open_fold
+from postproc.report import report
 from postproc.submit import submit
 from postproc.tune import tune
 
@@ -66,7 +67,7 @@ def demo(
         network = train_member(made, training, revise_member(name, epochs), outlook)
         predict_parts(made, network, training, test, outlook)
     stdout.quiet = json  # one object is all that is printed
-    tune(own, run, objective="building_f1", trials=TRIALS)
+    tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     stdout.quiet = False
     outlook.finish("tune")
@@ -79,6 +80,9 @@ def demo(
     table = tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned)
     picture = run / "demo.png"
     save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
+    stdout.quiet = json
+    report(run, own)
+    stdout.quiet = False
     submission = made.submission_file("test")
     content = {"stages": [list(row) for row in table.rows], "columns": list(table.header)}
     content |= {"submission": str(submission), "picture": str(picture)}

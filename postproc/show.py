@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import JSON, print_result, run_command
+from members.common.console import DATA, JSON, print_result, run_command
 from members.common.errors import InputError
 from members.common.files import check_target
 
@@ -16,8 +16,8 @@ SUGGESTIONS = 3
 
 def show(
     image_id: Annotated[str, typer.Argument(metavar="IMAGE_ID", help="The image: its file name without the ending.")],
-    data: Annotated[Path, typer.Option(help="The data set that holds the image, and its mask where there is one.")],
     run: Annotated[Path, typer.Option(help="The run whose maps are used.")],
+    data: Annotated[Path | None, DATA] = None,
     part: Annotated[str, typer.Option(help="Whose maps: valid or test.")] = "valid",
     output: Annotated[Path | None, typer.Option(metavar="PNG", help="Default: RUN/report/IMAGE_ID.png.")] = None,
     json: Annotated[bool, JSON] = False,
@@ -35,12 +35,13 @@ def show(
     from postproc.pipeline.pipeline import Pipeline
 
     source = Run(run)
+    root = source.find_data(data)
     pipeline = Pipeline.of_run(source, part, "tuned" if source.tuned_file.is_file() else "default")
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
     _, sizes = read_manifests(folders)
     check_known(image_id, sizes, folders[0].parent)
-    tiles = {tile.image_id: tile for tile in list_tiles(data, "training" if part == "valid" else "test")}
-    check_known(image_id, tiles, data)
+    tiles = {tile.image_id: tile for tile in list_tiles(root, "training" if part == "valid" else "test")}
+    check_known(image_id, tiles, root)
     path = output or source.report_folder / f"{image_id}.png"
     if output is not None:
         check_target(output, (".png",))

@@ -36,7 +36,7 @@ def submit(
     ] = None,
     vector: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also outlines of buildings: .gpkg, .geojson (in WGS84) or .parquet."),
+        typer.Option(metavar="FILE", help="Also outlines of buildings: .gpkg, .parquet, .fgb, or .geojson in WGS84."),
     ] = None,
     coco: Annotated[
         Path | None, typer.Option(metavar="JSON", help="Also COCO instances: RLE, bbox, area and score a building.")

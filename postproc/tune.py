@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
-from members.common.console import JSON, SCHEDULER, print_result, run_command, track
+from members.common.console import DATA, JSON, SCHEDULER, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.passwords import hide_passwords
 from members.common.workers import open_workers
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 
 def tune(
-    data: Annotated[Path, typer.Option(help="The data set of the run.")],
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is tuned on.")],
+    data: Annotated[Path | None, DATA] = None,
     objective: Annotated[
         Objective,
         typer.Option(
@@ -101,7 +101,7 @@ def tune(
     target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
-    samples = RunSamples(target, data)
+    samples = RunSamples(target, target.find_data(data))
     given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
         raise InputError(
@@ -137,6 +137,7 @@ def tune(
         f"study of {len(study.trials)} trials: {study.study_name} in {hide_passwords(str(where))}",
         f"plots: {target.report_folder}",
         f"written: {target.tuned_file}, {tuning.pipeline}",
+        f"all of it on one page: roofstack report --run {run}",
     )
 
 

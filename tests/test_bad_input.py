@@ -374,10 +374,16 @@ def test_a_damaged_validation_tile_is_named(roofstack: RoofStack, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--data", "DATA", "--part", "nonsense"], r"give --data with --part valid or test, or --images with a --part"),
-        (["--images", "DATA/images", "--part", "valid"], r"give --data with --part valid or test, or --images with"),
-        (["--data", "DATA", "--images", "DATA/images", "--part", "test"], r"give --data with --part valid or test"),
-        (["--part", "test"], r"give --data with --part valid or test, or --images with a --part name of your own"),
+        (
+            ["--data", "DATA", "--part", "nonsense"],
+            r"--part nonsense: its images are not known; give --images, or --part",
+        ),
+        (
+            ["--images", "DATA/images", "--part", "valid"],
+            r"--part valid with --images: it is of the run's data; give a",
+        ),
+        (["--data", "DATA", "--images", "DATA/images", "--part", "town"], r"--data with --images: .*; drop --data"),
+        (["--data", "DATA/absent", "--part", "test"], r"absent: no folder of test images \(.*\); see the README"),
         (["--images", "DATA/images", "--part", "../away"], r"--part ../away: it names a folder, by letters, digits"),
         (["--images", "DATA/images", "--part", ""], r"--part : it names a folder, by letters, digits"),
         (["--images", "DATA/absent", "--part", "town"], r"absent: no such folder"),

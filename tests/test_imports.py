@@ -56,6 +56,9 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study", "postproc.tuning",
     },
+    "postproc.straightening": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+    },
     "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting"},
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}

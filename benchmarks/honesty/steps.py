@@ -139,7 +139,9 @@ def fit_calibration(tiles: Tiles, groups: Sequence[str] | None) -> Fit:
         chosen = np.flatnonzero(np.isin(index, units))
         counted = []
         for tile in chosen:
-            outside, inside = (sum_above(np.bincount(blend_of[values], number, 256)) for values, number in pairs[tile])
+            outside, inside = (
+                sum_above(np.bincount(blend_of[values], number, 256).astype(np.int64)) for values, number in pairs[tile]
+            )
             counted.append(count_pixels(inside, outside + pairs[tile][1][1].sum()))
         return Counts.from_tiles([names[unit] for unit in index[chosen]], counted)
 

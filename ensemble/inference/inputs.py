@@ -24,7 +24,7 @@ def list_part(
         InputError: the options don't name one part, there are no such images, one can't be read to its end, or the
             data are not the run's.
     """
-    tiles = find_tiles(record, part, data, images)
+    tiles = find_tiles(run, record, part, data, images)
     remarks = check_tiles(tiles)
     check_ends(tiles)
     if part != "valid":
@@ -33,7 +33,7 @@ def list_part(
     return [tile for tile in tiles if tile.group in record.split.valid_groups], remarks
 
 
-def find_tiles(record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
+def find_tiles(run: Run, record: RunRecord, part: str, data: Path | None, images: Path | None) -> list[Tile]:
     """Find the tiles that a part is among: the training tiles for valid, the test folder, or any images.
 
     Raises:
@@ -42,12 +42,17 @@ def find_tiles(record: RunRecord, part: str, data: Path | None, images: Path | N
     ours = part in ("valid", "test")
     if not re.fullmatch(r"\w[\w.-]*", part):
         raise InputError(f"--part {part}: it names a folder, by letters, digits, '.', '-' and '_' alone")
-    if images is not None and data is None and not ours:
+    if ours and images is not None:
+        raise InputError(f"--part {part} with --images: it is of the run's data; give a --part name of your own")
+    if not ours and images is None:
+        raise InputError(f"--part {part}: its images are not known; give --images, or --part valid or test")
+    if images is not None:
+        if data is not None:
+            raise InputError("--data with --images: these are predicted, the data set is not looked at; drop --data")
         files = {images.stem: images} if images.is_file() else list_files(images)
         return [Tile(image_id, path, None, image_id) for image_id, path in files.items()]
-    if data is None or images is not None or not ours:
-        raise InputError("give --data with --part valid or test, or --images with a --part name of your own")
-    return list_tiles(data, "test") if part == "test" else list_tiles(data, group_by=record.split.group_by)
+    root = run.find_data(data)
+    return list_tiles(root, "test") if part == "test" else list_tiles(root, group_by=record.split.group_by)
 
 
 def check_ends(tiles: Sequence[Tile]) -> None:

@@ -114,6 +114,7 @@ class RunSamples:
     Attributes:
         members: the members' names.
         groups: the group of each tile.
+        data: the data set.
         tiles: the tiles, with the paths of image and mask.
         sizes: image id -> (height, width), px.
         manifests: member -> what its maps were made with.
@@ -129,7 +130,7 @@ class RunSamples:
         folder, names = run.part_folder(part), run.list_mapped_members(part) if members is None else members
         self.manifests: dict[str, Manifest]
         self.manifests, self.sizes = read_manifests(folder / name for name in names)
-        self.folder, self.tiles = folder, tuple(tiles)
+        self.folder, self.tiles, self.data = folder, tuple(tiles), data
         self._kept: dict[int, Sample] = {}
         self._left = KEPT_BYTES
         self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)

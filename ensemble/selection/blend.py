@@ -178,7 +178,8 @@ class Blend:
             or not any(weights.values())
         ):
             raise InputError(
-                f"{source}: members: {weights!r:.200}; non-negative integer weights by member, not all 0, {MOST} at most; {cure}"
+                f"{source}: members: {weights!r:.200}; non-negative integer weights by member, not all 0, "
+                f"{MOST} at most; {cure}"
             )
         tables = content.get("tables", {})
         if not isinstance(tables, dict) or not all(map(is_table, tables.values())):

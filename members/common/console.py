@@ -34,6 +34,8 @@ SCHEDULER = typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers 
 """The option of every command that gives its work out to a cluster."""
 JSON = typer.Option("--json", help="Print one JSON object in place of the tables.")
 """The option of every command that has a result."""
+DATA = typer.Option(help="The run's data set. Default: where it was when the run began.")
+"""The option of every command that works on a run that is there."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 PERIOD = 60.0

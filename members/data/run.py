@@ -210,6 +210,19 @@ class Run:
             write_json(self.record_file, record.model_dump())
         return record
 
+    def find_data(self, data: Path | None = None) -> Path:
+        """Return the folder of the run's data set: as given, else where it was when the run began.
+
+        Raises:
+            InputError: there is no run here, or nothing is where its data were.
+        """
+        if data is not None:
+            return data
+        known = Path(self.read_record().data)
+        if not known.is_dir():
+            raise InputError(f"{known}: the run's data are no longer there; say where they are: --data DIR")
+        return known
+
     def check_tiles(self, tiles: list[Tile]) -> RunRecord:
         """Read the record and compare its fingerprint with the tiles'.
 

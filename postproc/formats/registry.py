@@ -73,6 +73,7 @@ FORMATS: list[MaskFormat | BuildingFormat] = [
     BuildingFormat("vector", ".gpkg", write_vector, check_vector),
     BuildingFormat("vector", ".geojson", write_vector, check_vector),
     BuildingFormat("vector", ".parquet", write_vector, check_vector),
+    BuildingFormat("vector", ".fgb", write_vector, check_vector),
     BuildingFormat("coco", ".json", write_coco),
 ]
 

@@ -64,19 +64,31 @@ def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[Out
 
 
 def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
-    """Write buildings with their attributes, read the file back and compare, and only then move it into place.
+    """Write buildings with their attributes, as `write_table` does.
 
     Args:
-        path: .geojson, .gpkg or .parquet.
+        path: .geojson, .gpkg, .parquet or .fgb.
         footprints: outlines in `crs`; there may be none.
         crs: as `check_vector` returns it.
 
     Raises:
         InputError: it cannot be written.
     """
+    write_table(path, tabulate_footprints(footprints, crs))
+
+
+def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
+    """Write polygons with their attributes, read the file back and compare, and only then move it into place.
+
+    Args:
+        path: .geojson, whose table is in WGS84 or has no CRS; .gpkg, .parquet or .fgb.
+        table: a row a polygon; there may be none.
+
+    Raises:
+        InputError: it cannot be written.
+    """
     from pyogrio.errors import DataLayerError, DataSourceError
 
-    table = tabulate_footprints(footprints, crs)
     with write_target(path, DataSourceError, DataLayerError) as temporary:
         if path.is_file() and has_other_layers(path):
             shutil.copyfile(path, temporary)  # they stay, and the layer of buildings is replaced
@@ -95,7 +107,10 @@ def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | Non
 
 
 def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "geopandas.GeoDataFrame":
-    """Return buildings as a table with columns of known types, also where there are none."""
+    """Return buildings as a table with columns of known types, also where there are none.
+
+    Where no confidence is known there is no such column.
+    """
     import geopandas
     import pandas as pd
 
@@ -105,6 +120,8 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
         CONFIDENCE: np.array([each.confidence for each in footprints], np.float64),
         "area_m2": np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
     }
+    if len(footprints) and np.isnan(columns[CONFIDENCE]).all():
+        del columns[CONFIDENCE]
     outlines = geopandas.GeoSeries([each.outline for each in footprints], crs=crs)
     return geopandas.GeoDataFrame(columns, geometry=outlines)
 

@@ -86,6 +86,22 @@ def _read_images(
 
 def _read_table(path: Path) -> "geopandas.GeoDataFrame":
     """Read a vector file as valid polygons, one a row, with what CRS it says that it has."""
+    table = read_table(path)
+    geometries = shapely.force_2d(table.geometry.to_numpy())
+    table = table.set_geometry(shapely.make_valid(geometries, method="structure", keep_collapsed=False))
+    parts = table.explode(ignore_index=True)
+    polygons = parts[parts.geom_type == "Polygon"]
+    if len(table) and not len(polygons):
+        raise InputError(f"{path}: {', '.join(sorted(set(map(str, table.geom_type))))}; buildings are polygons")
+    return polygons[~polygons.is_empty]
+
+
+def read_table(path: Path) -> "geopandas.GeoDataFrame":
+    """Read a vector file with all of its columns, its geometries as they are.
+
+    Raises:
+        InputError: the file is missing or damaged, has several layers or no geometries.
+    """
     import geopandas
     from pyogrio.errors import DataLayerError, DataSourceError
 
@@ -99,13 +115,7 @@ def _read_table(path: Path) -> "geopandas.GeoDataFrame":
         raise InputError(f"{path}: not a readable vector file ({error}); export it again") from None
     if not isinstance(table, geopandas.GeoDataFrame):
         raise InputError(f"{path}: a table without geometries; export the outlines, not their attributes alone")
-    geometries = shapely.force_2d(table.geometry.to_numpy())
-    table = table.set_geometry(shapely.make_valid(geometries, method="structure", keep_collapsed=False))
-    parts = table.explode(ignore_index=True)
-    polygons = parts[parts.geom_type == "Polygon"]
-    if len(table) and not len(polygons):
-        raise InputError(f"{path}: {', '.join(sorted(set(map(str, table.geom_type))))}; buildings are polygons")
-    return polygons[~polygons.is_empty]
+    return table
 
 
 def _take_by_id(

@@ -96,6 +96,8 @@ class Address:
         Optuna adds single trials safely; looking which are missing and then adding them takes a lock of one's own.
         """
         if self.path is not None:
+            if self.path.parent.exists() and not self.path.parent.is_dir():
+                raise NotADirectoryError(f"{self.path.parent} is no folder")
             with hold(name_lock(self.path, "turn"), patience=FOR_EVER):
                 yield
         elif self.url is not None:

@@ -78,6 +78,7 @@ class Tuning:
             },
             "objective": self.objective,
             "steps": [self.describe_step(step) for step in self.verdict.steps],
+            "advice": list(self.advice),
         } | ({} if self.study is None else {"study": self.study})
 
     def describe_step(self, step: StepVerdict) -> dict[str, Any]:

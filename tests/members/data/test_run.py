@@ -210,3 +210,15 @@ def test_a_split_that_is_not_of_the_groups(run: Run, data_set: Path, folds: dict
         run.check_tiles(list_tiles(data_set))
     shutil.copy(run.fold("a", 0).record_file, run.record_file)  # the cure
     run.check_tiles(list_tiles(data_set))
+
+
+def test_the_data_are_where_they_were_or_where_one_says(tmp_path: Path) -> None:
+    data = write_tiles(tmp_path / "data")
+    run = Run(tmp_path / "run")
+    tiles = list_tiles(data)
+    run.write_record(data, tiles, SPLIT)
+    assert run.find_data() == data
+    assert run.find_data(Path("elsewhere")) == Path("elsewhere")
+    data.rename(tmp_path / "moved")
+    with pytest.raises(InputError, match="data: the run's data are no longer there; say where they are: --data DIR"):
+        run.find_data()

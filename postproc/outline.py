@@ -1,0 +1,146 @@
+"""The command that gives straight walls to the buildings of any mask, map or layer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from members.common.console import SCHEDULER, print_table, run_command, stdout, track
+from members.common.errors import InputError
+from members.common.workers import Workers, open_workers
+
+if TYPE_CHECKING:
+    from postproc.pipeline.outlines import OutlineRecipe
+
+RASTERS = (".tif", ".tiff", ".png", ".vrt")
+
+
+def outline(
+    source: Annotated[
+        Path,
+        typer.Argument(metavar="IN", help="A mask or probability map, a folder of them, or a vector file of outlines."),
+    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="A .gpkg, .geojson (in WGS84), .parquet or .fgb file.")],
+    threshold: Annotated[
+        int, typer.Option(min=1, max=255, help="Of maps: building where the map reaches this [1/255].")
+    ] = 128,
+    tolerance: Annotated[float, typer.Option(min=0, help="Details of about this size are dropped [px].")] = 6.0,
+    split_level: Annotated[
+        int, typer.Option(min=0, max=255, help="Of maps: each core that reaches this is a building; 0 = off [1/255].")
+    ] = 0,
+    split_depth: Annotated[
+        float, typer.Option(min=0, help="Of rasters: cut at necks narrower by this on each side; 0 = off [px].")
+    ] = 0.0,
+    resolution: Annotated[
+        float, typer.Option(help="Of a layer: side of the pixels that it is drawn in [m; its units without a CRS].")
+    ] = 0.25,
+    min_area_m2: Annotated[float, typer.Option(min=0, help="Leave smaller buildings out [m²].")] = 0.0,
+    truth: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH", help="Of rasters: score before and after against masks, a data set, or a vector file."
+        ),
+    ] = None,
+    scheduler: Annotated[str | None, SCHEDULER] = None,
+) -> None:
+    """Give straight walls to the buildings of any mask, probability map or layer, and write them for a GIS.
+
+    Outlines follow the building's own directions, with right angles where they stay close to what is there; walls that
+    two buildings share stay shared; what would come too far off is only simplified, and `status` says so. Rasters that
+    touch on one pixel grid are joined first. A layer's rows keep their attributes.
+    """
+    from postproc.pipeline.outlines import OutlineRecipe
+
+    if resolution <= 0:
+        raise InputError(f"--resolution {resolution:g}: the side of a pixel is more than 0")
+    if not source.exists():
+        raise InputError(f"{source}: no such file or folder")
+    recipe = OutlineRecipe(split_level=split_level, split_depth=split_depth, tolerance=tolerance)
+    with open_workers(scheduler) as workers:
+        if source.is_dir() or source.suffix.lower() in RASTERS:
+            outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
+        elif truth is not None:
+            raise InputError(
+                "--truth is for rasters; score OUT: roofstack score --vector OUT --truth PATH --images DIR"
+            )
+        else:
+            outline_layer(source, target, recipe, resolution, min_area_m2, workers)
+
+
+def outline_rasters(
+    source: Path,
+    target: Path,
+    threshold: int,
+    recipe: OutlineRecipe,
+    min_area_m2: float,
+    truth: Path | None,
+    workers: Workers,
+) -> None:
+    """Outline a raster, or all in a folder together."""
+    import functools
+
+    from postproc.formats.exports import plan_exports
+    from postproc.formats.vector import write_vector
+    from postproc.geo.footprints import check_areas, drop_small
+    from postproc.geo.outlining import outline_images
+    from postproc.straightening.comparison import compare_with_truth, open_truth
+    from postproc.straightening.rasters import find_kind, open_pictures, outline_window, read_window
+
+    pictures = open_pictures(source, track, workers)
+    kind = find_kind(pictures)
+    frames = {name: picture.frame for name, picture in pictures.items()}
+    if kind == "mask" and recipe.split_level > 0:
+        raise InputError(f"--split-level {recipe.split_level}: {source} is a mask; cores are found in maps")
+    check_areas(frames.values(), min_area_m2)
+    plan_exports({"vector": target}, frames)
+    read_truth = None if truth is None else open_truth(truth, frames)
+    read = functools.partial(read_window, pictures, threshold)
+    outlined = outline_images(frames.values(), read, functools.partial(outline_window, kind, recipe), track, workers)
+    outlined = [drop_small(each, min_area_m2) for each in outlined]
+    write_vector(target, frames, outlined)
+    buildings = [building for each in outlined for building in each.buildings]
+    what = f"a {kind}" if source.is_file() else f"{len(pictures)} {kind}s"
+    report(target, f"of {what}", [building.status for building in buildings])
+    if read_truth is not None:
+        print_table(compare_with_truth(frames, read, outlined, read_truth, track, workers))
+
+
+def outline_layer(
+    source: Path, target: Path, recipe: OutlineRecipe, resolution: float, min_area_m2: float, workers: Workers
+) -> None:
+    """Straighten the outlines of a vector file."""
+    import numpy as np
+
+    from postproc.formats.registry import find_format
+    from postproc.formats.vector import GEOJSON, write_table
+    from postproc.formats.vector_reading import read_table
+    from postproc.geo.footprints import WGS84, measure_areas
+    from postproc.straightening.layers import straighten_layer
+
+    find_format("vector", target)
+    table = read_table(source)
+    if table.crs is None and min_area_m2 > 0:
+        raise InputError(f"--min-area-m2 {min_area_m2:g}: {source} has no CRS, so no square metres; give it one")
+    done = straighten_layer(table, recipe, resolution, track, workers)
+    found = done.table
+    if min_area_m2 > 0:
+        found = found[measure_areas(np.asarray(found.geometry), found.crs.to_wkt()) >= min_area_m2]
+    if found.crs is not None and target.suffix.lower() in GEOJSON:
+        found = found.to_crs(WGS84)
+    write_table(target, found)
+    report(target, f"of {len(table)} rows", list(found["outline_status" if "status" in table else "status"]))
+    for remark in done.remarks:
+        stdout.print(remark)
+
+
+def report(target: Path, of_what: str, statuses: list[str]) -> None:
+    """Say what was written."""
+    counts = {status: statuses.count(status) for status in dict.fromkeys(sorted(statuses))}
+    stdout.print(f"{len(statuses)} buildings {of_what}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+    stdout.print(f"written and read back: {target}")
+
+
+if __name__ == "__main__":
+    run_command(outline)

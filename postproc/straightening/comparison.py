@@ -1,0 +1,79 @@
+"""What straight walls change: buildings before and after against the truth."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ensemble.statistics.metrics import METRICS, MetricName
+from members.common.errors import InputError
+from members.common.progress import Progress, silent
+from members.common.tables import ResultTable
+from members.common.workers import Threads, Workers
+from members.data.frames import Frame
+from postproc.formats.exports import read_whole
+from postproc.geo.mosaic import Reader
+from postproc.geo.outlining import OutlinedMosaic, collect_pieces
+from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
+from postproc.scoring.layouts import find_truth
+from postproc.scoring.pixels import pool_masks
+from postproc.scoring.reading import read_truth
+from postproc.scoring.scores import format_estimate, make_scorer, score_images
+
+SHOWN: tuple[MetricName, ...] = (
+    "pooled_iou",
+    "boundary_iou",
+    "building_f1",
+    "polis",
+    "c_iou",
+    "n_ratio",
+    "right_angles",
+)
+ReadTruth = Callable[[str], ImageBuildings]
+
+
+def open_truth(path: Path, frames: Mapping[str, Frame]) -> ReadTruth:
+    """Return the function that gives an image's true buildings by its id.
+
+    Args:
+        path: a folder of masks, a data set that holds one, or a vector file.
+        frames: the images.
+
+    Raises:
+        InputError: an image has no mask, or as by `postproc.scoring.reading.read_truth`.
+    """
+    masks = {} if path.is_file() else find_truth(path)
+    if masks and (bare := sorted(frames.keys() - masks.keys())):
+        raise InputError(f"{path}: {len(bare)} of {len(frames)} images have no mask there, such as {bare[0]}; add them")
+    return read_truth(path, masks, frames)
+
+
+def compare_with_truth(
+    frames: Mapping[str, Frame],
+    read: Reader,
+    outlined: Sequence[OutlinedMosaic],
+    read_true: ReadTruth,
+    progress: Progress = silent,
+    workers: Workers | None = None,
+) -> ResultTable:
+    """Score the components of masks, traced pixel by pixel, and their outlines, against the truth.
+
+    Raises:
+        InputError: the truth has no building, or is of other sizes.
+    """
+    pieces = collect_pieces(outlined)
+
+    def compare(frame: Frame) -> tuple[Comparison, Comparison]:
+        own = pieces.get(frame.image_id, [])
+        confidences = [building.confidence for building in own]
+        known = None if np.isnan(confidences).any() else confidences
+        truth = read_true(frame.image_id)
+        before = ImageBuildings.from_mask(read_whole(frame, read))
+        after = ImageBuildings.from_outlines([building.outline for building in own], frame.size, known)
+        return compare_buildings(before, truth), compare_buildings(after, truth)
+
+    found = list(progress((workers or Threads()).map(compare, frames.values()), "scoring", len(frames)))
+    pool_masks(before.columns for before, _ in found)
+    scores = [score_images(make_scorer(list(side)), list(frames)) for side in zip(*found, strict=True)]
+    rows = [(METRICS[name].label, *(format_estimate(own[name])[0] for own in scores)) for name in SHOWN]
+    return ResultTable(f"{len(frames)} images against the truth", ("score", "before", "straightened"), rows)

@@ -1,0 +1,102 @@
+"""The command `outline`, on real masks, maps and layers, and on what it cannot use."""
+
+from pathlib import Path
+from typing import Any
+
+import geopandas
+import numpy as np
+import pytest
+import shapely
+from conftest import GEOREFERENCE, hash_folder, write_raster
+from shapely import LineString
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> Path:
+    """A map of two houses, one of them surer than the other."""
+    values = np.zeros((120, 160), np.uint8)
+    values[20:60, 20:70], values[70:110, 90:150], values[5, 5] = 200, 160, 255
+    return write_raster(tmp_path / "town.tif", values, **GEOREFERENCE)
+
+
+def test_a_map_becomes_houses_with_confidences(town: Path, tmp_path: Path, roofstack: Any) -> None:
+    out = tmp_path / "houses.gpkg"
+    run = roofstack("outline", town, out, "--min-area-m2", 1)
+    assert run.code == 0, run.err
+    assert "2 buildings of a map: 2 regularised" in run.out
+    table = geopandas.read_file(out)
+    assert table.confidence.tolist() == pytest.approx([200 / 255, 160 / 255])
+    pixels = [geometry.area / (0.25 * 0.5) for geometry in table.geometry]
+    assert pixels == pytest.approx([40 * 50, 40 * 60])
+
+
+def test_a_mask_has_no_confidence(tmp_path: Path, roofstack: Any) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 10:50] = 1
+    run = roofstack("outline", write_raster(tmp_path / "m.png", mask), tmp_path / "m.geojson")
+    assert run.code == 0, run.err
+    table = geopandas.read_file(tmp_path / "m.geojson")
+    assert set(table.columns) == {"image_id", "status", "area_m2", "geometry"}
+    assert shapely.equals(table.geometry[0], shapely.box(10, 10, 50, 40))
+
+
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".parquet", ".fgb"])
+def test_a_layer_keeps_its_attributes(town: Path, tmp_path: Path, roofstack: Any, suffix: str) -> None:
+    first, layer, out = (tmp_path / name for name in ("first.gpkg", "layer.gpkg", f"out{suffix}"))
+    assert roofstack("outline", town, first).code == 0
+    table = geopandas.read_file(first)  # the third is the lonely pixel
+    table.assign(owner=np.where(table.area < 1, "c", np.where(table.confidence > 0.7, "a", "b"))).to_file(layer)
+    run = roofstack("outline", layer, out, "--min-area-m2", 1)
+    assert run.code == 0, run.err
+    found = geopandas.read_parquet(out) if suffix == ".parquet" else geopandas.read_file(out)
+    assert sorted(found.owner) == ["a", "b"]
+    assert {"status", "outline_status", "area_m2", "outline_area_m2", "confidence"} <= set(found.columns)
+
+
+def test_real_masks_gain_shape_for_little_area(shared_data: Path, tmp_path: Path, roofstack: Any) -> None:
+    masks = sorted((shared_data / "hot_buildings/training/masks/img").glob("panauti*"))[:6]
+    (tmp_path / "masks").mkdir()
+    for path in masks:
+        (tmp_path / "masks" / path.name).symlink_to(path)
+    run = roofstack(
+        "outline", tmp_path / "masks", tmp_path / "o.gpkg", "--truth", shared_data / "hot_buildings/buildings.geojson"
+    )
+    assert run.code == 0, run.err
+    rows = {line.split("│")[1].strip(): line.split("│")[2:4] for line in run.out.splitlines() if line.count("│") == 4}
+    before, after = map(float, rows["C-IoU, mean over images"])
+    assert after > before + 0.3
+    assert min(map(float, rows["IoU, all pixels pooled"])) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("how", "message"),
+    [
+        ("missing", "no such file or folder"),
+        ("ending", "o.txt"),
+        ("lines", "a layer of LineString; buildings are polygons"),
+        ("split", "--split-level 200: "),
+        ("resolution", "--resolution 0: the side of a pixel is more than 0"),
+        ("truth", "--truth is for rasters"),
+        ("no truth", "1 of 1 images have no mask there, such as m; add them"),
+    ],
+)
+def test_bad_input_is_one_line(tmp_path: Path, roofstack: Any, how: str, message: str) -> None:
+    mask = write_raster(tmp_path / "m.tif", np.eye(40, dtype=np.uint8), **GEOREFERENCE)
+    write_raster(tmp_path / "masks/other.tif", np.eye(40, dtype=np.uint8))
+    lines = tmp_path / "lines.gpkg"
+    geopandas.GeoDataFrame(geometry=[LineString([(0, 0), (1, 1)])], crs="EPSG:3857").to_file(lines)
+    arguments: dict[str, list[Any]] = {
+        "missing": [tmp_path / "nowhere.tif", tmp_path / "o.gpkg"],
+        "ending": [mask, tmp_path / "o.txt"],
+        "lines": [lines, tmp_path / "o.gpkg"],
+        "split": [mask, tmp_path / "o.gpkg", "--split-level", 200],
+        "resolution": [lines, tmp_path / "o.gpkg", "--resolution", 0],
+        "truth": [lines, tmp_path / "o.gpkg", "--truth", mask],
+        "no truth": [mask, tmp_path / "o.gpkg", "--truth", tmp_path / "masks"],
+    }
+    before = hash_folder(tmp_path)
+    run = roofstack("outline", *arguments[how])
+    assert (run.code, run.out) == (2, "")
+    assert len(run.err.splitlines()) == 1
+    assert message in run.err
+    assert hash_folder(tmp_path) == before
