@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,lite,dev
 
-.PHONY: help demo test test-slow lint format notebook docs clean
+.PHONY: help demo test test-slow campaign lint format notebook docs clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,9 @@ test: .venv/installed lint  ## linters, types and tests: everything that CI chec
 
 test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow
+
+campaign: .venv/installed  ## kills, bad input, broken disks and leaks by the hundred, in half an hour
+	$(BIN)/pytest -m campaign -n 2 --dist loadfile tests/campaign
 
 lint: .venv/installed  ## style, formatting and types
 	$(BIN)/ruff check .

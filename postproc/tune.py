@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
-from members.common.console import DATA, SCHEDULER, print_table, run_command, stdout, track
+from members.common.console import DATA, JSON, SCHEDULER, print_result, run_command, track
 from members.common.errors import InputError
+from members.common.passwords import hide_passwords
 from members.common.workers import open_workers
 
 if TYPE_CHECKING:
@@ -69,6 +70,7 @@ def tune(
         ),
     ] = "likely",
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
 
@@ -105,7 +107,9 @@ def tune(
         raise InputError(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
-    open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
+    where = target.study_file if storage is None else storage
+    open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups))
+    target.open_log()
     with open_workers(scheduler) as workers:
         tuning = tune_pipeline(
             samples,
@@ -122,19 +126,22 @@ def tune(
         )
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
-    maps = trace_maps(samples.manifests)
-    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name, "maps": maps})
+    rest = tuning.describe() | {"study": study.study_name, "maps": trace_maps(samples.manifests)}
+    tuning.pipeline.save(target.tuned_file, **rest)
     target.log_command()
-    print_table(tuning.tabulate())
-    for sentence in tuning.advice:
-        stdout.print(f"next: {sentence}")
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
-    stdout.print(f"plots: {target.report_folder}")
-    stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
-    stdout.print(f"all of it on one page: roofstack report --run {run}")
+    print_result(
+        json,
+        tuning.pipeline.describe() | rest,
+        tuning.tabulate(),
+        *(f"next: {sentence}" for sentence in tuning.advice),
+        f"study of {len(study.trials)} trials: {study.study_name} in {hide_passwords(str(where))}",
+        f"plots: {target.report_folder}",
+        f"written: {target.tuned_file}, {tuning.pipeline}",
+        f"all of it on one page: roofstack report --run {run}",
+    )
 
 
-def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[StoredStudies]:
+def plan_studies(run: Run, storage: Path | str, maps: str) -> functools.partial[StoredStudies]:
     """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
     Raises:
@@ -143,7 +150,7 @@ def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[
     from postproc.study.storage import Address
     from postproc.study.studies import StoredStudies
 
-    address = Address(storage or run.study_file)
+    address = Address(storage)
     address.reach()
     return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 
