@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from ensemble.selection.blend import Blend
     from members.data.run import Run
     from postproc.study.studies import StoredStudies
+    from postproc.tuning.promise import Goal
     from postproc.tuning.tuning import Tuning
 
 
@@ -68,6 +69,17 @@ def tune(
             "the whole 90 % interval of its gain above 0."
         ),
     ] = "likely",
+    promise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEASURE=SHARE",
+            help="recall=0.9 or precision=0.9: choose the threshold that keeps it on new places, whatever it costs.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="How sure --promise is to hold, such as 0.9; without it, it holds on average."),
+    ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
@@ -85,6 +97,9 @@ def tune(
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
     does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
 
+    With --promise RUN/tuned.json holds a threshold that keeps it, and no other step; the table says what is given up
+    for it. It rests on new places being drawn like the groups here, and takes nine of these or more for a share of 0.9.
+
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
@@ -94,11 +109,13 @@ def tune(
     from ensemble.selection.blend import read_weights
     from members.data.frames import read_frame
     from members.data.run import Run
+    from postproc.tuning.promise import make_promise
     from postproc.tuning.tuning import tune_pipeline
 
     target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
+    goal = read_goal(promise, confidence)
     samples = RunSamples(target, target.find_data(data))
     given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
@@ -107,6 +124,7 @@ def tune(
         )
     open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
     with open_workers(scheduler) as workers:
+        kept = None if goal is None else make_promise(samples, goal, blend=given, progress=track, workers=workers)
         tuning = tune_pipeline(
             samples,
             blend=given,
@@ -123,15 +141,34 @@ def tune(
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
     maps = trace_maps(samples.manifests)
-    tuning.pipeline.save(target.tuned_file, **tuning.describe() | {"study": study.study_name, "maps": maps})
+    pipeline = tuning.pipeline if kept is None else kept.pipeline
+    content = tuning.describe() | ({} if kept is None else {"promise": kept.describe()})
+    pipeline.save(target.tuned_file, **content | {"study": study.study_name, "maps": maps})
     target.log_command()
     print_table(tuning.tabulate())
+    if kept is not None:
+        stdout.print(f"{kept}; it stands in place of the steps above")
     for sentence in tuning.advice:
         stdout.print(f"next: {sentence}")
     stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
     stdout.print(f"plots: {target.report_folder}")
-    stdout.print(f"written: {target.tuned_file}, {tuning.pipeline}")
+    stdout.print(f"written: {target.tuned_file}, {pipeline}")
     stdout.print(f"all of it on one page: roofstack report --run {run}")
+
+
+def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
+    """Read what is to be promised.
+
+    Raises:
+        InputError: it cannot be, or there is a confidence without a promise.
+    """
+    from postproc.tuning.promise import Goal
+
+    if promise is None:
+        if confidence is not None:
+            raise InputError(f"--confidence {confidence:g}: of what? give --promise recall=0.9 or precision=0.9 too")
+        return None
+    return Goal.parse(promise, confidence)
 
 
 def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[StoredStudies]:
