@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from members.common.console import run_app
+from members.common.console import choose_volume, run_app
 from members.common.lazy_commands import Row, build_app
 
 if TYPE_CHECKING:
@@ -140,8 +140,11 @@ def take_options(
         bool,
         typer.Option("--version", help="Say which version this is.", callback=show_version, is_eager=True),
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors alone.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more, and where an error was raised.")] = False,
 ) -> None:
     """Take the options that stand before a command."""
+    choose_volume(quiet, verbose)
 
 
 def __getattr__(name: str) -> Any:

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from members.common.choices import CalibrationName, KeepName, Method
-from members.common.console import DATA, print_table, run_command, stdout, track
+from members.common.console import DATA, JSON, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.files import check_folder, write_json
 
@@ -28,6 +28,7 @@ def blend(
         KeepName,
         typer.Option(help="How sure it has to be that another than the mean, or calibration, helps on new groups."),
     ] = "likely",
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.
 
@@ -57,10 +58,9 @@ def blend(
         samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
     )
     folder.log_command()
-    write_json(folder.blend_file, report.describe() | {"maps": trace_maps(samples.manifests)})
-    for table in report.tables:
-        print_table(table)
-    stdout.print(f"written: {folder.blend_file}; next: roofstack tune --run {run}")
+    content = report.describe() | {"maps": trace_maps(samples.manifests)}
+    write_json(folder.blend_file, content)
+    print_result(json, content, *report.tables, f"written: {folder.blend_file}; next: roofstack tune --run {run}")
 
 
 def parse_weights(text: str, members: Sequence[str]) -> dict[str, int]:

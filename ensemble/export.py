@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from members.common.choices import ExportFormat
-from members.common.console import print_table, run_command, stdout, track, warn
+from members.common.console import JSON, print_result, run_command, track, warn
 from members.common.errors import InputError
 from members.common.files import check_target
+from members.common.tables import ResultTable
 from members.training.networks.backend import choose_backend
 
 SUFFIXES = {"onnx": ".onnx", "openvino": ".xml"}
@@ -28,6 +29,7 @@ def export(
     int8: Annotated[
         bool, typer.Option("--int8", help="8 bits, kept for predict too, if that costs nothing; with --data.")
     ] = False,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Export a member as one network for other programs, QGIS's Deepness plugin among them.
 
@@ -71,10 +73,14 @@ def export(
     tiles = [] if data is None else list_tiles(data, group_by=record.split.group_by)
     if data is not None:
         folder.check_tiles(tiles)
+    content: dict[str, Any] = {"member": name, "networks": len(numbers), "written": None}
+    tables: list[ResultTable] = []
     if int8:
         judgement = judge_int8(folder, record, name, tiles, track)
-        print_table(tabulate_judgement(name, judgement))
+        tables.append(tabulate_judgement(name, judgement))
+        content |= {"iou": judgement.iou[0], "iou of 8 bits": judgement.iou[1], "kept": judgement.kept}
         if not judgement.kept:
+            print_result(json, content, *tables)
             return
     resolution = resolution or measure_resolution(tiles)
     if resolution is None:
@@ -85,7 +91,8 @@ def export(
     else:
         write_ir(target, network, quantise_export(network, tiles, side or None, multiple) if int8 else None)
     folder.log_command()
-    stdout.print(f"{target}: {len(numbers)} network{'s' if len(numbers) > 1 else ''} of {name}")
+    told = f"{target}: {len(numbers)} network{'s' if len(numbers) > 1 else ''} of {name}"
+    print_result(json, content | {"written": str(target)}, *tables, told)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import make_app, stdout, track, warn
+from members.common.console import JSON, make_app, print_result, track, warn
 from members.common.errors import InputError
 
 app = make_app(no_args_is_help=True, help="Check folders of probability maps, or import maps of other programs.")
@@ -14,6 +14,7 @@ app = make_app(no_args_is_help=True, help="Check folders of probability maps, or
 @app.command()
 def check(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="One member's maps, or a part's folder of several.")],
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Read every map and say what is missing, damaged, foreign, or not what its manifest says.
 
@@ -36,10 +37,9 @@ def check(
         else:
             problems += find_problems(each, manifests[each.name])
     problems += compare_manifests(folder, manifests)
-    for problem in problems:
-        stdout.print(problem)
     maps = sum(len(manifest.images) for manifest in manifests.values())
-    stdout.print(f"{maps} maps of {', '.join(manifests) or 'no member'}: {len(problems) or 'no'} problem(s)")
+    total = f"{maps} maps of {', '.join(manifests) or 'no member'}: {len(problems) or 'no'} problem(s)"
+    print_result(json, {"maps": maps, "members": list(manifests), "problems": problems}, *problems, total)
     if problems:
         raise typer.Exit(1)
 
@@ -61,6 +61,7 @@ def import_command(
             help="What groups go by: a column, a pattern or squares, as for train; default: the run's, or group."
         ),
     ] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Take in another program's probability maps as those of one more member.
 
@@ -91,4 +92,5 @@ def import_command(
             warn(tell_ungrouped(target.data, propose_from_tiles(tiles, lambda number: read_image(tiles[number].image))))
         if few := remark_on_groups(target.split):
             warn(few)
-    stdout.print(f"{count} maps of {part} imported: {taker.map_folder(part, member)}")
+    made = taker.map_folder(part, member)
+    print_result(json, {"maps": count, "part": part, "folder": str(made)}, f"{count} maps of {part} imported: {made}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from members.common.choices import EngineName, MergeName
-from members.common.console import DATA, SCHEDULER, run_command, stderr, stdout, track, warn
+from members.common.console import DATA, JSON, SCHEDULER, print_result, run_command, stderr, track, warn
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 from members.common.workers import open_workers
 from members.training.networks.backend import choose_backend
 
@@ -49,6 +50,7 @@ def predict(
         bool, typer.Option("--replace", help="Drop maps that are in the way: of other views, weights or images.")
     ] = False,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
 
@@ -57,8 +59,6 @@ def predict(
     prediction goes on at the first missing map, and several of them on one folder share the work. Maps that are
     there stay: an image that is new or has changed gets its map, and other views or weights are refused.
     """
-    from rich.table import Table
-
     from ensemble.inference.engines.choice import choose_engine
     from ensemble.inference.inputs import choose_members, list_part
     from ensemble.inference.sharing import check_networks, predict_member
@@ -85,19 +85,35 @@ def predict(
         tasks = [choose_engine(task, stderr.print) for task in tasks]
     if scheduler is None:
         check_networks(tasks[1:])
-    table = Table("member", "maps", "views", "engine", "seconds", "folder")
+    rows: list[dict[str, Any]] = []
+    folder.open_log()
     with open_workers(scheduler) as workers:
         for task in tasks:
             warn_all(task.describe_changes())
             began = time.monotonic()
             count = predict_member(task, workers if scheduler else None, track)
             seconds = time.monotonic() - began
-            new = f"{count} new of {len(tiles)}"
-            table.add_row(task.manifest.member, new, tta, task.full.engine, f"{seconds:.1f}", str(task.folder))
+            rows.append(
+                {
+                    "member": task.manifest.member,
+                    "new": count,
+                    "images": len(tiles),
+                    "views": task.manifest.tta,
+                    "engine": task.full.engine,
+                    "seconds": round(seconds, 1),
+                    "folder": str(task.folder),
+                }
+            )
     if uncertainty:
         combine_std(folder, part, chosen, tiles)
     folder.log_command()
-    stdout.print(table)
+    header = ("member", "maps", "views", "engine", "seconds", "folder")
+    cells = [
+        (row["member"], f"{row['new']} new of {row['images']}", tta, *(str(row[key]) for key in header[3:]))
+        for row in rows
+    ]
+    table = ResultTable("", header, cells)
+    print_result(json, {"part": part, "members": rows}, table)
 
 
 def name_engine(engine: EngineName, int8: bool) -> str:

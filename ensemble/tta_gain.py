@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from members.common.choices import KeepName
-from members.common.console import DATA, print_table, run_command, track, warn
+from members.common.console import DATA, JSON, print_result, run_command, track, warn
 from members.training.networks.backend import choose_backend
 
 
@@ -19,6 +19,7 @@ def tta_gain(
     keep: Annotated[
         KeepName, typer.Option(help="How sure it has to be that a choice is better than a cheaper one.")
     ] = "likely",
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Measure what each view and each set of views gains on the validation tiles, and what it costs.
 
@@ -26,7 +27,7 @@ def tta_gain(
     new groups. Writes nothing but the command line to RUN/commands.sh.
     """
     from ensemble.inference.inputs import choose_members
-    from ensemble.inference.view_gain import measure_member, tabulate_gains
+    from ensemble.inference.view_gain import describe_gains, measure_member, tabulate_gains
     from ensemble.mapfolder.samples import list_valid_tiles
     from members.data.run import Run
 
@@ -37,8 +38,9 @@ def tta_gain(
     for remark in remarks:
         warn(remark)
     folder.log_command()
-    for member in chosen:
-        print_table(tabulate_gains(member, measure_member(folder, record, member, tiles, track), keep))
+    gains = {member: measure_member(folder, record, member, tiles, track) for member in chosen}
+    content = {member: describe_gains(each, keep) for member, each in gains.items()}
+    print_result(json, content, *(tabulate_gains(member, each, keep) for member, each in gains.items()))
 
 
 if __name__ == "__main__":

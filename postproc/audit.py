@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import print_table, run_command, stderr, stdout, track
+from members.common.console import JSON, print_result, run_command, stderr, stdout, track
 from members.common.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def audit(
         Path | None,
         typer.Option(metavar="DIR", help="Write audit.png and groups.csv there. Default: RUN/report, or nowhere."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the table.")] = False,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.
 
@@ -76,12 +75,9 @@ def audit(
         pairs = ((read_map(tile.image_id), read_truth(tile)) for tile in track(tiles, "labels", len(tiles)))
         judged = audit_labels([tile.image_id for tile in tiles], [tile.group for tile in tiles], pairs)
         result = replace(result, findings=(*result.findings, *judged))
-    if json:
-        typer.echo(dumps(result.export()))
-    else:
-        test = f", {len(found.test)} test tiles" if found.test else ""
-        title = f"{data}: {len(found.training)} training tiles in {result.given} group(s){test}"
-        print_table(result.tabulate(title, tell_groups(data, result)))
+    test = f", {len(found.test)} test tiles" if found.test else ""
+    title = f"{data}: {len(found.training)} training tiles in {result.given} group(s){test}"
+    print_result(json, result.export(), result.tabulate(title, tell_groups(data, result)))
     folder = output or (source.report_folder if source else None)
     if folder is not None:
         written = write_report(folder, found, result, read_map)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import print_table, stderr, stdout, track, warn
+from members.common.console import JSON, print_result, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
 from members.training.training_set import TrainingSet, open_fold
 from postproc.report import report
@@ -41,6 +41,7 @@ def demo(
     run: Annotated[Path, typer.Option(help="Where everything goes.")] = Path("runs/demo"),
     tiles: Annotated[int, typer.Option(help="Use at most about this many tiles, in whole groups.", min=12)] = TILES,
     epochs: Annotated[int, typer.Option(help="Epochs of each member.", min=1)] = EPOCHS,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train two members, predict, blend, tune and submit in a few minutes, and show what each stage brings.
 
@@ -65,8 +66,10 @@ def demo(
     for name in MEMBERS:
         network = train_member(made, training, revise_member(name, epochs), outlook)
         predict_parts(made, network, training, test, outlook)
+    stdout.quiet = json  # one object is all that is printed
     tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
+    stdout.quiet = False
     outlook.finish("tune")
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
     from postproc.reporting.stages import draw_results, tabulate_stages
@@ -74,11 +77,16 @@ def demo(
     truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
     groups = list(read_groups(own, list(truths)).values())
     tuned = Pipeline.of_run(made, "test")
-    print_table(tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned))
+    table = tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned)
     picture = run / "demo.png"
     save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
+    stdout.quiet = json
     report(run, own)
-    stdout.print(f"submission: {made.submission_file('test')}\npicture: {picture}")
+    stdout.quiet = False
+    submission = made.submission_file("test")
+    content = {"stages": [list(row) for row in table.rows], "columns": list(table.header)}
+    content |= {"submission": str(submission), "picture": str(picture)}
+    print_result(json, content, table, f"submission: {submission}\npicture: {picture}")
 
 
 class Outlook:

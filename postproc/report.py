@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import DATA, run_command, stdout, track
+from members.common.console import DATA, JSON, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.files import check_target
 from members.common.workers import Threads
@@ -29,6 +29,7 @@ def report(
         Path | None, typer.Option(metavar="RUN", help="Another run on the same validation tiles, to compare with.")
     ] = None,
     output: Annotated[Path | None, typer.Option(metavar="HTML", help="Default: RUN/report/index.html.")] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Tell all of a run on one page: an HTML file that needs no network and no server.
 
@@ -45,8 +46,8 @@ def report(
         check_target(output, (".html",))
     page = make_page(source, data, None if against is None else Run(against))
     write_page(target, page)
-    stdout.print(page.verdict)
-    stdout.print(f"written: {target}, {target.stat().st_size / 1e6:.1f} MB")
+    content = {"verdict": page.verdict, "written": str(target)}
+    print_result(json, content, page.verdict, f"written: {target}, {target.stat().st_size / 1e6:.1f} MB")
 
 
 def make_page(run: Run, data: Path | None, against: Run | None = None) -> Page:

@@ -1,13 +1,12 @@
 """The command that scores masks or outlines against the truth, pixel by pixel and building by building."""
 
 import itertools
-from json import dumps
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from members.common.console import SCHEDULER, print_table, run_command, track, warn
+from members.common.console import JSON, SCHEDULER, print_result, run_command, track, warn
 from members.common.errors import InputError
 from members.common.workers import open_workers
 
@@ -38,7 +37,7 @@ def score(
     output: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a CSV: a row for all images, each region, each image.")
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object in place of the tables.")] = False,
+    json: Annotated[bool, JSON] = False,
     scheduler: Annotated[str | None, SCHEDULER] = None,
 ) -> None:
     """Score a submission CSV, or outlines of buildings, against true masks or outlines.
@@ -71,12 +70,8 @@ def score(
     rows = list_rows(make_scorer(compared), list(groups.values()), by, list(regions.values()))
     if output is not None:
         write_rows(output, itertools.chain(rows, list_image_rows(inputs.ids, compared)))
-    if json:
-        typer.echo(dumps(describe_rows(rows)))
-        return
-    print_table(rows[0].scores.tabulate())
-    if by:
-        print_table(tabulate_regions(rows, by))
+    tables = [rows[0].scores.tabulate(), *([tabulate_regions(rows, by)] if by else [])]
+    print_result(json, describe_rows(rows), *tables)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.console import DATA, run_command, stdout
+from members.common.console import DATA, JSON, print_result, run_command
 from members.common.errors import InputError
 from members.common.files import check_target
 
@@ -20,6 +20,7 @@ def show(
     data: Annotated[Path | None, DATA] = None,
     part: Annotated[str, typer.Option(help="Whose maps: valid or test.")] = "valid",
     output: Annotated[Path | None, typer.Option(metavar="PNG", help="Default: RUN/report/IMAGE_ID.png.")] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Draw an image: truth, probability map, mask, outlines, and errors coloured, with the IoU in the title.
 
@@ -56,8 +57,8 @@ def show(
     result = ImageResult.of_map(image, truth, values, pipeline)
     scores = f"{image_id}: {result.describe()}"
     save_figure(draw_panels(result, f"{scores}\n{part}, {pipeline.blend}, {pipeline.recipe}"), path)
-    stdout.print(scores)
-    stdout.print(f"written: {path}")
+    content = {"image_id": image_id, "buildings": len(result.buildings), "result": result.describe()}
+    print_result(json, content | {"written": str(path)}, scores, f"written: {path}")
 
 
 def check_known(image_id: str, known: Collection[str], where: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import SCHEDULER, run_command, stdout, track
+from members.common.console import JSON, SCHEDULER, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.workers import open_workers
 
@@ -48,6 +48,7 @@ def submit(
         float, typer.Option(help="Leave smaller buildings out of --vector and --coco [m²].", min=0)
     ] = 0.0,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.
 
@@ -86,18 +87,20 @@ def submit(
     check_areas(frames.values(), min_area_m2)
     path = output or source.submission_file(part)
     exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
-    source.log_command()
 
     kept = pipeline.outlines is not None
     read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
     with open_workers(scheduler) as workers:
         found = Source(frames, read, pipeline.outline_mask, kept)
         count = write_exports(exports, found, min_area_m2, track, workers)
-    stdout.print(f"{len(sizes)} images of {pipeline}")
-    stdout.print(f"written, decoded and compared: {path}")
-    report_exports(exports, kept, count)
+    source.log_command()
+    lines = [f"{len(sizes)} images of {pipeline}", f"written, decoded and compared: {path}"]
+    lines += describe_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
-        stdout.print(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+        lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+    written = [str(export.path) for export in exports]
+    content = {"images": len(sizes), "buildings": count, "pipeline": pipeline.describe(), "written": written}
+    print_result(json, content, *lines)
 
 
 def read_window(
@@ -110,19 +113,21 @@ def read_window(
     return pipeline.cut_window(lambda outer: read_blend(part, pipeline.blend, image_id, size, outer), size, window)
 
 
-def report_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> None:
+def describe_exports(exports: Sequence[Export], from_outlines: bool, count: int | None) -> list[str]:
     """Say what else was written, and what of."""
     from postproc.formats.registry import BuildingFormat, MaskFormat
 
+    lines = []
     names: dict[type, list[str]] = {MaskFormat: [], BuildingFormat: []}
     for export in exports:
         names[type(export.format)].append(export.path.name)
         if export.format.option != "output":
-            stdout.print(f"written and read back: {export.path}")
+            lines.append(f"written and read back: {export.path}")
     if count is not None:
         source = "outlines, as tuned" if from_outlines else "masks, as tuning has not kept outlines"
         pixels, outlines = (", ".join(each) for each in names.values())
-        stdout.print(f"{count} buildings; {pixels} from {source}; {outlines} from outlines")
+        lines.append(f"{count} buildings; {pixels} from {source}; {outlines} from outlines")
+    return lines
 
 
 if __name__ == "__main__":

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from members.common.choices import BUILDING_TRIALS, WEIGHT_TRIALS, KeepName, Objective
-from members.common.console import DATA, SCHEDULER, print_table, run_command, stdout, track
+from members.common.console import DATA, JSON, SCHEDULER, print_result, run_command, track
 from members.common.errors import InputError
+from members.common.passwords import hide_passwords
 from members.common.workers import open_workers
 
 if TYPE_CHECKING:
@@ -81,6 +82,7 @@ def tune(
         typer.Option(help="How sure --promise is to hold, such as 0.9; without it, it holds on average."),
     ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
 
@@ -97,8 +99,8 @@ def tune(
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
     does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
 
-    With --promise RUN/tuned.json holds a threshold that keeps it, and no other step; the table says what is given up
-    for it. It rests on new places being drawn like the groups here, and takes nine of these or more for a share of 0.9.
+    With --promise RUN/tuned.json holds a threshold that keeps it, all members alike, and no other step; the table says
+    what is given up for it. It rests on new places being drawn like the groups here; a share of 0.9 takes nine of them.
 
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
@@ -122,9 +124,11 @@ def tune(
         raise InputError(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
-    open_studies = plan_studies(target, storage, fingerprint_maps(samples.manifests, given, samples.groups))
+    where = target.study_file if storage is None else storage
+    open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups))
+    target.open_log()
     with open_workers(scheduler) as workers:
-        kept = None if goal is None else make_promise(samples, goal, blend=given, progress=track, workers=workers)
+        kept = None if goal is None else make_promise(samples, goal, progress=track, workers=workers)
         tuning = tune_pipeline(
             samples,
             blend=given,
@@ -140,20 +144,24 @@ def tune(
         )
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
-    maps = trace_maps(samples.manifests)
-    pipeline = tuning.pipeline if kept is None else kept.pipeline
-    content = tuning.describe() | ({} if kept is None else {"promise": kept.describe()})
-    pipeline.save(target.tuned_file, **content | {"study": study.study_name, "maps": maps})
-    target.log_command()
-    print_table(tuning.tabulate())
+    rest = tuning.describe() | {"study": study.study_name, "maps": trace_maps(samples.manifests)}
+    pipeline, words = tuning.pipeline, []
     if kept is not None:
-        stdout.print(f"{kept}; it stands in place of the steps above")
-    for sentence in tuning.advice:
-        stdout.print(f"next: {sentence}")
-    stdout.print(f"study of {len(study.trials)} trials: {study.study_name} in {storage or target.study_file}")
-    stdout.print(f"plots: {target.report_folder}")
-    stdout.print(f"written: {target.tuned_file}, {pipeline}")
-    stdout.print(f"all of it on one page: roofstack report --run {run}")
+        pipeline, words = kept.pipeline, [f"{kept}; it stands in place of the steps above"]
+        rest["promise"] = kept.describe()
+    pipeline.save(target.tuned_file, **rest)
+    target.log_command()
+    print_result(
+        json,
+        pipeline.describe() | rest,
+        tuning.tabulate(),
+        *words,
+        *(f"next: {sentence}" for sentence in tuning.advice),
+        f"study of {len(study.trials)} trials: {study.study_name} in {hide_passwords(str(where))}",
+        f"plots: {target.report_folder}",
+        f"written: {target.tuned_file}, {pipeline}",
+        f"all of it on one page: roofstack report --run {run}",
+    )
 
 
 def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
@@ -171,7 +179,7 @@ def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
     return Goal.parse(promise, confidence)
 
 
-def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[StoredStudies]:
+def plan_studies(run: Run, storage: Path | str, maps: str) -> functools.partial[StoredStudies]:
     """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
 
     Raises:
@@ -180,7 +188,7 @@ def plan_studies(run: Run, storage: str | None, maps: str) -> functools.partial[
     from postproc.study.storage import Address
     from postproc.study.studies import StoredStudies
 
-    address = Address(storage or run.study_file)
+    address = Address(storage)
     address.reach()
     return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
 

@@ -2,8 +2,14 @@
 
 import hashlib
 import itertools
+import json
 import os
+import pwd
+import shutil
+import socket
+import subprocess
 import sys
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
@@ -70,11 +76,17 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how much the tests have computed together, and which of them too much."""
+    """Say how much the tests have computed together, and which of them too much; and the figures of campaigns."""
     seconds: Counter[str] = Counter()
+    campaigns: dict[str, Counter[str]] = {}
     for report in itertools.chain.from_iterable(terminalreporter.stats.values()):
+        if getattr(report, "when", None) == "call":
+            for name, figures in report.user_properties:
+                campaigns.setdefault(name, Counter()).update(figures)
         if hasattr(report, "cpu"):
             seconds[report.nodeid] += report.cpu
+    for name, total in campaigns.items():
+        terminalreporter.write_line(json.dumps({"campaign": name, **total}))
     terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
     for test, amount in seconds.most_common(10):
         if amount > CPU_LIMIT:
@@ -276,6 +288,38 @@ def scheduler() -> Iterator[str]:
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         yield cluster.scheduler_address
+
+
+def find_program(name: str) -> str | None:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
+    return shutil.which(name) or (str(installed[-1]) if installed else None)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[str]:
+    """Address of a throwaway PostgreSQL cluster on loopback; skips where PostgreSQL is not installed."""
+    initdb, pg_ctl = find_program("initdb"), find_program("pg_ctl")
+    if initdb is None or pg_ctl is None:
+        pytest.skip("no PostgreSQL here (initdb, pg_ctl): apt-get install postgresql")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with tempfile.TemporaryDirectory(prefix="roofstack-pg", ignore_cleanup_errors=True) as folder:
+        as_owner: list[str] = []
+        if os.getuid() == 0:  # PostgreSQL refuses to run as root
+            owner = pwd.getpwnam("postgres")
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+            as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
+        quiet: dict[str, Any] = {"check": True, "cwd": folder, "stdout": subprocess.DEVNULL}
+        cluster = f"{folder}/cluster"
+        subprocess.run([*as_owner, initdb, "-D", cluster, "-U", "tuner", "-A", "trust", "--no-sync"], **quiet)
+        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
+        control = [*as_owner, pg_ctl, "-D", cluster, "-w"]
+        subprocess.run([*control, "-l", f"{folder}/log", "-o", options, "start"], **quiet)
+        try:
+            yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
+        finally:
+            subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
 
 
 class Outcome(NamedTuple):

@@ -26,7 +26,7 @@ from ensemble.inference.scenes import (
 from ensemble.inference.views import View
 from ensemble.mapfolder.raster import find_blocks, map_path, open_map, quantise, refuse_disk, write_map
 from members.common.errors import InputError
-from members.common.files import write_whole
+from members.common.files import is_damaged, seal, write_whole
 from members.common.overlap import read_ahead, write_behind
 from members.data.drivers import hash_image
 from members.data.tiles import Tile
@@ -185,8 +185,11 @@ class Blocks:
         return self.folder / f"{rows.start}-{rows.stop}-{columns.start}-{columns.stop}.npy"
 
     def has(self, block: Block) -> bool:
-        """Tell whether a block is there."""
-        return self.find(block).is_file()
+        """Tell whether a block is there; one that is damaged is dropped."""
+        path = self.find(block)
+        if path.is_file() and is_damaged(path) is not False:
+            path.unlink()
+        return path.is_file()
 
     def write(self, block: Block, values: np.ndarray) -> None:
         """Write a block's values, uint8 (channels, h, w).
@@ -197,12 +200,20 @@ class Blocks:
         try:
             with write_whole(self.find(block)) as temporary:
                 np.save(temporary, values)
+                seal(temporary)
         except OSError as error:
             raise refuse_disk(self.find(block), error) from None
 
     def read(self, block: Block) -> np.ndarray:
-        """Read the values of a block that is there, uint8 (channels, h, w)."""
-        return np.load(self.find(block), allow_pickle=False)
+        """Read the values of a block that is there, uint8 (channels, h, w).
+
+        Raises:
+            InputError: it is damaged.
+        """
+        path = self.find(block)
+        if is_damaged(path) is not False:
+            raise InputError(f"{path}: damaged meanwhile; check the disk, and run the same command again")
+        return np.load(path, allow_pickle=False)
 
 
 def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:

@@ -4,6 +4,7 @@ import itertools
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -154,3 +155,13 @@ def tabulate_gains(member: str, gains: Sequence[ViewGain], keep: KeepName = "lik
             f"{proposed.tta}"
         ],
     )
+
+
+def describe_gains(gains: Sequence[ViewGain], keep: KeepName = "likely") -> dict[str, Any]:
+    """Return what the table of one member says, for JSON."""
+    choices = [
+        {"tta": each.tta, "views": each.views, "seconds": each.seconds, "iou": each.iou}
+        | {"gain": each.gain.value, "interval": each.gain.interval, "chance": each.gain.chance}
+        for each in gains
+    ]
+    return {"choices": choices, "proposed": propose_choice(gains, keep).tta}

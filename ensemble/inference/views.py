@@ -134,7 +134,7 @@ class Light(Factor):
         return cv2.LUT(image, np.clip(self.change(np.arange(256.0)), 0, 255).astype(np.uint8))
 
     def is_supported(self, spec: MemberSpec) -> bool:
-        return spec.augment in ("d4_photo", "strong")
+        return spec.augment in ("d4_photo", "d4_cutmix", "strong")
 
 
 class Brightness(Light):

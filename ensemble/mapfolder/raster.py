@@ -1,6 +1,7 @@
 """One probability map: a uint8 GeoTIFF, probability = value / 255, with the CRS and transform of its image."""
 
 import contextlib
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from members.common.errors import InputError
-from members.common.files import write_whole
+from members.common.files import is_damaged, seal, write_whole
 from members.data.names import check_name
 from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
 
@@ -75,6 +76,7 @@ def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[raster
             with allow_ungeoreferenced(), rasterio.open(temporary) as written:
                 for _, block in written.block_windows():
                     written.read(window=block)
+            seal(temporary)
     except (OSError, RasterioError) as error:
         raise refuse_disk(path, error) from None
 
@@ -94,12 +96,30 @@ def write_map(path: Path, values: np.ndarray, source: Path) -> None:
         raster.write(values, 1)
 
 
+def check_seal(path: Path) -> None:
+    """Check that a map's bytes are those that were written; maps of other programs have no seal.
+
+    Raises:
+        InputError: they are others.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        status = path.stat()
+        if _is_damaged(path, status.st_mtime_ns, status.st_size):
+            raise InputError(f"{path}: damaged, not the map that was written; remove it and predict again")
+
+
+@functools.lru_cache(maxsize=2**16)
+def _is_damaged(path: Path, changed: int, size: int) -> bool | None:
+    return is_damaged(path)  # once for each file, of which windows may be read by the hundred
+
+
 def read_map(path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None) -> np.ndarray:
     """Read a map, or a window of it (rows and columns), as uint8 (h, w).
 
     Raises:
         InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
     """
+    check_seal(path)
     with open_raster(path) as raster:
         if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
             raise InputError(

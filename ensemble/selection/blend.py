@@ -174,11 +174,12 @@ class Blend:
         weights = content.get("members") if isinstance(content, dict) else None
         if (
             not isinstance(weights, dict)
-            or not all(type(weight) is int and weight >= 0 for weight in weights.values())
+            or not all(type(weight) is int and 0 <= weight <= MOST for weight in weights.values())
             or not any(weights.values())
         ):
             raise InputError(
-                f"{source}: members: {weights!r}; non-negative integer weights by member, not all 0; {cure}"
+                f"{source}: members: {weights!r:.200}; non-negative integer weights by member, not all 0, "
+                f"{MOST} at most; {cure}"
             )
         tables = content.get("tables", {})
         if not isinstance(tables, dict) or not all(map(is_table, tables.values())):

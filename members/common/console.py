@@ -1,15 +1,19 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
 import errno
+import json
 import logging
 import os
 import signal
 import sys
+import time
+import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
+from rich.control import Control
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -22,20 +26,37 @@ from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
+from members.common.logfile import LOG
 from members.common.progress import Item
 from members.common.tables import ResultTable
 
 SCHEDULER = typer.Option(help="A Dask scheduler, tcp://HOST:PORT, whose workers see the same paths.")
 """The option of every command that gives its work out to a cluster."""
+JSON = typer.Option("--json", help="Print one JSON object in place of the tables.")
+"""The option of every command that has a result."""
 DATA = typer.Option(help="The run's data set. Default: where it was when the run began.")
 """The option of every command that works on a run that is there."""
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
+PERIOD = 60.0
+"""Seconds between lines that say how far the work is, where there is no terminal to draw a bar on."""
+PIPE_WIDTH = 120  # of tables that go to a file or a pipe
+
+
+class Speaker(Console):
+    """A console whose lines go to the log file of the run, too."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        super().print(*objects, **options)
+        if LOG.is_open and not any(isinstance(each, Control) for each in objects):
+            Console(file=cast(IO[str], LOG), width=PIPE_WIDTH, markup=False, emoji=False, soft_wrap=True).print(
+                *objects, **options
+            )
+
 
 # no markup: paths and messages have [brackets] and :colons: of their own
-PIPE_WIDTH = 120  # of tables that go to a file or a pipe
-stdout = Console(soft_wrap=True, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-stderr = Console(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
+stdout = Speaker(soft_wrap=True, markup=False, emoji=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
+stderr = Speaker(soft_wrap=True, markup=False, emoji=False, highlight=False, stderr=True)
 
 
 def escape(text: str) -> str:
@@ -59,11 +80,17 @@ class Notes(logging.Handler):
         stderr.print(record.getMessage())
 
 
-def show_notes() -> None:
-    """Have what the library logs shown."""
+def show_notes(level: int = logging.INFO) -> None:
+    """Have what the library logs shown, from a level on."""
     logger = logging.getLogger("roofstack")
-    logger.setLevel(logging.INFO)
+    logger.setLevel(level)
     logger.handlers = [Notes()]
+
+
+def choose_volume(quiet: bool, verbose: bool) -> None:
+    """Say nothing but results and errors, or more than usual: the library's details, and where an error was raised."""
+    stderr.quiet = quiet
+    show_notes(logging.DEBUG if verbose else logging.INFO)
 
 
 def print_table(table: ResultTable) -> None:
@@ -76,6 +103,18 @@ def print_table(table: ResultTable) -> None:
         stdout.print(note)
 
 
+def print_result(as_json: bool, content: Any, *shown: ResultTable | str) -> None:
+    """Print a command's result: its content as one JSON object, or what is shown of it."""
+    if as_json:
+        typer.echo(json.dumps(content, default=str))
+        return
+    for each in shown:
+        if isinstance(each, ResultTable):
+            print_table(each)
+        else:
+            stdout.print(each)
+
+
 def make_progress() -> Progress:
     """Make a progress display with count, elapsed and remaining time, on stderr; silent where that is no terminal."""
     return Progress(
@@ -85,13 +124,38 @@ def make_progress() -> Progress:
     )  # fmt: skip
 
 
+class Minutes:
+    """A line a minute that says how far the work is, where there is no terminal to draw a bar on.
+
+    Args:
+        description: what is done.
+        total: steps.
+    """
+
+    def __init__(self, description: str, total: int) -> None:
+        self.description, self.total = description, total
+        self.began = self.last = time.monotonic()
+
+    def tell(self, done: int, note: str = "") -> None:
+        """Print the line, if it is time."""
+        now = time.monotonic()
+        if now - self.last < PERIOD or stderr.file.isatty():
+            return
+        self.last = now
+        spent = (now - self.began) / 60
+        left = f", about {spent * (self.total - done) / done:.0f} left" if 0 < done < self.total else ""
+        stderr.print(f"{self.description}: {done} of {self.total} in {spent:.0f} minutes{left} {note}".rstrip())
+
+
 def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]:
-    """Yield `items` behind a progress bar of `total` steps: the `Progress` of commands."""
+    """Yield `items` behind a progress bar of `total` steps, or with a line a minute: the `Progress` of commands."""
+    minutes = Minutes(description, total)
     with make_progress() as progress:
         task = progress.add_task(description, total=total, note="")
-        for item in items:
+        for done, item in enumerate(items, start=1):
             yield item
             progress.advance(task)
+            minutes.tell(done)
 
 
 def make_app(**options: Any) -> typer.Typer:
@@ -105,7 +169,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
     if os.name == "nt":
         fail("Windows: roofstack runs on Linux and macOS; on this machine start it in WSL, Windows' own Linux")
-    show_notes()
+    choose_volume(quiet=False, verbose=False)
+    LOG.close()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends ends as Ctrl-C does
     try:
         app(arguments)
@@ -126,7 +191,12 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
 
 
 def fail(message: str) -> NoReturn:
-    """End with one line on stderr and exit code 2."""
+    """End with one line on stderr and exit code 2; where details are wanted, after where the error was raised."""
+    stderr.quiet = False
+    if not LOG.begun:  # who has done nothing yet changes nothing
+        LOG.close()
+    if logging.getLogger("roofstack").level == logging.DEBUG:
+        stderr.print(traceback.format_exc(), end="")
     stderr.print(Text.assemble(("error:", "red"), " ", escape(message)))
     sys.exit(2)
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ from typing import Any
 from members.common.errors import InputError
 
 TEMPORARY = re.compile(r"\.tmp-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
+SEAL = b"roofstack-seal"
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
@@ -25,10 +27,11 @@ def write_whole(path: Path) -> Iterator[Path]:
 
     The temporary file keeps the suffix of `path`, so libraries that choose a format by suffix do so, and
     begins with a dot, so folder listings that look for data skip it. A reader never sees half a file, and
-    a killed writer leaves `path` as it was; its temporary file waits for `remove_stale`. The bytes are on
+    a killed writer leaves `path` as it was; the next one removes its temporary file. The bytes are on
     the disk before the file has its name, so a power cut leaves the old file or the new one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path.parent.absolute())
     handle, name = tempfile.mkstemp(prefix=f".tmp-{HOST}-{os.getpid()}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
@@ -52,6 +55,12 @@ def sync(path: Path) -> None:
             raise
     finally:
         os.close(handle)
+
+
+@functools.cache
+def sweep(folder: Path) -> None:
+    """Remove what killed processes have left in a folder, before this process first writes there."""
+    remove_stale(folder)
 
 
 def remove_stale(folder: Path) -> None:
@@ -148,3 +157,19 @@ def hash_file(path: Path) -> str:
     """Return the BLAKE2b hash of a file's bytes, 32 hexadecimal digits."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+def seal(path: Path) -> None:
+    """Write the hash of a file's bytes behind them, where formats that say their own length read no further."""
+    digest = bytes.fromhex(hash_file(path))
+    with path.open("ab") as file:
+        file.write(SEAL + digest)
+
+
+def is_damaged(path: Path) -> bool | None:
+    """Tell whether a file's bytes are others than those that were sealed; None where they were not."""
+    content = path.read_bytes()
+    at = len(content) - len(SEAL) - 16
+    if at < 0 or content[at:-16] != SEAL:
+        return None
+    return hashlib.blake2b(content[:at], digest_size=16).digest() != content[-16:]

@@ -8,6 +8,7 @@ from pathlib import Path
 from members.common.errors import InputError
 from members.common.files import remove_stale, write_json
 from members.common.locking import hold
+from members.common.logfile import LOG
 from members.data.names import check_name
 from members.data.record import RunRecord, read_command, read_record, read_versions
 from members.data.split import Split
@@ -98,6 +99,11 @@ class Run:
     def commands_file(self) -> Path:
         """The command lines that worked on the run."""
         return self.path / "commands.sh"
+
+    @property
+    def log_file(self) -> Path:
+        """What those commands printed, with times."""
+        return self.path / "log.txt"
 
     @property
     def members_folder(self) -> Path:
@@ -251,6 +257,10 @@ class Run:
                 f"it would be scored on; restore that file from {folder.record_file}, or train it with --restart"
             )
 
+    def open_log(self) -> None:
+        """Have what commands print written to the log file, too."""
+        LOG.open(self.log_file)
+
     def log_command(self) -> None:
         """Add the command line that is running to commands.sh, unless it is its last: how the run came about.
 
@@ -259,6 +269,7 @@ class Run:
         self.path.mkdir(parents=True, exist_ok=True)
         if not os.access(self.path, os.W_OK):
             return
+        self.open_log()
         remove_stale(self.path)
         line = read_command() + "\n"
         written = self.commands_file.read_text(encoding="utf-8") if self.commands_file.is_file() else ""

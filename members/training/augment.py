@@ -26,6 +26,8 @@ DRAWN = ("e", "r90", "r180", "r270", "v", "hvt", "h", "t")
 """The symmetries in the order that a draw picks from."""
 PASTE_SHARE = 0.4
 """Share of the examples of `strong` that get buildings of another tile."""
+CUT_SHARE = 0.5
+"""Share of the examples of `d4_cutmix` that get a rectangle of another tile."""
 
 
 _own = threading.local()
@@ -66,7 +68,8 @@ def build_transforms(policy: str) -> Any:
     elastic = A.ElasticTransform(30, 6, border_mode=cv2.BORDER_REFLECT_101, approximate=True, p=0.2)
     # the mask stays as it is under the holes: what a tree or a cloud hides is a building still
     cut_out = A.CoarseDropout((1, 4), (0.06, 0.15), (0.06, 0.15), fill="random_uniform", p=0.3)
-    transforms = {"none": [], "d4": [], "d4_photo": photo, "strong": [scale, elastic, *photo, cut_out]}
+    strong = [scale, elastic, *photo, cut_out]
+    transforms = {"none": [], "d4": [], "d4_photo": photo, "d4_cutmix": photo, "strong": strong}
     return A.Compose(transforms[policy])
 
 
@@ -82,7 +85,8 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
         pairs: all training tiles, images uint8 (h, w, 3) with masks bool (h, w).
         index: which of them.
         policy: "none"; "d4": one of the square's eight symmetries; "d4_photo": also light, season, gamma, haze,
-            blur and JPEG; "strong": also scale, elastic deformation, cut-out and buildings of another tile.
+            blur and JPEG; "d4_cutmix": that, and a rectangle of another tile; "strong": that, without the rectangle,
+            and scale, elastic deformation, cut-out and buildings of another tile.
         crop: side in px; a smaller tile is padded by reflection first.
         seed: (seed, epoch); equal seeds give equal examples.
 
@@ -91,9 +95,10 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     """
     rng = np.random.default_rng((*seed, index))
     image, mask = crop_tile(*pairs[index], policy, crop, rng)
-    if policy == "strong" and rng.random() < PASTE_SHARE:
+    mix, share = MIXES.get(policy, (None, 0.0))
+    if mix and rng.random() < share:
         donor = crop_tile(*pairs[int(rng.integers(len(pairs)))], policy, crop, rng)
-        image, mask = paste_buildings(image, mask, *donor, rng)
+        image, mask = mix(image, mask, *donor, rng)
     transforms = take_transforms(policy)
     if transforms.transforms:
         transforms.set_random_seed(int(rng.integers(2**31)))
@@ -135,6 +140,33 @@ def paste_buildings(
     chosen[0] = False  # label 0 is the ground
     pasted = chosen[labels]
     return np.where(pasted[..., None], donor, image), mask | pasted
+
+
+def cut_rectangle(
+    image: np.ndarray, mask: np.ndarray, donor: np.ndarray, donor_mask: np.ndarray, rng: np.random.Generator
+) -> Pair:
+    """Set a rectangle of the donor, image and mask, into an image (CutMix, Yun et al. 2019).
+
+    https://arxiv.org/abs/1905.04899. Its area is uniform in 0..1 of the image's, before what lies outside is cut off.
+    Targets are of pixels, so none becomes soft.
+
+    Args:
+        image, donor: uint8 (h, w, 3).
+        mask, donor_mask: bool (h, w).
+        rng: draws the rectangle.
+
+    Returns:
+        A new image and mask.
+    """
+    image, mask, side = image.copy(), mask.copy(), np.sqrt(rng.random()) / 2
+    spans = [(int(rng.integers(length)), round(side * length)) for length in mask.shape]
+    window = tuple(slice(max(middle - reach, 0), middle + reach) for middle, reach in spans)
+    image[window], mask[window] = donor[window], donor_mask[window]
+    return image, mask
+
+
+MIXES = {"d4_cutmix": (cut_rectangle, CUT_SHARE), "strong": (paste_buildings, PASTE_SHARE)}
+"""What a policy does to an image with another tile, and to which share of its examples."""
 
 
 def pad_tile(pixels: np.ndarray, side: int, multiple: int = 1) -> np.ndarray:

@@ -1,38 +1,46 @@
 """The commands that show what there is to train: the members, and what they see of the tiles."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from members.common.console import stdout, track
+from members.common.console import JSON, print_result, track
 from members.common.errors import InputError
 from members.common.files import write_whole
+from members.common.tables import ResultTable
 from members.training.networks.backend import load_backend
 
 SIDE = 256
 
 
-def show_members() -> None:
+def show_members(json: Annotated[bool, JSON] = False) -> None:
     """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here."""
-    from rich.table import Table
-
     load_backend()
     from members.training.catalog import list_specs
     from members.training.networks.backbones import find_weights
     from members.training.networks.network import build_network, count_multiply_adds
 
     specs = list_specs()
-    table = Table("member", "network", "augment", "loss", "parameters", "multiply-adds", "encoder weights")
+    rows: list[dict[str, Any]] = []
     for name, spec in track(specs.items(), "building", len(specs)):
         network = build_network(spec)
         side = -(-SIDE // spec.size_multiple) * spec.size_multiple
         operations = count_multiply_adds(network, side)
-        table.add_row(
-            name, f"{spec.backbone} {spec.decoder}", spec.augment, spec.loss, f"{network.count_params() / 1e6:.1f} M",
-            f"{operations / 1e9:.1f} G", f"{spec.encoder_weights}: {find_weights(spec.backbone, spec.encoder_weights)}",
-        )  # fmt: skip
-    stdout.print(table)
+        rows.append(
+            {
+                "member": name,
+                "network": f"{spec.backbone} {spec.decoder}",
+                "augment": spec.augment,
+                "loss": spec.loss,
+                "parameters": network.count_params(),
+                "multiply-adds": operations,
+                "encoder weights": f"{spec.encoder_weights}: {find_weights(spec.backbone, spec.encoder_weights)}",
+            }
+        )
+    shown = {"parameters": lambda count: f"{count / 1e6:.1f} M", "multiply-adds": lambda count: f"{count / 1e9:.1f} G"}
+    cells = [[shown.get(key, str)(value) for key, value in row.items()] for row in rows]
+    print_result(json, {"members": rows}, ResultTable("", list(rows[0]), cells))
 
 
 def augment(
@@ -41,6 +49,7 @@ def augment(
     output: Annotated[Path, typer.Option(help="The picture to write, .png.")],
     tiles: Annotated[int, typer.Option(help="Rows: tiles, evenly spread over the ids.", min=1)] = 6,
     epochs: Annotated[int, typer.Option(help="Columns after the tile as it is: its first epochs.", min=1)] = 6,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Draw a contact sheet of what a member's network sees: augmented tiles with the outlines of their masks."""
     if output.suffix.lower() != ".png":
@@ -60,4 +69,5 @@ def augment(
     sheet = draw_sheet(spec, pairs, [int(index) for index in chosen], epochs)
     with write_whole(output) as temporary:
         cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    stdout.print(f"{output}: {len(chosen)} tiles as they are (left) and in the first {epochs} epochs of {member}")
+    told = f"{output}: {len(chosen)} tiles as they are (left) and in the first {epochs} epochs of {member}"
+    print_result(json, {"written": str(output), "tiles": len(chosen), "epochs": epochs, "member": member}, told)

@@ -20,7 +20,7 @@ Backbone = Literal[
 ]  # fmt: skip
 Decoder = Literal["unet", "sm_fpn", "sm_linknet", "sm_pspnet", "sm_unet"]
 Loss = Literal["bce_dice", "bce_lovasz", "dice_focal_boundary", "lovasz"]
-Policy = Literal["none", "d4", "d4_photo", "strong"]
+Policy = Literal["none", "d4", "d4_photo", "d4_cutmix", "strong"]
 Schedule = Literal["plateau", "cosine"]
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1)]

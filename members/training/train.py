@@ -14,10 +14,14 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from members.common.choices import Precision
-from members.common.console import make_progress, run_command, stderr, stdout, warn
+from members.common.console import JSON, Minutes, make_progress, print_result, run_command, stderr, warn
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 from members.training.networks.backend import choose_backend, describe_devices, load_backend
 from members.training.training_set import TrainingSet, open_fold, read_pairs
+
+SCORE = "valid IoU at 0.5"
+COLUMNS = ("member", "fold", "tiles", "validated on", "epochs", "best epoch", SCORE, "minutes")
 
 if TYPE_CHECKING:
     import keras
@@ -86,6 +90,7 @@ def train(
         bool,
         typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left."),
     ] = False,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train members and keep the best weights of each.
 
@@ -101,7 +106,7 @@ def train(
     from members.training.catalog import find_spec
     from members.training.spec import check_encoder_weights, revise_spec
 
-    deadline = time.monotonic() + parse_duration(time_budget) if time_budget else math.inf
+    deadline = math.inf if time_budget is None else time.monotonic() + parse_duration(time_budget)
     choose_backend()
     target = Run(run)
     asked = {
@@ -147,7 +152,7 @@ def train(
             warn(tell_ungrouped(data, propose_from_tiles(tiles, lambda number: pairs[number][0])))
         if few := remark_on_groups(split):
             warn(few)
-    fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline)
+    fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline, json)
 
 
 def parse_duration(text: str) -> float:
@@ -179,10 +184,9 @@ def fit_members(
     folds: Sequence[int],
     restart: bool,
     deadline: float,
+    as_json: bool = False,
 ) -> None:
-    """Train folds of every member, one after the other, and print a table of them."""
-    from rich.table import Table
-
+    """Train folds of every member, one after the other, and print a table of them, or the same as JSON."""
     load_backend()
     from members.training.checkpoint import read_progress
     from members.training.fit import train_fold
@@ -202,7 +206,7 @@ def fit_members(
     stderr.print("\n".join(plans))
     record = run.read_record() if run.has_record() else run.write_record(data.folder, data.tiles, data.split)
     run.log_command()
-    table = Table("member", "fold", "tiles", "validated on", "epochs", "best epoch", "valid IoU at 0.5", "minutes")
+    rows = []
     for spec, fold, folder in jobs:
         training, validation = data.take_fold(fold)
         label = f"{spec.name} fold {fold}"
@@ -226,13 +230,15 @@ def fit_members(
             continue
         best = min(history, key=lambda row: row["val_loss"])
         minutes = sum(row["seconds"] for row in history) / 60
-        table.add_row(
-            spec.name, str(fold), str(len(training)), str(len(validation)), str(len(history)),
-            f"{best['epoch']:.0f}", f"{best['val_iou']:.4f}", f"{minutes:.1f}",
-        )  # fmt: skip
-    stdout.print(table)
-    stdout.print(
-        f"weights in {run.members_folder}; next: roofstack predict --data {data.folder} --run {run.path} --part valid"
+        sizes = len(training), len(validation), len(history)
+        row = spec.name, fold, *sizes, int(best["epoch"]), best["val_iou"], round(minutes, 1)
+        rows.append(dict(zip(COLUMNS, row, strict=True)))
+    cells = [[f"{row[name]:.4f}" if name == SCORE else str(row[name]) for name in COLUMNS] for row in rows]
+    print_result(
+        as_json,
+        {"weights": str(run.members_folder), "folds": rows},
+        ResultTable("", COLUMNS, cells),
+        f"weights in {run.members_folder}; next: roofstack predict --data {data.folder} --run {run.path} --part valid",
     )
 
 
@@ -242,13 +248,19 @@ def show_steps(spec: MemberSpec, steps: int) -> keras.callbacks.Callback:
 
     progress = make_progress()
     task = progress.add_task("", total=steps, note="")
+    minutes = Minutes("", steps)
 
     def begin(epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        progress.reset(task, description=f"{spec.name} epoch {epoch + 1}/{spec.epochs}", note="")
+        nonlocal minutes
+        description = f"{spec.name} epoch {epoch + 1}/{spec.epochs}"
+        minutes = Minutes(f"{description}, steps", steps)
+        progress.reset(task, description=description, note="")
         progress.start()
 
     def advance(batch: int, logs: Mapping[str, float] | None = None) -> None:
-        progress.update(task, advance=1, note=" ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items()))
+        note = " ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
+        progress.update(task, advance=1, note=note)
+        minutes.tell(batch + 1, note)
 
     def end(epoch: int, logs: Mapping[str, float] | None = None) -> None:
         progress.stop()

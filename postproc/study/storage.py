@@ -3,7 +3,8 @@
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -23,6 +24,8 @@ from members.common.passwords import hide_passwords
 PATIENCE = 10  # s, until a server counts as out of reach
 SQLITE_PATIENCE = 60  # s, for other processes to finish writing
 BEGINNING = b'{"op_code":'  # of every record of a journal
+CHECK = "crc32"
+"""The key of a record's checksum, of all else in it."""
 TURN = 7223  # number of the advisory lock that processes on one PostgreSQL database take in turn
 
 
@@ -36,6 +39,8 @@ class Address:
     def __init__(self, address: str | Path) -> None:
         self.url: URL | None = None
         self.path: Path | None = None
+        if not str(address):
+            raise InputError("--storage '': no address; give a journal file, sqlite:///FILE or postgresql://..")
         if "://" not in str(address):
             self.path = Path(address)
             if self.path.is_dir() or not find_parent(self.path).is_dir():
@@ -149,10 +154,32 @@ class Journal(JournalFileBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Append records, one a line, all at once."""
-        lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
+        lines = "".join(write_record(log | {CHECK: check_record(log)}) + "\n" for log in logs)
         with hold(name_lock(self.path, "lock"), patience=FOR_EVER), self.path.open("r+b") as file:
             mend_journal(file)
             file.write(lines.encode())
+
+    def read_logs(self, log_number_from: int) -> Generator[dict[str, Any]]:
+        """Yield the records from a number on.
+
+        Raises:
+            ValueError: one is not as it was written.
+        """
+        for log in super().read_logs(log_number_from):
+            check = log.pop(CHECK, None)  # Optuna's own have none
+            if check is not None and check != check_record(log):
+                raise ValueError("a damaged line; restore the file, or move it elsewhere to begin anew")
+            yield log
+
+
+def write_record(log: dict[str, Any]) -> str:
+    """Return a record as the journal has it."""
+    return json.dumps(log, separators=(",", ":"))
+
+
+def check_record(log: dict[str, Any]) -> int:
+    """Return the checksum of a record."""
+    return zlib.crc32(write_record(log).encode())
 
 
 def name_lock(path: Path, kind: str) -> Path:

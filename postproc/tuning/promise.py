@@ -92,12 +92,14 @@ class Promise:
         goal: what is promised.
         pipeline: what keeps it: a blend and a threshold.
         groups: on how many it rests.
+        tiles: how many they have.
         mean: the share, on average over these groups.
     """
 
     goal: Goal
     pipeline: Pipeline
     groups: int
+    tiles: int
     mean: float
 
     def describe(self) -> dict[str, Any]:
@@ -108,6 +110,7 @@ class Promise:
             "confidence": self.goal.confidence,
             "threshold": self.pipeline.recipe.threshold,
             "groups": self.groups,
+            "tiles": self.tiles,
             "mean": self.mean,
             "words": str(self),
         }
@@ -115,8 +118,10 @@ class Promise:
     def __str__(self) -> str:
         goal, cut = self.goal, self.pipeline.recipe.threshold
         sure = "" if goal.confidence is None else f"with a confidence of {goal.confidence:.0%}, "
+        alone = ", each a tile by itself" if self.tiles == self.groups else ""
         return (
-            f"promised at threshold {cut}: {sure}on average over new places drawn like the {self.groups} groups here, "
+            f"promised at threshold {cut}: {sure}on average over new places drawn like the {self.groups} groups here"
+            f"{alone}, "
             f"at least {goal.level:.0%} {SHARES[goal.measure]} (here {self.mean:.1%})"
         )
 
@@ -132,19 +137,21 @@ def make_promise(
 ) -> Promise:
     """Choose the threshold that keeps a promise on new groups: the highest for a recall, the lowest for a precision.
 
-    Masks are what the threshold alone makes of blended maps, as closing, opening and areas were chosen by looking at
-    the truth. What is promised is a share of each group's pixels, on average over groups, small and large alike.
+    Masks are what the threshold alone makes of blended maps, as closing, opening, areas and the weights of a blend were
+    chosen by looking at the truth. What is promised is a share of each group's pixels, on average over groups, small
+    and large alike.
 
     Args:
         maps: as for `tune_pipeline`.
         goal: what is to be promised.
-        truths, groups: as for `tune_pipeline`.
+        truths: as for `tune_pipeline`.
+        groups: likewise.
         blend: how much each member counts; all alike without it. It should not have been chosen on these tiles.
         progress: is shown the tiles.
         workers: who counts; by default a thread a core.
 
     Raises:
-        InputError: too few groups, no building in any truth, or no threshold that will do.
+        InputError: too few groups, or some that are copies, no building in any truth, or no threshold that will do.
     """
     samples = ArraySamples(maps, truths or (), groups or ()) if isinstance(maps, Mapping) else maps
     goal.check_groups(len(set(samples.groups)))
@@ -161,7 +168,7 @@ def make_promise(
         )
     threshold = int(order[chosen]) + 1
     mean = float(1 - losses[threshold - 1].mean())
-    return Promise(goal, Pipeline(blend, Recipe(threshold=threshold)), losses.shape[1], mean)
+    return Promise(goal, Pipeline(blend, Recipe(threshold=threshold)), losses.shape[1], len(samples), mean)
 
 
 def choose(losses: np.ndarray, goal: Goal) -> int | None:
@@ -180,7 +187,7 @@ def count_losses(
     is found that is wrong, 0 where nothing is found.
 
     Raises:
-        InputError: no building in any truth.
+        InputError: no building in any truth, or two groups that are copies.
     """
 
     def count(number: int) -> tuple[np.ndarray, np.ndarray, int]:
@@ -196,7 +203,23 @@ def count_losses(
             total[group] += value
     if not true.any():
         raise InputError(f"no building pixel in the truth of {len(samples)} tiles; nothing can be promised")
+    check_copies(names, np.hstack([found, union, true]), found[:, 0] > 0)
     return find_losses(found, union, true, measure)
+
+
+def check_copies(names: Sequence[str], counts: np.ndarray, found: np.ndarray) -> None:
+    """Refuse groups that have all counts in common, int (groups, counts), among those where any building was found.
+
+    Raises:
+        InputError: two are copies, so that they tell less of new groups than two would.
+    """
+    first: dict[bytes, str] = {}
+    for name, row, any_found in zip(names, counts, found, strict=True):
+        if any_found and (other := first.setdefault(row.tobytes(), name)) != name:
+            raise InputError(
+                f"groups {other} and {name}: equal at every threshold, so copies; a promise takes groups that are "
+                "drawn independently; leave one out, or make them one group (roofstack audit finds copies)"
+            )
 
 
 def find_losses(found: np.ndarray, union: np.ndarray, true: np.ndarray, measure: Measure) -> np.ndarray:

@@ -25,6 +25,7 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import Recipe
 from postproc.study.storage import Address
 from postproc.tune import tune
 

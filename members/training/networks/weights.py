@@ -42,7 +42,7 @@ def write_content(content: bytes, folder: FoldFolder) -> None:
     The hash is there first, beside that of the weights before: whenever a kill comes, those that are there are known.
     """
     known = read_hashes(folder)[:1] if folder.weights_file.is_file() else []
-    write_json(folder.hashes_file, {"blake2b": [hash_bytes(content), *known]})
+    write_json(folder.hashes_file, {"fold": folder.path.name, "blake2b": [hash_bytes(content), *known]})
     with write_whole(folder.weights_file) as temporary:
         temporary.write_bytes(content)
 
@@ -88,13 +88,18 @@ def read_hashes(folder: FoldFolder) -> list[str]:
     """Read the hashes that the weights may have: that of the newest, and that of those before.
 
     Raises:
-        InputError: they are missing or damaged.
+        InputError: they are missing or damaged, or of another fold, whose network has seen other tiles.
     """
     content: Any = read_json(folder.hashes_file)
     hashes = content.get("blake2b") if isinstance(content, dict) else None
     if not isinstance(hashes, list) or not all(isinstance(each, str) for each in hashes):
         raise InputError(
             f"{folder.hashes_file}: no list of hashes; restore it, or train this member anew with --restart"
+        )
+    if content.get("fold", folder.path.name) != folder.path.name:
+        raise InputError(
+            f"{folder.hashes_file}: of the weights of {content['fold']}, which were trained on other tiles; move the "
+            "files back to where they were, or train this member anew with --restart"
         )
     return hashes
 

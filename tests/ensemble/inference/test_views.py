@@ -187,6 +187,7 @@ def test_a_view_counts_once(text: str) -> None:
 @pytest.mark.parametrize(
     ("augment", "views", "supported"),
     [
+        ("d4_cutmix", "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),
         ("none", "none", ["e"]),
         ("d4", "flips", ["e", "h"]),
         ("d4_photo", "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),

@@ -141,7 +141,9 @@ def test_weights_of_a_run(tmp_path: Path) -> None:
         read_weights(run, dict.fromkeys(["a", "b", "c"]))
     for bad in ({"a": 0, "b": 0}, {"a": -1, "b": 2}, {"a": 0.5, "b": 1}, {}, None):
         write_json(tmp_path / "blend.json", {"members": bad})
-        with pytest.raises(InputError, match=r"non-negative integer weights by member, not all 0; run .* blend again"):
+        with pytest.raises(
+            InputError, match=r"non-negative integer weights by member, not all 0, 10000 at most; run .* again"
+        ):
             read_weights(run, dict.fromkeys(["a", "b"]))
 
 

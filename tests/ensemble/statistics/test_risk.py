@@ -1,4 +1,4 @@
-"""Promises about new groups: against naive formulas, and kept in simulated draws."""
+"""Promises about new groups: against naive formulas and MAPIE, and kept in simulated draws."""
 
 import math
 
@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mapie.risk_control.fwer_control import control_fwer
+from mapie.risk_control.methods import compute_hoeffding_bentkus_p_value, find_best_predict_param, get_r_hat_plus
 
 from ensemble.statistics.risk import control_on_average, control_with_confidence, count_needed, find_p_value
 
@@ -27,6 +29,24 @@ def test_the_p_value_is_the_lesser_of_two_bounds(losses: list[float], alpha: flo
     hoeffding = math.exp(-2 * len(losses) * (alpha - mean) ** 2)  # the plain form, which is never less
     assert p <= hoeffding + 1e-9
     assert p <= math.e * tail(len(losses), math.ceil(round(len(losses) * mean, 9)), alpha) + 1e-9
+
+
+@given(st.integers(2, 40), st.integers(9, 60), st.integers(0, 2**32 - 1), alphas)
+def test_mapie_chooses_the_same(choices: int, groups: int, seed: int, alpha: float) -> None:
+    """Of losses that rise along the choices, as recall's do along the thresholds."""
+    rng = np.random.default_rng(seed)
+    losses = np.sort(rng.random((choices, groups)) ** 4, axis=0) * rng.uniform(0.2, 1)
+    numbers = np.arange(choices)
+    chosen = control_on_average(losses, alpha)
+    _, risks = get_r_hat_plus(losses.T, numbers, "crc", None, None, None)
+    if chosen is None:
+        assert risks[0] > alpha
+    else:
+        assert find_best_predict_param(numbers, risks, np.array([alpha]))[0] == chosen
+    p_values = compute_hoeffding_bentkus_p_value(losses.mean(axis=1), groups, alpha)[:, 0]
+    assert [find_p_value(own, alpha) for own in losses] == pytest.approx(np.minimum(p_values, 1))
+    tested = control_fwer(p_values, 0.1, "fixed_sequence")
+    assert control_with_confidence(losses, alpha, 0.9) == (int(tested[-1]) if len(tested) else None)
 
 
 @given(st.integers(1, 12), st.integers(1, 30), st.integers(0, 2**32 - 1), alphas)

@@ -9,9 +9,9 @@ import pytest
 
 from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
-from members.training.augment import augment_tile, import_albumentations, pad_tile, paste_buildings
+from members.training.augment import augment_tile, cut_rectangle, import_albumentations, pad_tile, paste_buildings
 
-POLICIES = ("none", "d4", "d4_photo", "strong")
+POLICIES = ("none", "d4", "d4_photo", "d4_cutmix", "strong")
 
 
 def draw_blocks(count: int = 3, side: int = 96) -> list[Pair]:
@@ -66,7 +66,7 @@ def test_buildings_stay_under_their_masks(policy: str) -> None:
         image, mask = augment_tile(pairs, epoch % 3, policy, 96, (0, epoch))
         threshold = (int(image.min()) + int(image.max())) / 2
         agree, total = agree + ((image.mean(axis=2) > threshold) == mask).sum(), total + mask.size
-    assert agree / total > {"none": 0.999, "d4": 0.999, "d4_photo": 0.99, "strong": 0.93}[policy]
+    assert agree / total > {"none": 0.999, "d4": 0.999, "d4_photo": 0.99, "d4_cutmix": 0.99, "strong": 0.93}[policy]
 
 
 def test_d4_reaches_all_eight_symmetries_and_nothing_else() -> None:
@@ -92,6 +92,23 @@ def test_whole_buildings_are_pasted_and_the_arguments_stay() -> None:
     assert len(outcomes) == 8  # each of the three comes and stays away by itself
     assert not image.any()
     assert mask.sum() == 1
+
+
+def test_a_rectangle_of_another_tile_comes_with_its_mask_and_the_arguments_stay() -> None:
+    image, donor, mask = np.zeros((8, 12, 3), np.uint8), np.full((8, 12, 3), 9, np.uint8), np.zeros((8, 12), bool)
+    areas = []
+    for seed in range(400):
+        mixed, merged = cut_rectangle(image, mask, donor, ~mask, np.random.default_rng(seed))
+        np.testing.assert_array_equal(mixed[..., 0] == 9, merged)
+        rows, columns = merged.any(axis=1), merged.any(axis=0)
+        np.testing.assert_array_equal(merged, np.outer(rows, columns))  # of rows and columns that
+        assert all(np.flatnonzero(np.diff(side.astype(int))).size <= 2 for side in (rows, columns))  # follow on another
+        areas.append(merged.mean())
+    assert not image.any()
+    assert not mask.any()
+    assert 0.2 < np.mean(areas) < 0.45  # half of the image, less what lay outside
+    assert min(areas) < 0.05
+    assert max(areas) > 0.8
 
 
 def test_padding_reflects_at_bottom_and_right() -> None:

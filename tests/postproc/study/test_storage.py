@@ -1,16 +1,10 @@
 """Storages: addresses, torn journals, and processes that share a study, on a real PostgreSQL server too."""
 
 import multiprocessing
-import os
-import pwd
-import shutil
 import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import optuna
 import pytest
@@ -94,38 +88,6 @@ def test_file_that_is_no_study_is_one_line_and_stays_as_it_is(tmp_path: Path) ->
 # Several processes on one study
 
 
-def find_program(name: str) -> str | None:
-    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
-    return shutil.which(name) or (str(installed[-1]) if installed else None)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    """Address of a throwaway PostgreSQL cluster on loopback; skips where PostgreSQL is not installed."""
-    initdb, pg_ctl = find_program("initdb"), find_program("pg_ctl")
-    if initdb is None or pg_ctl is None:
-        pytest.skip("no PostgreSQL here (initdb, pg_ctl): apt-get install postgresql")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    with tempfile.TemporaryDirectory(prefix="roofstack-pg", ignore_cleanup_errors=True) as folder:
-        as_owner: list[str] = []
-        if os.getuid() == 0:  # PostgreSQL refuses to run as root
-            owner = pwd.getpwnam("postgres")
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-            as_owner = ["setpriv", f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
-        quiet: dict[str, Any] = {"check": True, "cwd": folder, "stdout": subprocess.DEVNULL}
-        cluster = f"{folder}/cluster"
-        subprocess.run([*as_owner, initdb, "-D", cluster, "-U", "tuner", "-A", "trust", "--no-sync"], **quiet)
-        options = f"-p {port} -c listen_addresses=127.0.0.1 -c unix_socket_directories= -c fsync=off"
-        control = [*as_owner, pg_ctl, "-D", cluster, "-w"]
-        subprocess.run([*control, "-l", f"{folder}/log", "-o", options, "start"], **quiet)
-        try:
-            yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
-        finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
-
-
 def measure(params: Params) -> float:
     """Return the height of a hill with its top at (300, 700)."""
     return 1 - abs(params["x"] - 300) / 1000 - abs(params["y"] - 700) / 1000
@@ -164,7 +126,7 @@ def test_processes_share_a_study_without_loss_and_go_on_after_a_kill(
     kind: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     address = {"journal": str(tmp_path / "s.journal"), "sqlite": f"sqlite:///{tmp_path / 's.db'}"}.get(kind)
-    address = address or request.getfixturevalue("server")
+    address = address or request.getfixturevalue("postgresql")
     budget = 8
     workers = [PROCESSES.Process(target=work, args=(address, budget)) for _ in range(2)]
     victim = PROCESSES.Process(target=work, args=(address, 10_000))

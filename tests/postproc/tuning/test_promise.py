@@ -93,6 +93,10 @@ def test_promises_that_cannot_be_given() -> None:
     blind = ArraySamples({"m": [np.zeros((2, 2), np.uint8)] * 30}, [np.ones((2, 2), bool)] * 30, range(30))
     with pytest.raises(InputError, match=r"no threshold keeps it; at 1, the safest, recall is 0\.000 on average"):
         make_promise(blind, Goal("recall", 0.9))
+    one = draw_places(1)
+    copies = ArraySamples({"m": one.maps["m"] * 30}, one.truths * 30, range(30))
+    with pytest.raises(InputError, match=r"groups 0 and 1: equal at every threshold, so copies; a promise takes"):
+        make_promise(copies, Goal("recall", 0.9))
     empty = ArraySamples({"m": [np.zeros((2, 2), np.uint8)] * 30}, [np.zeros((2, 2), bool)] * 30, range(30))
     with pytest.raises(InputError, match="no building pixel in the truth of 30 tiles; nothing can be promised"):
         make_promise(empty, Goal("recall", 0.9))

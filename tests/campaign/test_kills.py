@@ -1,0 +1,205 @@
+"""Kills at every write, and at random moments: what goes on afterwards ends as if nothing had been."""
+
+import random
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from campaign_runs import (
+    Server,
+    copy_run,
+    hash_results,
+    list_commands,
+    list_strays,
+    make_run,
+    make_until,
+    open_server,
+    report,
+)
+from sqlalchemy import create_engine, text
+
+INTERRUPTED = 130
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with open_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
+        yield server
+
+
+@dataclass
+class Kills:
+    """Kills of commands, and what came of them.
+
+    Attributes:
+        server: runs the commands.
+        base: holds the folders.
+        commands: the command lines on a folder, by name.
+        begin: called before a command is run to be killed.
+        tried: how many commands were sent a signal.
+        kills: how many of them it has ended; others had finished.
+        unequal: what another result than the undisturbed one was, or another ending.
+        strays: files that stay and should not.
+    """
+
+    server: Server
+    base: Path
+    commands: Callable[[Path], dict[str, list[object]]] = list_commands
+    begin: Callable[[], object] = lambda: None
+    tried: int = 0
+    kills: int = 0
+    unequal: list[str] = field(default_factory=list)
+    strays: list[str] = field(default_factory=list)
+
+    def try_command(self, name: str, before: Path, events: Sequence[int], moments: Sequence[tuple[int, float]]) -> Path:
+        """Kill a command at writes and at moments, (signal, share of the time it takes); return the whole results."""
+        whole = copy_run(before, self.base / "work")
+        argv = self.commands(whole)[name]
+        ended = self.server.run(whole, *argv)
+        assert ended.code == 0, ended.printed
+        expected = hash_results(whole)
+        wanted = events or range(1, ended.events + 1)
+        kept = self.base / f"after {name}"
+        whole.rename(kept)
+        for event in wanted:
+            if event <= ended.events:
+                self.kill(name, before, expected, signal=signal.SIGKILL, event=event)
+        for number, moment in moments:
+            self.kill(name, before, expected, signal=number, after=moment)
+        return kept
+
+    def kill(self, name: str, before: Path, expected: dict[str, str], **end: float) -> None:
+        """Kill a command once, run it again, and compare."""
+        self.begin()
+        self.tried += 1
+        work = copy_run(before, self.base / "work")
+        argv = self.commands(work)[name]
+        killed = self.server.run(work, *argv, **end)
+        self.kills += killed.code in (-signal.SIGKILL, INTERRUPTED)
+        if killed.code not in (0, -signal.SIGKILL, INTERRUPTED) or "Traceback" in killed.printed:
+            self.unequal.append(f"{name} {end}: ended with {killed.code}: {killed.printed[-2000:]}")
+        again = self.server.run(work, *argv)
+        if again.code != 0:
+            self.unequal.append(f"{name} {end}: the same command again gave {again.code}: {again.printed[-2000:]}")
+        found = hash_results(work)
+        self.unequal += [
+            f"{name} {end}: {path}" for path in expected.keys() | found if expected.get(path) != found.get(path)
+        ]
+        self.strays += [f"{name} {end}: {path}" for path in list_strays(work)]
+
+
+def test_a_few_kills(server: Server, tmp_path: Path) -> None:
+    make_run(tmp_path / "made")
+    kills = Kills(server, tmp_path)
+    after = kills.try_command("predict", tmp_path / "made", [1, 4, 9, 16], [(signal.SIGTERM, 0.05)])
+    kills.try_command("predict scene", after, [5, 30], [])
+    assert kills.unequal == []
+    assert kills.strays == []
+    assert kills.kills >= 5
+
+
+def list_trainings(folder: Path) -> dict[str, list[object]]:
+    """Return the command that trains a small network in two folds of a new run."""
+    options = ["--epochs", 2, "--encoder-weights", "none", "--crop", 32, "--batch-size", 4, "--folds", 2]
+    return {"train": ["train", "lite0_unet", "--data", folder / "data", "--run", folder / "new", *options]}
+
+
+def draw_moments(draw: random.Random, kills: int, ends: int, longest: float) -> list[tuple[int, float]]:
+    """Draw moments of SIGKILL and of SIGTERM, in seconds."""
+    numbers = [signal.SIGKILL] * kills + [signal.SIGTERM] * ends
+    return [(number, draw.uniform(0, longest)) for number in numbers]
+
+
+def kill_one_of_two(kills: Kills, other: Server, name: str, before: Path, events: Sequence[int]) -> None:
+    """Have two processes share the work, one of which is killed at a write; the other one ends it."""
+    whole = copy_run(before, kills.base / "work")
+    assert kills.server.run(whole, *kills.commands(whole)[name]).code == 0
+    expected = hash_results(whole)
+    for event in events:
+        work = copy_run(before, kills.base / "work")
+        argv = kills.commands(work)[name]
+        other.start(work, *argv)
+        kills.tried += 1
+        kills.kills += kills.server.run(work, *argv, signal=signal.SIGKILL, event=event).code == -signal.SIGKILL
+        ended = other.wait()
+        if ended.code != 0:
+            kills.unequal.append(f"{name}, one of two, {event}: {ended.code} {ended.printed[-2000:]}")
+        found = hash_results(work)
+        different = [path for path in expected.keys() | found if expected.get(path) != found.get(path)]
+        kills.unequal += [f"{name}, one of two, {event}: {path}" for path in different if ".tmp-" not in path]
+        again = kills.server.run(work, *argv)  # removes what the killed one had begun to write
+        if again.code != 0:
+            kills.unequal.append(f"{name}, one of two, {event}, again: {again.code} {again.printed[-2000:]}")
+        kills.strays += [f"{name}, one of two, {event}: {path}" for path in list_strays(work)]
+
+
+def check(kills: Kills, request: pytest.FixtureRequest) -> None:
+    """Report figures, and check that nothing is wrong."""
+    equal = kills.tried - len(kills.unequal)
+    print("\n".join([*kills.unequal, *kills.strays]))
+    report(request, "kills", kills=kills.kills, tried=kills.tried, equal=equal, strays=len(kills.strays))
+    assert kills.unequal == []
+    assert kills.strays == []
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("name", list_commands(Path()))
+def test_kills(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """At every write, and at random moments."""
+    before = make_until(warm_server, tmp_path / "made", name)
+    kills, draw = Kills(warm_server, tmp_path), random.Random(name)
+    kills.try_command(name, before, [], draw_moments(draw, 14, 8, 1.0 if name == "tune" else 0.4))
+    check(kills, request)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("name", ["predict", "predict scene", "tune"])
+def test_kills_of_one_of_two(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    before, kills = make_until(warm_server, tmp_path / "made", name), Kills(warm_server, tmp_path)
+    with open_server(tmp_path / "other") as other:
+        kill_one_of_two(kills, other, name, before, range(3, 60, 6))
+    check(kills, request)
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    make_run(tmp_path / "made")
+    with open_server(tmp_path / "server", "train") as server:
+        kills = Kills(server, tmp_path, list_trainings)
+        kills.try_command("train", tmp_path / "made", [], draw_moments(random.Random(0), 16, 8, 5.0))
+    check(kills, request)
+
+
+@pytest.mark.campaign
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_kills_of_tuning_on_a_database(
+    kind: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    before = make_until(warm_server, tmp_path / "made", "tune")
+    database = None if kind == "sqlite" else request.getfixturevalue("postgresql")
+
+    def list_tunings(folder: Path) -> dict[str, list[object]]:
+        address = database or f"sqlite:///{folder}/run/s.db"
+        return {"tune": [*list_commands(folder)["tune"], "--storage", address]}
+
+    def clear() -> None:
+        if database:
+            engine = create_engine(database.replace("postgresql:", "postgresql+psycopg:"))
+            with engine.begin() as connection:
+                connection.execute(text("DROP SCHEMA public CASCADE"))
+                connection.execute(text("CREATE SCHEMA public"))
+            engine.dispose()
+
+    kills = Kills(warm_server, tmp_path, list_tunings, clear)
+    kills.try_command("tune", before, range(2, 60, 7), draw_moments(random.Random(1), 10, 5, 2.0))
+    check(kills, request)
