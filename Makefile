@@ -17,7 +17,7 @@ test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow
 
 campaign: .venv/installed  ## kills, bad input, broken disks and leaks by the hundred, in half an hour
-	$(BIN)/pytest -m campaign -n 2 --dist loadfile tests/campaign
+	$(BIN)/pytest -m campaign -n 2 --dist load tests/campaign
 
 lint: .venv/installed  ## style, formatting and types
 	$(BIN)/ruff check .

@@ -66,7 +66,7 @@ def tune(
     keep: Annotated[
         KeepName,
         typer.Option(
-            help="How sure it has to be that a step helps on new groups: likely, a chance of 85 % or more, or proven, "
+            help="How sure it has to be that a step helps on new groups: likely, a chance of 90 % or more, or proven, "
             "the whole 90 % interval of its gain above 0."
         ),
     ] = "likely",

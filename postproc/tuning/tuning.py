@@ -192,7 +192,7 @@ def tune_pipeline(
         trials: of each study, by default 200, with `building_f1` 50; where there is none, how many of the simplest
             settings of closing and opening are tried, by default all 225.
         cross_fit: whether to judge on held-out groups; without it scores are in sample, and overstate.
-        keep: "likely": a step is kept where the chance that it helps on new groups is 85 % or more; "proven": where the
+        keep: "likely": a step is kept where the chance that it helps on new groups is 90 % or more; "proven": where the
             whole 90 % interval of its gain is above 0.
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.
