@@ -111,7 +111,6 @@ def tune(
     from ensemble.selection.blend import read_weights
     from members.data.frames import read_frame
     from members.data.run import Run
-    from postproc.tuning.promise import make_promise
     from postproc.tuning.tuning import tune_pipeline
 
     target = Run(run)
@@ -128,7 +127,11 @@ def tune(
     open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups))
     target.open_log()
     with open_workers(scheduler) as workers:
-        kept = None if goal is None else make_promise(samples, goal, progress=track, workers=workers)
+        kept = None
+        if goal is not None:
+            from postproc.tuning.promise import make_promise  # only now: it loads all of SciPy's distributions
+
+            kept = make_promise(samples, goal, progress=track, workers=workers)
         tuning = tune_pipeline(
             samples,
             blend=given,
@@ -171,12 +174,12 @@ def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
     Raises:
         InputError: it cannot be, or there is a confidence without a promise.
     """
-    from postproc.tuning.promise import Goal
-
     if promise is None:
         if confidence is not None:
             raise InputError(f"--confidence {confidence:g}: of what? give --promise recall=0.9 or precision=0.9 too")
         return None
+    from postproc.tuning.promise import Goal
+
     return Goal.parse(promise, confidence)
 
 
