@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 EXTRAS := cpu,lite,dev
 
-.PHONY: help demo test test-slow campaign lint format notebook docs clean
+.PHONY: help demo test test-slow campaign lint format notebook docs constraints clean
 
 help:  ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -17,7 +17,7 @@ test-slow: .venv/installed  ## minutes of work on real data and large networks
 	$(BIN)/pytest -m slow
 
 campaign: .venv/installed  ## kills, bad input, broken disks and leaks by the hundred, in half an hour
-	$(BIN)/pytest -m campaign -n 2 --dist loadfile tests/campaign
+	$(BIN)/pytest -m campaign -n 2 --dist load tests/campaign
 
 lint: .venv/installed  ## style, formatting and types
 	$(BIN)/ruff check .
@@ -45,19 +45,24 @@ export RUN_NOTEBOOK
 docs: .venv/installed  ## the documentation as a site, in build/site/index.html
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
+constraints: .venv/installed  ## the newest versions that fit together, for Linux and macOS, into constraints.txt
+	uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip compile pyproject.toml --universal --python-version 3.11.7 --upgrade --quiet --no-header --no-annotate \
+	  --no-emit-index-url $(foreach extra,cpu lite dev,--extra $(extra)) --output-file constraints.txt
+
 clean:  ## remove the environment and everything built
 	rm -rf .venv *.egg-info build
 
 # uv installs in a minute what takes pip three; where it is missing it is fetched into the environment first. Bytecode is
 # compiled here, once: where PYTHONDONTWRITEBYTECODE is set, every start would compile it again.
-.venv/installed: pyproject.toml
+.venv/installed: pyproject.toml constraints.txt
 	if command -v uv >/dev/null; then \
 	  uv venv --quiet --allow-existing --python $(PYTHON) .venv; \
 	else \
 	  $(PYTHON) -m venv .venv && $(BIN)/pip install --quiet --disable-pip-version-check uv || true; \
 	fi
 	uv=$$(command -v uv || echo $(BIN)/uv); \
-	$$uv pip install --quiet --compile-bytecode --python $(BIN)/python --editable '.[$(EXTRAS)]' \
-	  || $(BIN)/python -m pip install --quiet --editable '.[$(EXTRAS)]'
+	$$uv pip install --quiet --compile-bytecode --python $(BIN)/python --constraint constraints.txt \
+	    --editable '.[$(EXTRAS)]' \
+	  || $(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	$(BIN)/python -m compileall -q roofstack.py members ensemble postproc
 	touch $@

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from postproc.pipeline.recipe import Recipe as Recipe
     from postproc.scoring.scores import Scores as Scores
     from postproc.scoring.scores import score_masks as score_masks
+    from postproc.tuning.promise import Goal as Goal
+    from postproc.tuning.promise import Promise as Promise
+    from postproc.tuning.promise import make_promise as make_promise
     from postproc.tuning.tuning import Tuning as Tuning
     from postproc.tuning.tuning import tune_pipeline as tune_pipeline
 
@@ -38,16 +41,19 @@ API = {
     "ArraySamples": "ensemble.mapfolder.samples",
     "Blend": "ensemble.selection.blend",
     "BlendReport": "ensemble.selection.report",
+    "Goal": "postproc.tuning.promise",
     "InputError": "members.common.errors",
     "Network": "ensemble.inference.networks",
     "OutlineRecipe": "postproc.pipeline.outlines",
     "Pipeline": "postproc.pipeline.pipeline",
+    "Promise": "postproc.tuning.promise",
     "Recipe": "postproc.pipeline.recipe",
     "RunSamples": "ensemble.mapfolder.samples",
     "Samples": "ensemble.mapfolder.samples",
     "Scores": "postproc.scoring.scores",
     "Tuning": "postproc.tuning.tuning",
     "load_network": "ensemble.inference.networks",
+    "make_promise": "postproc.tuning.promise",
     "predict_maps": "ensemble.inference.arrays",
     "score_masks": "postproc.scoring.scores",
     "select_blend": "ensemble.selection.report",

@@ -7,7 +7,7 @@ what the written choice gains over the neutral one on all other tiles is what th
 stands the percentile bootstrap of one deal of folds, as the tool had it before. Settings are a part of those that tune
 tries (see honesty/tables.py); buildings are pieces of the mask, not outlines.
 
-    python benchmarks/bench_honesty.py --data ../shared/data --draws 200 --plot docs/honesty.svg
+    python benchmarks/bench_honesty.py --data ../shared/data --draws 200 --plot docs/honesty.png
 """
 
 import json

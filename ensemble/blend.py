@@ -40,7 +40,7 @@ def blend(
     (isotonic), or whose logits were divided by the likeliest number (temperature). That is kept in its turn where
     it pays.
 
-    Another than the mean, or calibration, is kept where its gain is likely to be one on new groups, a chance of 85 % or
+    Another than the mean, or calibration, is kept where its gain is likely to be one on new groups, a chance of 90 % or
     more, or with --keep proven where the whole 90 % interval is above 0. Of too few groups nobody can tell: the mean
     stays.
     """

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import SCHEDULER, print_table, run_command, stdout, track
+from members.common.console import JSON, SCHEDULER, print_result, run_command, track
 from members.common.errors import InputError
+from members.common.tables import ResultTable
 from members.common.workers import Workers, open_workers
 
 if TYPE_CHECKING:
     from postproc.pipeline.outlines import OutlineRecipe
 
+Done = tuple[list[ResultTable | str], dict[str, int]]
+"""What is shown of the result, and how many buildings there are by their status."""
 RASTERS = (".tif", ".tiff", ".png", ".vrt")
 
 
@@ -44,6 +47,7 @@ def outline(
         ),
     ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    json: Annotated[bool, JSON] = False,
 ) -> None:
     """Give straight walls to the buildings of any mask, probability map or layer, and write them for a GIS.
 
@@ -60,13 +64,14 @@ def outline(
     recipe = OutlineRecipe(split_level=split_level, split_depth=split_depth, tolerance=tolerance)
     with open_workers(scheduler) as workers:
         if source.is_dir() or source.suffix.lower() in RASTERS:
-            outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
+            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
         elif truth is not None:
             raise InputError(
                 "--truth is for rasters; score OUT: roofstack score --vector OUT --truth PATH --images DIR"
             )
         else:
-            outline_layer(source, target, recipe, resolution, min_area_m2, workers)
+            shown, counts = outline_layer(source, target, recipe, resolution, min_area_m2, workers)
+    print_result(json, {"written": str(target), "buildings": sum(counts.values()), "status": counts}, *shown)
 
 
 def outline_rasters(
@@ -77,7 +82,7 @@ def outline_rasters(
     min_area_m2: float,
     truth: Path | None,
     workers: Workers,
-) -> None:
+) -> Done:
     """Outline a raster, or all in a folder together."""
     import functools
 
@@ -102,14 +107,15 @@ def outline_rasters(
     write_vector(target, frames, outlined)
     buildings = [building for each in outlined for building in each.buildings]
     what = f"a {kind}" if source.is_file() else f"{len(pictures)} {kind}s"
-    report(target, f"of {what}", [building.status for building in buildings])
+    shown, counts = describe(target, f"of {what}", [building.status for building in buildings])
     if read_truth is not None:
-        print_table(compare_with_truth(frames, read, outlined, read_truth, track, workers))
+        shown.append(compare_with_truth(frames, read, outlined, read_truth, track, workers))
+    return shown, counts
 
 
 def outline_layer(
     source: Path, target: Path, recipe: OutlineRecipe, resolution: float, min_area_m2: float, workers: Workers
-) -> None:
+) -> Done:
     """Straighten the outlines of a vector file."""
     import numpy as np
 
@@ -130,16 +136,16 @@ def outline_layer(
     if found.crs is not None and target.suffix.lower() in GEOJSON:
         found = found.to_crs(WGS84)
     write_table(target, found)
-    report(target, f"of {len(table)} rows", list(found["outline_status" if "status" in table else "status"]))
-    for remark in done.remarks:
-        stdout.print(remark)
+    statuses = list(found["outline_status" if "status" in table else "status"])
+    shown, counts = describe(target, f"of {len(table)} rows", statuses)
+    return [*shown, *done.remarks], counts
 
 
-def report(target: Path, of_what: str, statuses: list[str]) -> None:
-    """Say what was written."""
+def describe(target: Path, of_what: str, statuses: list[str]) -> Done:
+    """Say what was written, and count buildings by their status."""
     counts = {status: statuses.count(status) for status in dict.fromkeys(sorted(statuses))}
-    stdout.print(f"{len(statuses)} buildings {of_what}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
-    stdout.print(f"written and read back: {target}")
+    told = f"{len(statuses)} buildings {of_what}: " + ", ".join(f"{n} {name}" for name, n in counts.items())
+    return [told, f"written and read back: {target}"], counts
 
 
 if __name__ == "__main__":

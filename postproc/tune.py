@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ensemble.selection.blend import Blend
     from members.data.run import Run
     from postproc.study.studies import StoredStudies
+    from postproc.tuning.promise import Goal
     from postproc.tuning.tuning import Tuning
 
 
@@ -65,10 +66,21 @@ def tune(
     keep: Annotated[
         KeepName,
         typer.Option(
-            help="How sure it has to be that a step helps on new groups: likely, a chance of 85 % or more, or proven, "
+            help="How sure it has to be that a step helps on new groups: likely, a chance of 90 % or more, or proven, "
             "the whole 90 % interval of its gain above 0."
         ),
     ] = "likely",
+    promise: Annotated[
+        str | None,
+        typer.Option(
+            metavar="MEASURE=SHARE",
+            help="recall=0.9 or precision=0.9: choose the threshold that keeps it on new places, whatever it costs.",
+        ),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option(help="How sure --promise is to hold, such as 0.9; without it, it holds on average."),
+    ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -87,6 +99,9 @@ def tune(
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
     does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
 
+    With --promise RUN/tuned.json holds a threshold that keeps it, all members alike, and no other step; the table says
+    what is given up for it. It rests on new places being drawn like the groups here; a share of 0.9 takes nine of them.
+
     Several tune commands may share one storage, and one that was killed goes on with its trials when started
     again. Kernel settings and weights are trials that optuna-dashboard shows; areas are not.
     """
@@ -101,6 +116,7 @@ def tune(
     target = Run(run)
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
+    goal = read_goal(promise, confidence)
     samples = RunSamples(target, target.find_data(data))
     given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
@@ -111,6 +127,11 @@ def tune(
     open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups))
     target.open_log()
     with open_workers(scheduler) as workers:
+        kept = None
+        if goal is not None:
+            from postproc.tuning.promise import make_promise  # only now: it loads all of SciPy's distributions
+
+            kept = make_promise(samples, goal, progress=track, workers=workers)
         tuning = tune_pipeline(
             samples,
             blend=given,
@@ -127,18 +148,39 @@ def tune(
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
     rest = tuning.describe() | {"study": study.study_name, "maps": trace_maps(samples.manifests)}
-    tuning.pipeline.save(target.tuned_file, **rest)
+    pipeline, words = tuning.pipeline, [] if tuning.losses.margin is None else [str(tuning.losses.margin)]
+    if kept is not None:
+        del rest["margin"]  # it is of the steps
+        pipeline, words = kept.pipeline, [f"{kept}; it stands in place of the steps above"]
+        rest["promise"] = kept.describe()
+    pipeline.save(target.tuned_file, **rest)
     target.log_command()
     print_result(
         json,
-        tuning.pipeline.describe() | rest,
+        pipeline.describe() | rest,
         tuning.tabulate(),
+        *words,
         *(f"next: {sentence}" for sentence in tuning.advice),
         f"study of {len(study.trials)} trials: {study.study_name} in {hide_passwords(str(where))}",
         f"plots: {target.report_folder}",
-        f"written: {target.tuned_file}, {tuning.pipeline}",
+        f"written: {target.tuned_file}, {pipeline}",
         f"all of it on one page: roofstack report --run {run}",
     )
+
+
+def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
+    """Read what is to be promised.
+
+    Raises:
+        InputError: it cannot be, or there is a confidence without a promise.
+    """
+    if promise is None:
+        if confidence is not None:
+            raise InputError(f"--confidence {confidence:g}: of what? give --promise recall=0.9 or precision=0.9 too")
+        return None
+    from postproc.tuning.promise import Goal
+
+    return Goal.parse(promise, confidence)
 
 
 def plan_studies(run: Run, storage: Path | str, maps: str) -> functools.partial[StoredStudies]:

@@ -81,8 +81,17 @@ class Locks:
         finally:
             with self.close_door():
                 mine.release()
-                if not self.find_others():
-                    shutil.rmtree(self.files, ignore_errors=True)
+                self._remove_files()
+
+    def tidy(self) -> None:
+        """Remove the files of processes that have died, if there is no other; of a run that is read-only they stay."""
+        if self.files.is_dir():
+            with contextlib.suppress(InputError), self.close_door():
+                self._remove_files()
+
+    def _remove_files(self) -> None:
+        if not self.find_others():
+            shutil.rmtree(self.files, ignore_errors=True)
 
     def close_door(self) -> contextlib.AbstractContextManager[None]:
         """Keep others from coming and going for a moment."""

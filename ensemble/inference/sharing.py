@@ -11,7 +11,6 @@ from ensemble.inference.locks import Locks
 from ensemble.inference.networks import Load, Network, load_network, load_networks
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.tasks import Task
-from members.common.files import remove_stale
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
 from members.data.tiles import Tile
@@ -45,7 +44,10 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
         InputError: weights are damaged, an image can't be read, a map can't be written, or another predict is at work
             on the folder with other views or images.
     """
+    locks = Locks(task.full.target)
     if not task.list_left():
+        task.drop_blocks()
+        locks.tidy()
         return 0
     if cluster is None:  # before old maps go: the weights may be damaged
         loaded = [load_networks(job.folders, job.weights, job.engine, load_network) for job, _ in task.jobs]
@@ -60,12 +62,12 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
             for image_ids in cluster.map(work, cut_batches(job, tiles), ordered=False):
                 yield from image_ids
 
-    locks = Locks(task.full.target)
     with locks.share(task.owns_folder, task.prepare):
-        remove_stale(task.full.target)
         left = task.list_left()
         what = f"{task.manifest.member} {task.folder.parent.name}"
-        return sum(progress(make_left(task, left, make), what, len(left)))
+        count = sum(progress(make_left(task, left, make), what, len(left)))
+        task.drop_blocks()
+        return count
 
 
 def make_left(task: Task, left: Sequence[str], make: Make) -> Iterator[bool]:

@@ -1,6 +1,8 @@
 """What there is to do for one member's maps of a part, settled before the first of them is written."""
 
+import contextlib
 import dataclasses
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +14,9 @@ from ensemble.inference.merging import choose_views
 from ensemble.inference.views import View, name_views
 from ensemble.mapfolder.manifest import Manifest, find_manifest
 from ensemble.mapfolder.preparation import Terms, find_obstacle, list_changed, plan_maps, prepare_folder
+from ensemble.mapfolder.raster import find_blocks
 from members.common.errors import InputError
-from members.common.files import hash_file
+from members.common.files import hash_file, remove_stale
 from members.data.drivers import hash_image
 from members.data.raster import read_size
 from members.data.run import Run, RunRecord
@@ -110,6 +113,15 @@ class Task:
             InputError: true maps would be lost, or there are maps of unknown origin.
         """
         prepare_folder(self.full.target, self.manifest, self.terms, self.beside)
+
+    def drop_blocks(self) -> None:
+        """Remove what a killed process has left of images that have their map."""
+        for image_id in self.manifest.images:
+            blocks = find_blocks(self.folder, image_id, self.manifest.hashes[image_id])
+            if blocks.is_dir() and self.full.is_done(image_id):
+                shutil.rmtree(blocks, ignore_errors=True)
+        with contextlib.suppress(OSError):  # of a run that is read-only
+            remove_stale(self.folder)
 
     def describe_changes(self) -> list[str]:
         """Say which maps will be made anew, in one remark or none."""

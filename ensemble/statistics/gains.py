@@ -31,7 +31,7 @@ from members.common.errors import InputError
 
 CROSS_FITTED, IN_SAMPLE = "cross-fitted", "in sample"
 FEWEST = 6  # groups; of fewer a verdict is a guess: at 6 every fourth of the steps that look likely loses
-LIKELY = 0.85  # chance that a kept gain is above 0
+LIKELY = 0.9  # chance that a kept gain is above 0
 UNSEEN = 0.2  # of a tile that flips, and that no group shows
 
 

@@ -106,7 +106,9 @@ def print_table(table: ResultTable) -> None:
 def print_result(as_json: bool, content: Any, *shown: ResultTable | str) -> None:
     """Print a command's result: its content as one JSON object, or what is shown of it."""
     if as_json:
-        typer.echo(json.dumps(content, default=str))
+        text = json.dumps(content, default=str)
+        typer.echo(text)
+        LOG.write(f"{text}\n")
         return
     for each in shown:
         if isinstance(each, ResultTable):
@@ -183,11 +185,19 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
         where = f"{error.filename}: " if error.filename else ""
         cure = "free some room" if error.errno in FULL else "make it so that you may, or give another path"
         fail(f"{where}refused by the disk ({error.strerror}); what was whole is whole still: {cure}, and try again")
+    except KeyboardInterrupt:  # before Typer looks out for it
+        tell_interruption()
+        sys.exit(INTERRUPTED)
     except SystemExit as end:  # Typer ends every other run itself
         if end.code == INTERRUPTED:
-            stderr.print("interrupted; the same command goes on where it stopped")
+            tell_interruption()
         raise
     sys.exit(0)
+
+
+def tell_interruption() -> None:
+    """Say that a command was stopped, and what to do."""
+    stderr.print("interrupted; the same command goes on where it stopped")
 
 
 def fail(message: str) -> NoReturn:

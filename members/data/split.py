@@ -161,11 +161,10 @@ def draw_split(groups: Sequence[str], areas: Sequence[int], plan: Split) -> Spli
     """
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     held_out = plan.valid_fraction
-    targets = np.full(plan.folds, 1 / plan.folds) if plan.folds > 1 else np.array([held_out, 1 - held_out])
-    if len(names) < len(targets):
-        raise InputError(
-            f"{len(names)} group(s) cannot be split into {len(targets)} parts; fewer --folds, or finer groups"
-        )
+    parts = max(plan.folds, 2)
+    if len(names) < parts:
+        raise InputError(f"{len(names)} group(s) cannot be split into {parts} parts; fewer --folds, or finer groups")
+    targets = np.full(parts, 1 / parts) if plan.folds > 1 else np.array([held_out, 1 - held_out])
     shares = np.stack([np.bincount(index), np.bincount(index, weights=areas)], axis=1).astype(float)
     shares /= np.maximum(shares.sum(axis=0), 1)
     rng = np.random.default_rng(plan.seed)

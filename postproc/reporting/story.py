@@ -55,6 +55,8 @@ def tell_verdict(tuned: Mapping[str, Any] | None, tiles: int, groups: int) -> st
     where = f"{tiles} validation tiles of {groups} groups"
     if tuned is None:
         return f"Not tuned yet: the mean of all members at threshold 128, on {where}. Run roofstack tune."
+    if promise := tuned.get("promise"):
+        return f"{promise['words'].capitalize()}. Measured on {where}."
     scores, kept = tuned["scores"], [step for step in tuned["steps"] if step["kept"]]
     sentence = f"Pooled IoU {scores['default']:.4f} untuned"
     if scores["tuned_cross_fitted"] is not None:

@@ -79,6 +79,7 @@ class Tuning:
             "objective": self.objective,
             "steps": [self.describe_step(step) for step in self.verdict.steps],
             "advice": list(self.advice),
+            "margin": None if self.losses.margin is None else self.losses.margin.describe(),
         } | ({} if self.study is None else {"study": self.study})
 
     def describe_step(self, step: StepVerdict) -> dict[str, Any]:
@@ -136,7 +137,10 @@ class Tuning:
         return (step.name, f"{step.in_sample:.4f}", cross_fitted, *step.gain.cells, lost, step.word, words)
 
     def __str__(self) -> str:
-        return "\n".join((str(self.tabulate()), *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}"))
+        margin = [] if self.losses.margin is None else [str(self.losses.margin)]
+        return "\n".join(
+            (str(self.tabulate()), *margin, *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}")
+        )
 
     __repr__ = __str__  # a notebook stores it beside the HTML
 
@@ -192,7 +196,7 @@ def tune_pipeline(
         trials: of each study, by default 200, with `building_f1` 50; where there is none, how many of the simplest
             settings of closing and opening are tried, by default all 225.
         cross_fit: whether to judge on held-out groups; without it scores are in sample, and overstate.
-        keep: "likely": a step is kept where the chance that it helps on new groups is 85 % or more; "proven": where the
+        keep: "likely": a step is kept where the chance that it helps on new groups is 90 % or more; "proven": where the
             whole 90 % interval of its gain is above 0.
         studies: opens where studies are kept; in memory without it.
         progress: watches the passes over the tiles.

@@ -111,6 +111,22 @@ def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: 
     assert run.commands_file.read_text().count("roofstack predict") == 1  # one command, started again
 
 
+def test_what_a_killed_predict_left_goes_though_nothing_is_left_to_do(
+    roofstack: RoofStack, run: Run, data_set: Path
+) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
+    assert roofstack(*command).code == 0
+    folder = run.map_folder("valid", "lite0_unet")
+    blocks = find_blocks(folder, "tile0", hash_image(data_set / "images/tile0.tif"))
+    locks = run.part_folder("valid") / ".lite0_unet.locks"
+    for path in (blocks / "1/0-32-0-64.npy", locks / "process-7", locks / "image-tile0"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    assert "0 new of 6" in roofstack(*command).out
+    assert not blocks.exists()
+    assert not locks.exists()
+
+
 def test_maps_of_other_views_stay_unless_asked(roofstack: RoofStack, run: Run, data_set: Path) -> None:
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta")
     roofstack(*command, "none")

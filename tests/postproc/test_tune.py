@@ -25,6 +25,7 @@ from members.data.run import Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from postproc.pipeline.pipeline import Pipeline
+from postproc.pipeline.recipe import Recipe
 from postproc.study.storage import Address
 from postproc.tune import tune
 
@@ -280,3 +281,30 @@ def test_storage_with_a_study_of_other_data(run: Run, call: Tune, tmp_path: Path
     before = storage.read_bytes()
     refuse(call, other, r"its study run-\w+-pooled_iou is of a run run on other data .*; give", "--storage", storage)
     assert storage.read_bytes() == before
+
+
+def test_a_promise_stands_in_place_of_the_steps(tmp_path: Path, call: Tune) -> None:
+    run = make_run(tmp_path)
+    outcome = call(run, "--trials", 3, "--promise", "recall=0.8")
+    assert outcome.code == 0, outcome.err
+    content = json.loads(run.tuned_file.read_text())
+    promise, pipeline = content["promise"], Pipeline.load(run.tuned_file)
+    assert (promise["measure"], promise["level"], promise["confidence"], promise["groups"]) == ("recall", 0.8, None, 6)
+    assert pipeline.recipe == Recipe(threshold=promise["threshold"])
+    assert pipeline.outlines is None
+    assert "margin" not in content
+    words = " ".join(outcome.out.split())
+    assert f"promised at threshold {promise['threshold']}: on average over new places drawn like the 6 groups" in words
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--promise", "recall=0.9"), r"promise recall=0\.9: takes 9 groups or more, here are 6; promise less"),
+        (("--promise", "recall"), r"promise recall: it is written recall=0\.9 or precision=0\.9"),
+        (("--promise", "recall=1.5"), "promise recall 1.5: a share is more than 0 and less than 1"),
+        (("--confidence", 0.9), r"--confidence 0\.9: of what\? give --promise recall=0\.9"),
+    ],
+)
+def test_a_promise_that_cannot_be_given(run: Run, call: Tune, options: tuple[object, ...], message: str) -> None:
+    refuse(call, run, message, *options)

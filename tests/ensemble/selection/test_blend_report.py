@@ -63,7 +63,7 @@ def test_calibration_is_judged_and_kept_where_it_pays() -> None:
     assert report.blend == Blend({"loud": 1, "shy": 1}, report.calibration.tables)
     assert 170 < report.blend.tables["loud"][255] < 190  # right in 70 % of the cases
     assert "isotonic calibration, mean of all: " in str(report)
-    assert str(report).endswith("; kept: a chance of 100% to help on new groups reaches 85%")
+    assert str(report).endswith("; kept: a chance of 100% to help on new groups reaches 90%")
     assert report.describe()["calibration"]["kept"] is True
     assert report.describe()["tables"]["loud"] == report.calibration.tables["loud"].tolist()
     single = select_blend(maps, truths, method="single", bags=1, calibrate="isotonic")

@@ -92,14 +92,14 @@ def test_in_sample_gains_are_kept_if_above_0() -> None:
 def test_rules() -> None:
     likely = make_gain(0.01, -0.001, LIKELY)
     assert (likely.is_kept("likely"), likely.is_kept("proven")) == (True, False)
-    assert likely.explain("likely") == "kept: a chance of 85% to help on new groups reaches 85%"
+    assert likely.explain("likely") == "kept: a chance of 90% to help on new groups reaches 90%"
     assert likely.explain("proven") == "refused: its interval, -0.0010 .. +0.0210, is not all above 0"
     assert make_gain(0.01, 0.001, 0.97).is_kept("proven")
-    doubtful = make_gain(0.01, -0.01, 0.84)
-    assert doubtful.explain("likely") == "refused: a chance of 84% to help on new groups is below 85%"
+    doubtful = make_gain(0.01, -0.01, 0.89)
+    assert doubtful.explain("likely") == "refused: a chance of 89% to help on new groups is below 90%"
     same = Gain(0.0, (0.0, 0.0), 0.0, CROSS_FITTED, 20)
     assert same.explain("likely") == "refused: it changes nothing"
-    assert likely.cells == ("+0.0100", "-0.0010 .. +0.0210", "85%")
+    assert likely.cells == ("+0.0100", "-0.0010 .. +0.0210", "90%")
 
 
 def test_chance_of_a_gain_that_all_groups_share_is_sure() -> None:

@@ -76,6 +76,17 @@ def test_other_endings(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
         end(monkeypatch, capfd, greet, "bug")
 
 
+def test_an_interruption_before_the_command_begins(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
+    """A cluster's SIGTERM may come at any moment."""
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as ending:
+        run_app(stop)  # type: ignore[arg-type]
+    assert (ending.value.code, capfd.readouterr().err.count("\n")) == (130, 1)
+
+
 def test_a_function_as_a_command(monkeypatch: pytest.MonkeyPatch, capfd: Capture) -> None:
     def command(members: list[str], epochs: int = 3) -> None:
         """Train members."""
