@@ -59,6 +59,9 @@ def submit(
     are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
     it. Images without georeferencing come out in pixels.
 
+    What tune has told of the margin of outlines, or promised, stands in the layer's description of vector files, the
+    ImageDescription of GeoTIFFs, and COCO's info.
+
     Where tune kept the outlines, the CSV and the masks are drawn from them too; where not, from the masks.
     """
     from ensemble.mapfolder.manifest import read_manifests
@@ -88,19 +91,32 @@ def submit(
     path = output or source.submission_file(part)
     exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
 
-    kept = pipeline.outlines is not None
+    kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
     read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
     with open_workers(scheduler) as workers:
-        found = Source(frames, read, pipeline.outline_mask, kept)
+        found = Source(frames, read, pipeline.outline_mask, kept, note)
         count = write_exports(exports, found, min_area_m2, track, workers)
     source.log_command()
     lines = [f"{len(sizes)} images of {pipeline}", f"written, decoded and compared: {path}"]
     lines += describe_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
         lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+    if note:
+        lines.append(note)
     written = [str(export.path) for export in exports]
     content = {"images": len(sizes), "buildings": count, "pipeline": pipeline.describe(), "written": written}
-    print_result(json, content, *lines)
+    print_result(json, content | {"note": note}, *lines)
+
+
+def read_note(tuned: Path) -> str:
+    """Return what tune has promised of the masks, or of their outlines, as tuned.json holds it; "" where nothing is."""
+    from members.common.files import read_json
+
+    content = read_json(tuned)
+    for told in (content.get("promise"), content.get("margin")):
+        if isinstance(told, dict) and told.get("pixels", 0) is not None:  # a promise has none
+            return str(told.get("words", ""))
+    return ""
 
 
 def read_window(

@@ -86,14 +86,15 @@ def encode_building(building: Building, size: tuple[int, int]) -> dict[str, Any]
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
 
 
-def write_coco(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic]) -> None:
-    """Write the buildings of images as a COCO dataset.
+def write_coco(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic], note: str) -> None:
+    """Write the buildings of images as a COCO dataset, whose info has the note.
 
     Raises:
         InputError: it cannot be written.
     """
     sizes = {image_id: frame.size for image_id, frame in frames.items()}
-    save_coco(path, make_coco(sizes, collect_pieces(outlined)))
+    info = {"info": {"description": note}} if note else {}
+    save_coco(path, info | make_coco(sizes, collect_pieces(outlined)))
 
 
 def save_coco(path: Path, coco: Mapping[str, Any]) -> None:

@@ -52,12 +52,14 @@ class Source:
         read: reads a window of an image's mask and blend.
         outline: outlines a mask.
         from_outlines: whether masks are what the outlines cover, or what `read` gives.
+        note: what files say of themselves that can.
     """
 
     frames: Frames
     read: Reader
     outline: Outliner
     from_outlines: bool
+    note: str = ""
 
 
 def write_exports(
@@ -91,7 +93,7 @@ def write_exports(
     large = [drop_small(each, min_area_m2) for each in outlined] if wanted else []
     for export in exports:
         if isinstance(export.format, BuildingFormat):
-            export.format.write(export.path, frames, large)
+            export.format.write(export.path, frames, large, source.note)
     return sum(len(each.buildings) for each in large) if wanted else None
 
 
@@ -103,7 +105,7 @@ def _write_masks(
     workers: Workers | None,
 ) -> None:
     """Write every image's mask, drawn from its buildings, or as it is read where there are no `pieces`."""
-    frames, read = source.frames, source.read
+    frames, read, note = source.frames, source.read, source.note
     chosen = [(export.format, export.path) for export in exports if isinstance(export.format, MaskFormat)]
     if not chosen:
         return
@@ -115,7 +117,7 @@ def _write_masks(
             mask = read_whole(frame, read)
         else:
             mask = rasterize_outlines((building.outline for building in buildings), frame.size)
-        return frame.image_id, [encode(path, frame, mask) for encode, path in encoders]
+        return frame.image_id, [encode(path, frame, mask, note) for encode, path in encoders]
 
     images = ((frame, None if pieces is None else pieces.get(image_id, ())) for image_id, frame in frames.items())
     with ExitStack() as files:

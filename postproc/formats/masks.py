@@ -26,8 +26,10 @@ def open_masks(folder: Path, frames: Mapping[str, Frame]) -> Iterator[Callable[[
     yield lambda image_id, written: None
 
 
-def write_mask(folder: Path, frame: Frame, mask: np.ndarray) -> None:
+def write_mask(folder: Path, frame: Frame, mask: np.ndarray, note: str) -> None:
     """Write a mask, bool (h, w), as IMAGE_ID.tif with the frame's georeferencing, or as IMAGE_ID.png without.
+
+    A GeoTIFF has the note as its tag ImageDescription.
 
     Raises:
         InputError: it cannot be written.
@@ -46,5 +48,7 @@ def write_mask(folder: Path, frame: Frame, mask: np.ndarray) -> None:
     with write_target(path, RasterioError) as temporary:
         with allow_ungeoreferenced(), rasterio.open(temporary, "w", **profile) as raster:
             raster.write(mask * np.uint8(255), 1)
+            if note and frame.crs is not None:
+                raster.update_tags(TIFFTAG_IMAGEDESCRIPTION=note)
         if not np.array_equal(read_mask(temporary), mask):  # GDAL says nothing where the disk fills up as it closes
             raise OSError("what was written does not read back")

@@ -39,7 +39,7 @@ class MaskFormat:
         option: of submit, that asks for it.
         suffix: of the file, in small letters; empty for a folder that holds a file an image.
         encode: turns an image's mask, bool (h, w), into what the file holds of it, in any thread or process; a folder's
-            file is written right there.
+            file is written right there. The last argument is a note on what is promised of all, or "".
         open: opens the file, as a context that yields a function to add what `encode` has made, by the image's id; the
             file is whole, and checked, when the context has ended.
         check: what is checked before the work starts, beside the ending and the folder.
@@ -47,7 +47,7 @@ class MaskFormat:
 
     option: str
     suffix: str
-    encode: Callable[[Path, Frame, np.ndarray], Any]
+    encode: Callable[[Path, Frame, np.ndarray, str], Any]
     open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, Any], None]]]
     check: Check = check_nothing
 
@@ -58,12 +58,12 @@ class BuildingFormat:
 
     Attributes:
         option, suffix, check: as in `MaskFormat`.
-        write: writes the buildings of the images.
+        write: writes the buildings of the images, and a note as `encode` does.
     """
 
     option: str
     suffix: str
-    write: Callable[[Path, Frames, Sequence[OutlinedMosaic]], None]
+    write: Callable[[Path, Frames, Sequence[OutlinedMosaic], str], None]
     check: Check = check_nothing
 
 

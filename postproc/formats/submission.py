@@ -75,8 +75,8 @@ def encode_mask(image_id: str, mask: np.ndarray) -> Row:
         raise InputError(f"image {image_id}: {error}") from None
 
 
-def encode_row(path: Path, frame: Frame, mask: np.ndarray) -> Row:
-    """Encode the mask, bool (h, w), of an image of the submission at `path`."""
+def encode_row(path: Path, frame: Frame, mask: np.ndarray, note: str) -> Row:
+    """Encode the mask, bool (h, w), of an image of the submission at `path`, which has no room for a note."""
     return encode_mask(frame.image_id, mask)
 
 

@@ -53,14 +53,19 @@ def check_vector(path: Path, frames: Mapping[str, Frame]) -> str | None:
     return WGS84 if crs is not None and path.suffix.lower() in GEOJSON else crs
 
 
-def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic]) -> None:
+def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic], note: str = "") -> None:
     """Write the buildings of images to a vector file, in the images' CRS, or in WGS84 for GeoJSON.
+
+    A note becomes the layer's description, which a GIS shows; in GeoParquet it is among the table's attributes.
 
     Raises:
         InputError: it cannot be written, or cannot hold these images.
     """
     crs = check_vector(path, frames)
-    write_footprints(path, [each for mosaic in outlined for each in make_footprints(mosaic, crs)], crs)
+    table = tabulate_footprints([each for mosaic in outlined for each in make_footprints(mosaic, crs)], crs)
+    if note:
+        table.attrs["description"] = note
+    write_table(path, table)
 
 
 def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
@@ -129,9 +134,9 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
 def _write_layer(path: Path, table: "geopandas.GeoDataFrame") -> None:
     import pyogrio
 
-    options = {}
+    options = {"DESCRIPTION": table.attrs["description"]} if "description" in table.attrs else {}
     if path.suffix.lower() in GEOJSON and table.crs is not None:
-        options = {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}
+        options |= {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # the command says so itself
         pyogrio.write_dataframe(table, path, layer=LAYER, geometry_type="Polygon", **options)

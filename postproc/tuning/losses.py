@@ -14,6 +14,7 @@ from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_g
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.errors import KINDS, Errors, count_errors
 from postproc.tuning.fits import Task
+from postproc.tuning.margin import Margin, count_beyond, measure_pixel
 from postproc.tuning.units import Unit, list_units
 from postproc.tuning.verdict import Verdict
 
@@ -30,6 +31,7 @@ class Losses:
         objects: how many objects the truth holds, 4-connected in each tile.
         lost: step -> how many of them it leaves without a pixel of the mask that had one before.
         errors: what the pipeline that is written gets wrong.
+        margin: of the outlines of the cross-fitted masks; None without folds.
     """
 
     default: Counts
@@ -38,6 +40,7 @@ class Losses:
     objects: int
     lost: Mapping[str, int]
     errors: Errors
+    margin: Margin | None = None
 
     def find_share(self, step: str) -> float:
         """Return the share of true objects that a step loses, 0 to 1."""
@@ -54,8 +57,8 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
 
     samples, units = task.samples, list_units(task)
 
-    def count(unit: Unit) -> list[tuple[TileCounts, np.ndarray]]:
-        """Count each tile of a unit: three masks; errors by kind, true objects and those lost, (5 + steps,)."""
+    def count(unit: Unit) -> list[tuple[TileCounts, TileCounts, np.ndarray]]:
+        """Count each tile of a unit: three masks; outlines; errors by kind, true objects and lost, (5 + steps,)."""
         tiles = unit.read(samples)
         drawn: dict[str, list[np.ndarray]] = {}
 
@@ -65,7 +68,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
                 drawn[key] = unit.draw(pipeline, [pipeline.blend.mix(maps) for maps, _ in tiles])
             return drawn[key]
 
-        counted: list[tuple[TileCounts, np.ndarray]] = []
+        counted: list[tuple[TileCounts, TileCounts, np.ndarray]] = []
         for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):
             chosen = final if folds is None else per_fold[folds[index[number]]]
             masks = [draw(pipeline)[position] for pipeline in (default, final, chosen)]
@@ -75,18 +78,24 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
                 len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
                 for before, after in pairs.values()
             ]
-            counted.append((columns, np.array([*count_errors(masks[1], truth), objects - 1, *losses])))
+            metres = measure_pixel(task.frames[number]) if task.frames else None
+            beyond = count_beyond(masks[2], truth, metres)
+            counted.append((columns, beyond, np.array([*count_errors(masks[1], truth), objects - 1, *losses])))
         return counted
 
     columns: dict[int, TileCounts] = {}
+    outlines: dict[int, TileCounts] = {}
     sums = np.zeros(len(KINDS) + 1 + len(pairs), np.int64)
     found = task.progress(task.workers.map(count, units), "applying what was chosen", len(units))
     for unit, counted in zip(units, found, strict=True):
-        for number, (own, losses) in zip(unit.numbers, counted, strict=True):
-            columns[number] = own
+        for number, (own, beyond, losses) in zip(unit.numbers, counted, strict=True):
+            columns[number], outlines[number] = own, beyond
             sums += losses
     counts = Counts.from_tiles(task.groups, (columns[number] for number in range(len(columns))))
     errors = Errors(dict(zip(KINDS, sums.tolist(), strict=False)))
     objects, *lost = sums[len(KINDS) :].tolist()
     cross_fitted = counts[2] if folds is not None else None
-    return Losses(counts[0], counts[1], cross_fitted, objects, dict(zip(pairs, lost, strict=True)), errors)
+    margin = None
+    if folds is not None:
+        margin = Margin.find(Counts.from_tiles(samples.groups, (outlines[number] for number in range(len(outlines)))))
+    return Losses(counts[0], counts[1], cross_fitted, objects, dict(zip(pairs, lost, strict=True)), errors, margin)

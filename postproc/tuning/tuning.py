@@ -79,6 +79,7 @@ class Tuning:
             "objective": self.objective,
             "steps": [self.describe_step(step) for step in self.verdict.steps],
             "advice": list(self.advice),
+            "margin": None if self.losses.margin is None else self.losses.margin.describe(),
         } | ({} if self.study is None else {"study": self.study})
 
     def describe_step(self, step: StepVerdict) -> dict[str, Any]:
@@ -136,7 +137,10 @@ class Tuning:
         return (step.name, f"{step.in_sample:.4f}", cross_fitted, *step.gain.cells, lost, step.word, words)
 
     def __str__(self) -> str:
-        return "\n".join((str(self.tabulate()), *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}"))
+        margin = [] if self.losses.margin is None else [str(self.losses.margin)]
+        return "\n".join(
+            (str(self.tabulate()), *margin, *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}")
+        )
 
     __repr__ = __str__  # a notebook stores it beside the HTML
 

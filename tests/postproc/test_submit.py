@@ -2,6 +2,7 @@
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -27,6 +28,7 @@ from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
+from postproc.submit import read_note
 
 RoofStack = Callable[..., Outcome]
 SIZE = (40, 50)
@@ -327,3 +329,37 @@ def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: P
     ):
         sample.write_text(text)
         refuse(roofstack, tmp_path, message, "submit", "--run", run.path, "--sample", sample)
+
+
+def test_what_tune_has_told_stands_in_the_files(tmp_path: Path, roofstack: RoofStack) -> None:
+    words = "lie within 2 px (1 m) of ours"
+    tuned = {"recipe": {}, "members": {"net": 1}}
+    run = make_run(tmp_path, recipe=tuned | {"margin": {"pixels": 2.0, "words": words}})
+    paths = {suffix: tmp_path / f"b.{suffix}" for suffix in ("gpkg", "geojson", "parquet", "fgb")}
+    for path in paths.values():
+        outcome = roofstack(
+            "submit", "--run", run.path, "--vector", path, "--coco", tmp_path / "c.json", "--masks", tmp_path / "masks"
+        )
+        assert outcome.code == 0, outcome.err
+        assert words in outcome.out
+    with rasterio.open(tmp_path / "masks/left.tif") as raster:
+        assert raster.tags()["TIFFTAG_IMAGEDESCRIPTION"] == words
+    assert json.loads((tmp_path / "c.json").read_text())["info"] == {"description": words}
+    assert json.loads(paths["geojson"].read_text())["description"] == words
+    assert geopandas.read_parquet(paths["parquet"]).attrs == {"description": words}
+    with sqlite3.connect(paths["gpkg"]) as file:
+        assert file.execute("select description from gpkg_contents").fetchall() == [(words,)]
+
+
+@pytest.mark.parametrize(
+    ("told", "words"),
+    [
+        ({"margin": None}, ""),
+        ({"margin": {"pixels": None, "words": "no margin"}}, ""),
+        ({"promise": {"words": "90% is found"}}, "90% is found"),
+    ],
+)
+def test_no_margin_is_no_note_and_a_promise_is_one(tmp_path: Path, told: dict[str, Any], words: str) -> None:
+    path = tmp_path / "tuned.json"
+    path.write_text(json.dumps({"recipe": {}} | told))
+    assert read_note(path) == words

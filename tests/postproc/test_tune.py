@@ -292,6 +292,7 @@ def test_a_promise_stands_in_place_of_the_steps(tmp_path: Path, call: Tune) -> N
     assert (promise["measure"], promise["level"], promise["confidence"], promise["groups"]) == ("recall", 0.8, None, 6)
     assert pipeline.recipe == Recipe(threshold=promise["threshold"])
     assert pipeline.outlines is None
+    assert "margin" not in content
     words = " ".join(outcome.out.split())
     assert f"promised at threshold {promise['threshold']}: on average over new places drawn like the 6 groups" in words
 

@@ -18,7 +18,7 @@ from postproc.polygons.tracing import trace_mask
 FRAMES = {"roof": Frame("roof", (4, 5), None, Affine.identity())}
 
 
-def write_counts(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic]) -> None:
+def write_counts(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic], note: str) -> None:
     path.write_text(f"{len(frames)} images, {sum(len(each.buildings) for each in outlined)} buildings")
 
 
