@@ -92,7 +92,7 @@ class StoredStudies:
             held = self.list_attributes().get(name, {}).get("ranges")
             if held is None:
                 study = open_study(self.storage, name, pruner)
-                # the data before the run, the ranges last: whenever a kill comes, the study is taken up or is yet to begin
+                # the data before the run, the ranges last: whenever a kill comes, the study can be taken up
                 for key, value in {"data": self.data, "run": self.run, "ranges": wanted}.items():
                     study.set_user_attr(key, value)
                 return study
