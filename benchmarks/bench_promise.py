@@ -2,7 +2,8 @@
 
 The threshold that is to keep a recall or precision is chosen on what was drawn, by the tool's own code, and what it
 loses on all others is what was promised to stay below a level: on average over the draws, and with a confidence, in at
-most so many of them. The others are a sample, too, so that the share of draws includes their luck.
+most so many of them. Likewise the margin of outlines, of masks cut at 128. The others are a sample, too, so that the
+share of draws includes their luck.
 
     python benchmarks/bench_promise.py --data ../shared/data --draws 1000
 
@@ -24,9 +25,12 @@ from honesty.tiles import read_tiles
 
 from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import Blend
+from ensemble.statistics.counts import Counts
+from ensemble.statistics.metrics import NEUTRAL_THRESHOLD, divide
 from ensemble.statistics.risk import count_needed
 from members.common.console import print_table, run_command, track
 from members.common.tables import ResultTable
+from postproc.tuning.margin import SHARE, count_beyond
 from postproc.tuning.promise import Goal, choose, count_losses
 
 GOALS = [
@@ -48,8 +52,13 @@ def bench(
     blend, rows, kept = Blend.mean(tiles.maps), [], {}
     for unit, sizes in UNITS.items():
         samples = ArraySamples(tiles.maps, tiles.truths, names[unit])
-        for goal in GOALS:
-            losses = count_losses(samples, blend, goal.measure, track)
+        cases = [
+            (f"{goal}" + ("" if goal.confidence is None else f", confidence {goal.confidence:g}"), goal,
+             count_losses(samples, blend, goal.measure, track))
+            for goal in GOALS
+        ]  # fmt: skip
+        cases.append((f"margin of {SHARE:.0%}", Goal("recall", SHARE), count_margin_losses(samples, blend)))
+        for promise, goal, losses in cases:
             for size in sizes:
                 if size < count_needed(goal.alpha, goal.confidence):
                     continue
@@ -59,13 +68,19 @@ def bench(
                     (float(given.mean()), float((given > goal.alpha + 1e-9).mean())) if len(given) else (0.0, 0.0)
                 )
                 fine = mean <= goal.alpha if goal.confidence is None else over <= 1 - goal.confidence
-                promise = f"{goal}" + ("" if goal.confidence is None else f", confidence {goal.confidence:g}")
                 kept[f"{unit} {size} {promise}"] = fine
                 shares = f"{1 - mean:.3f}", f"{over:.1%}", f"{1 - len(given) / draws:.1%}", "yes" if fine else "no"
                 rows.append((unit, str(size), promise, *shares))
     header = ("units", "n", "promise", "realised on average", "draws below it", "no promise", "kept")
     print_table(ResultTable(f"{draws} draws each", header, rows))
     print(json.dumps({"kept": kept}))
+
+
+def count_margin_losses(samples: ArraySamples, blend: Blend) -> np.ndarray:
+    """Return the share of each unit's true outlines beyond each distance, float (257, units), the farthest first."""
+    tiles = (count_beyond(blend.mix(maps) >= NEUTRAL_THRESHOLD, truth) for maps, truth in samples)
+    sums = Counts.from_tiles(samples.groups, tiles).sums
+    return divide(sums["pixels"], sums["outline"], of_nothing=0).T[::-1]
 
 
 def realise(losses: np.ndarray, goal: Goal, size: int, draws: int, rng: np.random.Generator) -> np.ndarray:

@@ -7,7 +7,6 @@ group and choice; choices stand in a sequence that was fixed before the data wer
 import math
 
 import numpy as np
-from scipy.stats import binom
 
 
 def count_needed(alpha: float, confidence: float | None) -> int:
@@ -81,5 +80,7 @@ def find_p_value(losses: np.ndarray, alpha: float) -> float:
     divergence = (1 - mean) * math.log((1 - mean) / (1 - alpha))
     if mean > 0:
         divergence += mean * math.log(mean / alpha)
+    from scipy.stats import binom  # only now: it loads half of SciPy
+
     bentkus = math.e * float(binom.cdf(math.ceil(round(groups * mean, 9)), groups, alpha))
     return min(math.exp(-groups * divergence), bentkus)

@@ -92,7 +92,8 @@ class StoredStudies:
             held = self.list_attributes().get(name, {}).get("ranges")
             if held is None:
                 study = open_study(self.storage, name, pruner)
-                for key, value in {"run": self.run, "data": self.data, "ranges": wanted}.items():
+                # the data before the run, the ranges last: whenever a kill comes, the study can be taken up
+                for key, value in {"data": self.data, "run": self.run, "ranges": wanted}.items():
                     study.set_user_attr(key, value)
                 return study
         if held != wanted:

@@ -1,10 +1,12 @@
 """Storages: addresses, torn journals, and processes that share a study, on a real PostgreSQL server too."""
 
+import contextlib
 import multiprocessing
 import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -119,6 +121,30 @@ def check_study(address: str, budget: int) -> None:
     assert all(each in params for each in FIRST)
     assert all(trial.value == measure(trial.params) for trial in trials)
     assert all(trial.user_attrs["threshold"] == 77 for trial in trials)
+
+
+@pytest.mark.parametrize("told", range(4))
+def test_a_study_that_a_kill_left_half_begun_is_taken_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, told: int
+) -> None:
+    """Of what a study is of, any part may have been written down."""
+    left, tell = [told], optuna.Study.set_user_attr
+
+    def stop(study: optuna.Study, key: str, value: Any) -> None:
+        if not left[0]:
+            raise KeyboardInterrupt
+        left[0] -= 1
+        tell(study, key, value)
+
+    address = str(tmp_path / "s.journal")
+    monkeypatch.setattr(optuna.Study, "set_user_attr", stop)
+    with contextlib.suppress(KeyboardInterrupt):
+        open_studies(address).open("weights", RANGES)
+    monkeypatch.undo()
+    study = open_studies(address).open("weights", RANGES)
+    assert {"data", "run", "ranges"} == set(study.user_attrs)
+    with pytest.raises(InputError, match="is of a run x on other data"):
+        StoredStudies(Address(address), "x", "other data", "maps")
 
 
 @pytest.mark.parametrize("kind", ["journal", pytest.param("sqlite", marks=pytest.mark.slow), "postgresql"])
