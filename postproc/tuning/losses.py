@@ -55,7 +55,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     default = Pipeline(final.blend)
     pairs = {step.name: (step.rival.pipelines[0], step.fit.pipelines[0]) for step in verdict.steps}
 
-    samples, units = task.samples, list_units(task)
+    samples, frames, units = task.samples, task.frames, list_units(task)
 
     def count(unit: Unit) -> list[tuple[TileCounts, TileCounts, np.ndarray]]:
         """Count each tile of a unit: three masks; outlines; errors by kind, true objects and lost, (5 + steps,)."""
@@ -78,7 +78,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
                 len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
                 for before, after in pairs.values()
             ]
-            metres = measure_pixel(task.frames[number]) if task.frames else None
+            metres = measure_pixel(frames[number]) if frames else None
             beyond = count_beyond(masks[2], truth, metres)
             counted.append((columns, beyond, np.array([*count_errors(masks[1], truth), objects - 1, *losses])))
         return counted
