@@ -131,7 +131,13 @@ def start(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-@pytest.mark.parametrize("options", [("--tune-weights", "--trials", 4), ("--objective", "building_f1", "--trials", 2)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--tune-weights", "--trials", 4),
+        pytest.param(("--objective", "building_f1", "--trials", 2), marks=pytest.mark.slow),
+    ],
+)
 def test_a_cluster_tunes_to_the_same_bit(
     tmp_path: Path, scheduler: str, call: Tune, options: tuple[object, ...]
 ) -> None:
