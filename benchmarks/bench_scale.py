@@ -39,8 +39,9 @@ from ensemble.selection.blend import Blend, read_blend
 from members.common.console import run_command, stdout
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
+from members.data.groups import read_groups
 from members.data.raster import read_mask
-from members.data.tiles import Tile, read_groups
+from members.data.tiles import Tile
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.geo.blocks import Window as Block
 from postproc.pipeline.outlines import OutlineRecipe

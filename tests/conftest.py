@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -26,6 +26,9 @@ from members.common.files import write_json
 from members.data.run import FoldFolder, Run
 from members.training.catalog import find_spec
 from members.training.networks.weights import write_content
+
+if TYPE_CHECKING:
+    from campaign_runs import Server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -320,6 +323,24 @@ def postgresql() -> Iterator[str]:
             yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
+    """A process that runs command lines in forks of itself, and may end each of them at any write."""
+    from campaign_runs import open_server
+
+    with open_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
+    """The same, which has loaded what is compiled: where forks tune."""
+    from campaign_runs import open_server
+
+    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
+        yield server
 
 
 class Outcome(NamedTuple):

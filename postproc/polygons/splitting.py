@@ -24,7 +24,7 @@ def split_by_map(mask: np.ndarray, blend: np.ndarray, level: int) -> np.ndarray:
         int32 (height, width), 0 = background, 1..n = buildings; a component without a core stays one.
     """
     components, cores = label_components(mask), label_components(mask & (blend >= level))
-    return _flood(components, cores, 255 - blend.astype(np.int16))
+    return _flood(components, cores, 255 - blend.astype(np.int32))
 
 
 def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
@@ -48,7 +48,8 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
     # h_maxima would mark two peaks of equal height however high the saddle between them
     peaks = local_maxima(reconstruction(distance - depth, distance)) & inside
     marked = skimage.measure.label(peaks, connectivity=2).astype(np.int32)
-    return _flood(components, marked, -distance)
+    squares = np.rint(distance**2).astype(np.int32)  # whole numbers, which the flood takes in the same order
+    return _flood(components, marked, squares.max(initial=0) - squares)
 
 
 def _flood(components: np.ndarray, cores: np.ndarray, height: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ upper one's, for any areas. Where that bound is below the best score that was fo
 (branch and bound); elsewhere the thresholds between them are counted too, until none is left.
 """
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -196,6 +197,7 @@ def update_leader(leader: Leader, branch: Branch, scores: np.ndarray, counts: Co
         leader.choice = Choice(recipe, highest, counts[number, pair // len(AREAS), pair % len(AREAS)])
 
 
+@functools.lru_cache(maxsize=10_000)
 def with_areas(recipe: Recipe, pair: int) -> Recipe:
     """Return a recipe with one of `PAIRS`."""
     hole, least = PAIRS[pair]

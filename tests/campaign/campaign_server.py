@@ -24,7 +24,10 @@ HUNG = 120.0
 
 def prepare(trains: bool, warm: bool) -> None:
     """Import the commands, and put small networks in place of the members'; `warm` loads what is compiled, too."""
+    import geopandas  # noqa: F401
     import numpy as np
+    import scipy.stats  # noqa: F401
+    import skimage.morphology  # noqa: F401
 
     import postproc.reporting.plots
     import postproc.score

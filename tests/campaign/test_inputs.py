@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, open_server, report
+from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, report
 from conftest import hash_folder
 
 GIB = 2**30
@@ -312,18 +312,6 @@ def run_cases(server: Server, base: Path, choose: Callable[[list[Case]], list[Ca
         copy_run(made, work)
         figures.take(case, server, work)
     return figures
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
 
 
 def test_some_inputs(server: Server, tmp_path: Path) -> None:

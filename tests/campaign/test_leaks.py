@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, make_until, open_server, report
+from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, make_until, report
 from conftest import GEOREFERENCE, hash_folder, write_fold, write_raster
 
 from members.data.run import Run
@@ -171,18 +171,6 @@ def list_leaks(work: Path) -> dict[str, tuple[Tamper, list[object]]]:
         "tables chosen on other weights": (retrain_and_predict_test, submit),
         "a study of other data": (take_study_of_other_data, tune),
     }  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
 
 
 def try_leaks(server: Server, source: Path, work: Path, names: list[str] | None = None) -> tuple[int, list[str]]:
