@@ -66,6 +66,13 @@ def read_cpu() -> float:
 
 
 spent = read_cpu()
+at_end = False  # whether what is torn down is what tests share: processes, which have computed for all of them
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Tell what one test has computed from what its process has to end."""
+    global at_end
+    at_end = nextitem is None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -75,6 +82,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     before, spent = spent, read_cpu()
     report.__dict__["cpu"] = spent - before
+    report.__dict__["shared"] = report.when == "teardown" and at_end
     return report
 
 
@@ -87,10 +95,14 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, figures in report.user_properties:
                 campaigns.setdefault(name, Counter()).update(figures)
         if hasattr(report, "cpu"):
-            seconds[report.nodeid] += report.cpu
+            seconds["shared" if report.shared else report.nodeid] += report.cpu
     for name, total in campaigns.items():
         terminalreporter.write_line(json.dumps({"campaign": name, **total}))
-    terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
+    shared = seconds.pop("shared", 0.0)
+    terminalreporter.write_line(
+        f"{seconds.total() + shared:.0f} s of computing in {len(seconds)} tests, {shared:.0f} of them by processes that "
+        "tests share"
+    )
     for test, amount in seconds.most_common(10):
         if amount > CPU_LIMIT:
             terminalreporter.write_line(
