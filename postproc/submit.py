@@ -118,7 +118,7 @@ def read_note(tuned: Path) -> str:
     """Return what tune has promised of the masks, or of their outlines, as tuned.json holds it; "" where nothing is."""
     from members.common.files import read_json
 
-    content = read_json(tuned)
+    content = read_json(tuned, "run roofstack tune again")
     for told in (content.get("promise"), content.get("margin")):
         if isinstance(told, dict) and told.get("pixels", 0) is not None:  # a promise has none
             return str(told.get("words", ""))

@@ -315,7 +315,7 @@ def test_another_split_than_the_runs(
         ),
         (
             lambda run: cut(run.fold("lite0_unet", 0).spec_file),
-            r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it or delete it",
+            r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it, or train .* --restart",
         ),
         (
             lambda run: write_json(
@@ -447,7 +447,7 @@ def test_damaged_weights_cost_no_map(
         ),
         (
             lambda folder: (folder / "manifest.json").unlink(),
-            r"lite0_unet: maps without a manifest.json, so of unknown origin; move them elsewhere",
+            r"lite0_unet: maps without a manifest.json, so of unknown origin; restore it, or move the folder elsewhere",
         ),
     ],
     ids=["cut short", "empty", "absent"],

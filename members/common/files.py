@@ -140,7 +140,7 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
+def read_json(path: Path, cure: str) -> Any:
     """Read a JSON file.
 
     Raises:
@@ -149,7 +149,7 @@ def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; {cure}") from None
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); {cure}") from None
 
