@@ -45,13 +45,15 @@ class Case(NamedTuple):
         argv: the command that meets it.
         cures: what messages say, one after the other, as a pattern, and what is done then: to files, or commands.
         before: what makes the command read the file.
-        certain: whether all damages are found.
+        damages: what is done to it, of `DAMAGES`.
+        certain: whether all of them are found.
     """
 
     file: str
     argv: list[object]
     cures: Sequence[tuple[str, Sequence[Act | list[object]]]]
     before: Act = lambda work: None
+    damages: Sequence[str] = tuple(DAMAGES)
     certain: bool = True
 
 
@@ -85,7 +87,7 @@ def list_cases(work: Path) -> list[Case]:
         Case(f"{test}/manifest.json", do["submit"], [(another_folder, [set_aside(test), do["predict test"]])]),
         Case(tile, do["blend"], [("remove it|" + missing, [remove(tile)]), (missing, [do["predict"]])]),
         Case(new, do["submit"], [("remove it|" + missing, [remove(new)]), (missing, [do["predict test"]])]),
-        Case("run/blend.json", do["tune"], [("run roofstack blend again", [do["blend"]])], certain=False),
+        Case("run/blend.json", do["tune"], [("run roofstack blend again", [do["blend"]])], damages=list(DAMAGES)[:3]),
         Case("run/tuned.json", do["submit"], [("run roofstack tune", [do["tune"]])]),
         Case(study, do["tune"], [("move it elsewhere to begin anew", [set_aside(study)])], certain=False),
     ]  # fmt: skip
@@ -95,17 +97,16 @@ def list_training_cases(work: Path) -> list[Case]:
     """Return cases of a run that `list_trainings` trains, whose cure is to train anew."""
     train = list_trainings(work)["train"]
     predict = ["predict", "--data", work / "data", "--run", work / "new", "--part", "valid", "--tta", "none"]
-    cures = [("with --restart", [[*train, "--restart"]])]
-    cures_gone = [("run roofstack train|with --restart", cures[0][1])]
+    cures = [("with --restart", [[*train, "--fold", 0, "--restart"]])]
     fold = "new/members/lite0_unet/fold0"
     return [
-        Case(f"{fold}/spec.json", predict, cures, drop_maps),
-        Case(f"{fold}/run.json", predict, cures, drop_maps),
-        Case(f"{fold}/weights.json", predict, cures, drop_maps),
-        Case(f"{fold}/best.weights.h5", predict, cures_gone, drop_maps),
-        Case(f"{fold}/best.weights.h5", train, cures, certain=False),
-        Case(f"{fold}/history.csv", train, cures, certain=False),
-    ]  # fmt: skip
+        Case(f"{fold}/spec.json", predict, cures, drop_maps, ["cut"]),
+        Case(f"{fold}/run.json", predict, cures, drop_maps, ["gone"]),
+        Case(f"{fold}/weights.json", predict, cures, drop_maps, ["empty"]),
+        Case(f"{fold}/best.weights.h5", predict, cures, drop_maps, ["other bytes"]),
+        Case(f"{fold}/best.weights.h5", train, cures, damages=["gone"]),
+        Case(f"{fold}/history.csv", train, cures, damages=["cut"]),
+    ]
 
 
 class Cures:
@@ -177,7 +178,7 @@ def test_some_cures(server: Server, tmp_path: Path) -> None:
 def test_all_cures(warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     cures = Cures(warm_server, make_finished(warm_server, tmp_path / "made"), tmp_path / "work")
     for case in list_cases(cures.work):
-        for damage in DAMAGES:
+        for damage in case.damages:
             cures.take(case, damage)
     check(cures, request)
 
@@ -193,7 +194,7 @@ def test_cures_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
             ended = server.run(source, *argv)
             assert ended.code == 0, ended.printed
         cures = Cures(server, source, tmp_path / "work")
-        for number, case in enumerate(list_training_cases(cures.work)):
-            cures.take(case, list(DAMAGES)[number % len(DAMAGES)])
-            cures.take(case, "gone")
+        for case in list_training_cases(cures.work):
+            for damage in case.damages:
+                cures.take(case, damage)
     check(cures, request)

@@ -251,7 +251,7 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
         run.tuned_file.write_text(json.dumps({"recipe": {}} | outlines))
         assert Pipeline.of_run(run, "test").outlines is None
     run.tuned_file.write_text(json.dumps({"recipe": {}, "outlines": {"tolerance": -1.0}}))
-    with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; run roofstack tune again"):
+    with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; restore it, or run roofstack tune again"):
         Pipeline.of_run(run, "test")
 
 
