@@ -59,13 +59,15 @@ def prepare(trains: bool, warm: bool) -> None:
 
     sharing.load_network = load  # type: ignore[assignment]
     if trains:
-        import albumentations  # noqa: F401
         import keras
         import tensorboardX  # noqa: F401
         import tensorflow as tf
 
         tf.config.run_functions_eagerly(True)  # to trace a graph takes most of the time of a training as small as these
         from members.training import fit, train
+        from members.training.augment import import_albumentations
+
+        import_albumentations()
 
         def build(spec: Any, encoder_weights: str | None = None) -> keras.Model:
             image = keras.Input((None, None, 3))

@@ -239,6 +239,8 @@ def list_cases(work: Path) -> list[Case]:
             for value in draw.sample(VALUES, 2):
                 named = ".".join(map(str, way))
                 cases.append(Case(f"{file}: {named} = {value!r}", file, change_value(way, value), argv, certain=False))
+    recipe = ["submit", "--run", work / "run", "--recipe", work / "recipe.json"]
+    cases.append(Case("recipe.json: a huge kernel", "recipe.json", change_value(("recipe", "close"), 100_001), recipe))
     score = ["score", "--truth", work / "data", "--submission", work / "valid.csv"]
     cases += [Case(f"valid.csv: {name}", "valid.csv", write(text.encode()), score) for name, text in ROWS.items()]
     return cases

@@ -158,6 +158,7 @@ def test_kills(name: str, warm_server: Server, tmp_path: Path, request: pytest.F
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["predict", "predict scene", "tune"])
 def test_kills_of_one_of_two(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     before, kills = make_until(warm_server, tmp_path / "made", name), Kills(warm_server, tmp_path)
@@ -177,6 +178,7 @@ def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_kills_of_tuning_on_a_database(
     kind: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest
