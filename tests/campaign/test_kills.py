@@ -173,7 +173,7 @@ def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
     make_run(tmp_path / "made")
     with open_server(tmp_path / "server", "train") as server:
         kills = Kills(server, tmp_path, list_trainings)
-        kills.try_command("train", tmp_path / "made", [], draw_moments(random.Random(0), 16, 8, 5.0))
+        kills.try_command("train", tmp_path / "made", range(1, 500, 2), draw_moments(random.Random(0), 16, 8, 2.5))
     check(kills, request)
 
 
