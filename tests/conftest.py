@@ -98,10 +98,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             seconds["shared" if report.shared else report.nodeid] += report.cpu
     for name, total in campaigns.items():
         terminalreporter.write_line(json.dumps({"campaign": name, **total}))
+    for report in terminalreporter.stats.get("skipped", []):
+        if "campaign" in report.keywords:
+            terminalreporter.write_line(f"left out of the campaign: {report.nodeid}: {report.longrepr[2]}")
     shared = seconds.pop("shared", 0.0)
     terminalreporter.write_line(
-        f"{seconds.total() + shared:.0f} s of computing in {len(seconds)} tests, {shared:.0f} of them by processes that "
-        "tests share"
+        f"{seconds.total() + shared:.0f} s of computing in {len(seconds)} tests, {shared:.0f} of them by "
+        "processes that tests share"
     )
     for test, amount in seconds.most_common(10):
         if amount > CPU_LIMIT:

@@ -13,6 +13,7 @@ from campaign_runs import (
     hash_results,
     list_commands,
     list_strays,
+    list_trainings,
     make_run,
     make_until,
     open_server,
@@ -95,12 +96,6 @@ def test_a_few_kills(server: Server, tmp_path: Path) -> None:
     assert kills.kills >= 5
 
 
-def list_trainings(folder: Path) -> dict[str, list[object]]:
-    """Return the command that trains a small network in two folds of a new run."""
-    options = ["--epochs", 2, "--encoder-weights", "none", "--crop", 32, "--batch-size", 4, "--folds", 2]
-    return {"train": ["train", "lite0_unet", "--data", folder / "data", "--run", folder / "new", *options]}
-
-
 def draw_moments(draw: random.Random, kills: int, ends: int, longest: float) -> list[tuple[int, float]]:
     """Draw moments of SIGKILL and of SIGTERM, in seconds."""
     numbers = [signal.SIGKILL] * kills + [signal.SIGTERM] * ends
@@ -151,6 +146,7 @@ def test_kills(name: str, warm_server: Server, tmp_path: Path, request: pytest.F
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["predict", "predict scene", "tune"])
 def test_kills_of_one_of_two(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     before, kills = make_until(warm_server, tmp_path / "made", name), Kills(warm_server, tmp_path)
@@ -165,11 +161,12 @@ def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
     make_run(tmp_path / "made")
     with open_server(tmp_path / "server", "train") as server:
         kills = Kills(server, tmp_path, list_trainings)
-        kills.try_command("train", tmp_path / "made", [], draw_moments(random.Random(0), 16, 8, 5.0))
+        kills.try_command("train", tmp_path / "made", range(1, 500, 2), draw_moments(random.Random(0), 16, 8, 2.5))
     check(kills, request)
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_kills_of_tuning_on_a_database(
     kind: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest
