@@ -3,7 +3,7 @@
 import random
 import signal
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -72,7 +72,10 @@ class Kills:
         work = copy_run(before, self.base / "work")
         argv = self.commands(work)[name]
         killed = self.server.run(work, *argv, **end)
-        self.kills += killed.code in (-signal.SIGKILL, INTERRUPTED)
+        self.kills += killed.code in (-signal.SIGKILL, -signal.SIGTERM, INTERRUPTED)
+        begun = killed.printed or hash_results(work) != hash_results(before)
+        if killed.code == -signal.SIGTERM and not begun:  # before there was any code of ours
+            killed = replace(killed, code=INTERRUPTED)
         # at code 0 it has ended all the same: an interruption in C code that drops exceptions is told, and ignored
         if killed.code not in (0, -signal.SIGKILL, INTERRUPTED) or (killed.code and "Traceback" in killed.printed):
             self.unequal.append(f"{name} {end}: ended with {killed.code}: {killed.printed[-2000:]}")
