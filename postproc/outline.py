@@ -119,9 +119,9 @@ def outline_layer(
     """Straighten the outlines of a vector file."""
     import numpy as np
 
+    from members.labels.reading import read_table
     from postproc.formats.registry import find_format
     from postproc.formats.vector import GEOJSON, write_table
-    from postproc.formats.vector_reading import read_table
     from postproc.geo.footprints import WGS84, measure_areas
     from postproc.straightening.layers import straighten_layer
 

@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +27,7 @@ def measure_pairs(tiles: Sequence[Tile]) -> int:
     return sum(BYTES * height * width for height, width in (read_size(tile.image) for tile in tiles))
 
 
-def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
+def map_pairs(tiles: Sequence[Tile], folder: Path, read: Callable[[Tile], Pair] = read_pair) -> list[Pair]:
     """Decode all tiles into a file and map it: the operating system keeps what is in use in memory, and drops the rest.
 
     The file has no name any more when this returns, so that it is gone with the process, however that ends.
@@ -35,9 +35,10 @@ def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
     Args:
         tiles: with masks.
         folder: on the disk that has room for it; it need not be there yet.
+        read: reads a tile, its pixels as many bytes as `read_pair`'s.
 
     Returns:
-        A view each, equal to what `read_pair` reads: image, uint8 (h, w, 3), and mask, bool (h, w).
+        A view each, equal to what `read` reads: image, uint8 (h, w, 3), and mask, bool (h, w), or target.
 
     Raises:
         InputError: the disk has no room, or a tile is damaged.
@@ -55,7 +56,7 @@ def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
         ) from None
     pairs, start = [], 0
     for tile in tiles:
-        image, mask = read_pair(tile)
+        image, mask = read(tile)
         views = []
         for values in (image, mask):
             part = stored[start : start + values.size].reshape(values.shape)

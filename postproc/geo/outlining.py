@@ -16,14 +16,14 @@ from shapely.affinity import translate
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
+from members.labels.geometry import clip_outlines, draw_border, move_outlines
 from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
-from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.labelling import label_components
 
 Outliner = Callable[[np.ndarray, np.ndarray], list[Building]]
-"""From a mask, bool (h, w), and blend, uint8 (h, w), to the buildings in it."""
+"""From a mask, bool (h, w), and blend, uint8 (h, w) or (h, w, layers), to the buildings in it."""
 
 Piece = tuple[str, Building]
 """The part of a building that is in one image: the image's id, and the part in the image's pixels."""
@@ -123,7 +123,7 @@ def trace_window(
 def read_objects(
     mosaic: Mosaic, read: Reader, window: Window, seeds: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a window that `plan_windows` gave: its own objects' mask, bool (h, w), and the blend, uint8 (h, w)."""
+    """Read a window that `plan_windows` gave: its own objects' mask, bool (h, w), and the blend, as `read` does."""
     mask, blend = mosaic.read(window, read)
     if seeds is None:
         return mask, blend

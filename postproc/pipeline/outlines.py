@@ -6,6 +6,7 @@ import numpy as np
 import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
+from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
 from postproc.polygons.labelling import label_components
@@ -26,7 +27,7 @@ class OutlineRecipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     split_level: int = Field(
-        default=0, ge=0, le=255, description="each core where map >= split_level is a building; 0 = off [1/255]"
+        default=0, ge=0, le=255, description="each core where relief >= split_level is a building; 0 = off [1/255]"
     )
     split_depth: float = Field(
         default=0.0, ge=0, description="cut at necks narrower by more than this on each side; 0 = off [px]"
@@ -49,7 +50,8 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
 
     Args:
         mask: bool (height, width), True = building.
-        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by.
+        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by; or
+            (height, width, 2), where the second layer, a relief, is what is split by, see `stack_layers`.
         recipe: the parameters.
 
     Returns:
@@ -59,14 +61,14 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
         InputError: `mask` is not a bool array of two dimensions, or `blend` not a uint8 array of the same size.
     """
     check_mask(mask)
-    if blend.dtype != np.uint8 or blend.shape != mask.shape:
+    if blend.dtype != np.uint8 or blend.shape not in (mask.shape, (*mask.shape, 2)):
         raise InputError(
             f"a mask {mask.shape} is outlined with the uint8 map that it was cut from, got {blend.dtype} "
             f"{blend.shape}; store probabilities as round(255 * p)"
         )
     components, touching = separate_buildings(mask, blend, recipe.split_level, recipe.split_depth)
     outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
-    confidences = measure_confidence(components, blend).tolist()
+    confidences = measure_confidence(components, split_layers(blend)[0]).tolist()
     return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
 
 
@@ -107,7 +109,8 @@ def separate_buildings(
     """
     if split_level == 0 and split_depth == 0:
         return label_components(mask), None
-    components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
+    relief = split_layers(blend)[1]
+    components = split_by_map(mask, relief, split_level) if split_level > 0 else mask.astype(np.int32)
     if split_depth > 0:
         components = split_by_distance(components, split_depth)
     return components, find_touching(components)

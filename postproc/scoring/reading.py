@@ -120,7 +120,7 @@ def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame
     """
     if masks:
         return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
-    from postproc.formats.vector_reading import read_outlines
+    from members.labels.reading import read_outlines
 
     outlines = read_outlines(path, frames)
     if not any(outlines.values()):
@@ -142,7 +142,7 @@ def _take_mask(decode: Decode, size: tuple[int, int]) -> ImageBuildings:
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:
     """Yield each image's id, and what gives its buildings, out of a vector file, with the confidences that it holds."""
-    from postproc.formats.vector_reading import read_detections
+    from members.labels.reading import read_detections
 
     for image_id, (outlines, confidences) in read_detections(path, frames).items():
         yield image_id, functools.partial(_take_outlines, outlines, confidences)

@@ -60,7 +60,7 @@ def count_outlines(task: Task, base: Pipeline) -> Counts:
         """Count each tile of a unit by each setting on one cut."""
         unit, cut = share
         tiles = unit.read(samples)
-        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, [blend.mix(maps) for maps, _ in tiles])
+        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, unit.blend(samples, blend))
         return [
             [count_mask(mask, truth, objective) for mask, (_, truth) in zip(own, tiles, strict=True)] for own in masks
         ]

@@ -44,6 +44,19 @@ def test_one_pixel_stays_one_pixel() -> None:
     assert building.outline.equals(shapely.box(3, 2, 4, 3))
 
 
+def test_a_relief_splits_what_the_map_does_not() -> None:
+    values = np.full((20, 41), 250, np.uint8)
+    relief = values.copy()
+    relief[:, 18:23] = 40  # a contact of two houses, that the map knows nothing of
+    layers, recipe = np.dstack([values, relief]), OutlineRecipe(split_level=128)
+    mask = np.ones(values.shape, bool)
+    assert len(outline_buildings(mask, values, recipe)) == 1
+    left, right = outline_buildings(mask, layers, recipe)
+    assert left.outline.area + right.outline.area == mask.size
+    assert 18 <= left.outline.bounds[2] <= 23
+    assert left.confidence == pytest.approx(250 / 255)
+
+
 def test_objects_at_the_border_stay_inside() -> None:
     mask = np.zeros((40, 40), bool)
     mask[:20, :15] = mask[30:, 22:] = True

@@ -14,6 +14,7 @@ from ensemble.statistics.gains import measure_gain
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.polygons.tracing import trace_mask
 from postproc.study import building_study
 from postproc.study.building_study import (
     OBJECTIVE,
@@ -45,14 +46,19 @@ def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_counter(groups: list[str]) -> BuildingCounter:
-    return BuildingCounter([draw_pair() for _ in groups], groups)
+    return count([draw_pair() for _ in groups], groups)
+
+
+def count(tiles: list[tuple[np.ndarray, np.ndarray]], groups: list[str]) -> BuildingCounter:
+    """Count in maps with true masks, whose components are the true buildings."""
+    return BuildingCounter([(blend, trace_mask(truth)) for blend, truth in tiles], groups)
 
 
 def draw_noise(tiles: int) -> BuildingCounter:
     """Blocks of 4 x 4 px, of which those above 140 are true, so that settings differ a little."""
     random = np.random.default_rng(1)
     maps = [(random.random((6, 7)).repeat(4, 0).repeat(4, 1) * 255).astype(np.uint8) for _ in range(tiles)]
-    return BuildingCounter([(blend, blend >= 140) for blend in maps], [str(number) for number in range(tiles)])
+    return count([(blend, blend >= 140) for blend in maps], [str(number) for number in range(tiles)])
 
 
 def search(
@@ -98,7 +104,7 @@ def test_counts_of_groups_are_of_buildings() -> None:
 def test_any_counts_score_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
     """Whatever is found: matches are no more than either side has."""
     counts = [(hits, hits + more, hits + missed) for hits, more, missed in counts]
-    counter = BuildingCounter([draw_pair()] * len(counts), ["a"] * len(counts))
+    counter = count([draw_pair()] * len(counts), ["a"] * len(counts))
     counter.counted[NEUTRAL] = np.array(counts)
     hits, predicted, truth = np.sum(counts, axis=0)
     f1 = 2 * hits / (predicted + truth) if predicted + truth else 1
@@ -201,10 +207,10 @@ def test_of_equals_the_simplest() -> None:
 
 def test_tiles_and_groups_are_equally_many() -> None:
     with pytest.raises(ValueError, match="1 tiles of 2 groups"):
-        BuildingCounter([draw_pair()], ["a", "b"])
+        count([draw_pair()], ["a", "b"])
 
 
 def test_truth_without_a_building() -> None:
     blend, truth = draw_pair()
     with pytest.raises(InputError, match="the truth of all 2 tiles is empty"):
-        BuildingCounter([(blend, truth & False)] * 2, ["a", "b"])
+        count([(blend, truth & False)] * 2, ["a", "b"])
