@@ -7,7 +7,7 @@ import pytest
 from conftest import GEOREFERENCE, write_raster
 from hypothesis import given
 from hypothesis import strategies as st
-from shapely import box
+from shapely import Polygon, box
 
 from members.common.errors import InputError
 from members.data.tiles import Tile
@@ -68,8 +68,8 @@ def test_outlines_of_other_places_are_told(tmp_path: Path) -> None:
     mask[4:20, 4:24] = True
     tiles = [draw_tile(tmp_path, name, mask) for name in "ab"]
 
-    def read(**outlines: object) -> TargetReader:
-        reader = TargetReader(tmp_path / "labels.gpkg", {"a": [], "b": []} | outlines)
+    def read(**outlines: list[Polygon]) -> TargetReader:
+        reader = TargetReader(tmp_path / "labels.gpkg", dict[str, list[Polygon]](a=[], b=[]) | outlines)
         for tile in tiles:
             image, target = reader(tile)
             assert image.shape == (32, 40, 3)
