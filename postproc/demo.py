@@ -218,5 +218,5 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         stack = np.stack([images[index] for index in batch])
         seen = np.stack([values for [values] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
-            for index, each in zip(batch, values, strict=True):
+            for index, each in zip(batch, values.swapaxes(0, 1), strict=True):
                 write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)

@@ -15,8 +15,7 @@ from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.data.raster import read_mask
 from members.data.run import Run
-from members.data.tiles import Tile, list_tiles
-from members.labels.finding import find_labels
+from members.data.tiles import Tile, find_labels, list_tiles
 
 if TYPE_CHECKING:
     from shapely import Polygon
@@ -220,7 +219,7 @@ class RunSamples:
 
     @functools.cached_property
     def _buildings(self) -> Mapping[str, Sequence[Polygon]] | None:
-        from members.labels.finding import read_labels
+        from members.labels.reading import read_labels
 
         return None if self.labels is None else read_labels(self.labels, self.tiles)
 

@@ -1,4 +1,4 @@
 """Outlines of buildings as labels: read from vector files into the pixels of images.
 
-`reading` reads files, `finding` those of a data set; `geometry` moves outlines and cuts them off at an image's border.
+`reading` reads files; `geometry` moves outlines and cuts them off at an image's border.
 """

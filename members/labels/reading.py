@@ -1,6 +1,6 @@
 """Vector files of buildings, read into the pixels of images: GeoJSON, GeoPackage, GeoParquet, all that GDAL knows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +9,8 @@ import shapely
 from shapely import Polygon
 
 from members.common.errors import InputError
-from members.data.frames import Frame
+from members.data.frames import Frame, read_frame
+from members.data.tiles import Tile
 from members.labels.geometry import clip_outlines, draw_border, move_outlines
 
 if TYPE_CHECKING:
@@ -32,6 +33,27 @@ def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Pol
     """
     found = _read_images(path, _read_table(path), frames)
     return {image_id: outlines for image_id, (outlines, _) in found.items()}
+
+
+def read_labels(path: Path, tiles: Sequence[Tile]) -> dict[str, list[Polygon]]:
+    """Read a file of outlines into the pixels of tiles, cut off at their borders.
+
+    Args:
+        path: any vector file, as for `read_outlines`.
+        tiles: of the data set.
+
+    Returns:
+        image id -> polygons as in `Building.outline`, for every tile; none where there is no building.
+
+    Raises:
+        InputError: the file is missing or damaged, holds no polygons, or none of them lies in a tile.
+    """
+    outlines = read_outlines(path, {tile.image_id: read_frame(tile.image) for tile in tiles})
+    if not any(outlines.values()):
+        raise InputError(
+            f"{path}: none of its outlines lies in the {len(tiles)} tiles; check the coordinates and the CRS of both"
+        )
+    return outlines
 
 
 def read_detections(path: Path, frames: Mapping[str, Frame]) -> dict[str, tuple[list[Polygon], list[float] | None]]:

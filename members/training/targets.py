@@ -14,7 +14,7 @@ from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.data.raster import Pair, read_pair
 from members.data.tiles import Tile
-from members.labels.finding import read_labels
+from members.labels.reading import read_labels
 
 BUILDING, BORDER, CONTACT = (1 << bit for bit in range(len(BANDS)))
 BORDER_WIDTH, CONTACT_WIDTH = 3, 9

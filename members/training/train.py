@@ -177,7 +177,7 @@ def find_outlines(specs: Sequence[MemberSpec], data: Path, labels: Path | None) 
     Raises:
         InputError: they have none, or others are given one.
     """
-    from members.labels.finding import NAMES, find_labels
+    from members.data.tiles import LABELS, find_labels
 
     learning = [spec.name for spec in specs if spec.contact]
     if not learning:
@@ -188,7 +188,7 @@ def find_outlines(specs: Sequence[MemberSpec], data: Path, labels: Path | None) 
     if path is None:
         raise InputError(
             f"{learning[0]}: learns where buildings touch, which masks do not tell; give their outlines, --labels FILE "
-            f"or one of {', '.join(NAMES)} in {data}, or train members that learn from masks"
+            f"or one of {', '.join(LABELS)} in {data}, or train members that learn from masks"
         )
     return path
 

@@ -9,8 +9,8 @@ from conftest import GEOREFERENCE, write_raster
 from shapely import box
 
 from members.common.errors import InputError
-from members.data.tiles import Tile
-from members.labels.finding import find_labels, read_labels
+from members.data.tiles import Tile, find_labels
+from members.labels.reading import read_labels
 
 
 def test_outlines_are_found_beside_the_tiles(tmp_path: Path) -> None:
