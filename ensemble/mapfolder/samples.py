@@ -219,9 +219,15 @@ class RunSamples:
 
     @functools.cached_property
     def _buildings(self) -> Mapping[str, Sequence[Polygon]] | None:
+        if self.labels is None:
+            return None
+        from members.labels.agreement import Agreement
         from members.labels.reading import read_labels
 
-        return None if self.labels is None else read_labels(self.labels, self.tiles)
+        outlines = read_labels(self.labels, self.tiles)
+        masks = ((tile.image_id, read_truth(tile)) for tile in self.tiles)
+        Agreement.of_masks(self.labels, outlines, masks).check()
+        return outlines
 
     def read_maps(self, tile: Tile) -> list[np.ndarray]:
         """Read a tile's maps, uint8 (h, w), one a member.

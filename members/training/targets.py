@@ -1,86 +1,48 @@
 """What a network is taught of a tile: a mask, or bits that say building, border, contact."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 import cv2
 import numpy as np
-from rasterio.features import rasterize
 from shapely import Polygon
 
 from members.common.choices import BANDS
-from members.common.errors import InputError
 from members.data.raster import Pair, read_pair
 from members.data.tiles import Tile
+from members.labels.agreement import Agreement, number_buildings
 from members.labels.reading import read_labels
 
 BUILDING, BORDER, CONTACT = (1 << bit for bit in range(len(BANDS)))
 BORDER_WIDTH, CONTACT_WIDTH = 3, 9
 """Sides of the squares around a pixel in which a border, or two buildings, are looked for, px."""
-LEAST_AGREEMENT, GOOD_AGREEMENT = 0.5, 0.9
-"""IoU of outlines with the masks of their tiles, below which they are of other tiles, or are remarked on."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class TargetReader:
     """Reads tiles with their targets, and notes how well the outlines agree with the masks.
 
     Attributes:
-        path: the file of outlines.
         outlines: image id -> the outlines in it, px.
-        bare: the tiles that were read, have buildings in their mask, and no outline.
-        shared, together: pixels of mask and outlines, of both and of either.
+        agreement: of the outlines with the masks of the tiles that were read.
     """
 
-    path: Path
     outlines: Mapping[str, Sequence[Polygon]]
-    bare: list[str] = field(default_factory=list)
-    shared: int = 0
-    together: int = 0
+    agreement: Agreement
 
     @classmethod
     def open(cls, path: Path, tiles: Sequence[Tile]) -> Self:
         """Read a file of outlines into tiles, as `read_labels` does."""
-        return cls(path, read_labels(path, tiles))
+        return cls(read_labels(path, tiles), Agreement(path))
 
     def __call__(self, tile: Tile) -> Pair:
         """Read a tile's image, uint8 (h, w, 3), and draw its target, uint8 (h, w)."""
         image, mask = read_pair(tile)
         labels = number_buildings(self.outlines[tile.image_id], mask.shape)
-        self.shared += int((mask & (labels > 0)).sum())
-        self.together += int((mask | (labels > 0)).sum())
-        if mask.any() and not labels.any():
-            self.bare.append(tile.image_id)
+        self.agreement.add(tile.image_id, mask, labels > 0)
         return image, draw_target(mask, labels)
-
-    def check(self) -> list[str]:
-        """Return what the user ought to know of the outlines of the tiles that were read, a line each.
-
-        Raises:
-            InputError: they are not those of the masks.
-        """
-        iou = self.shared / max(self.together, 1)
-        told = f"{self.path}: its outlines agree with the masks to IoU {iou:.3f}"
-        if iou < LEAST_AGREEMENT:
-            raise InputError(f"{told}; they are to be of the same buildings, so give those that the masks show")
-        remarks = [f"{told}; look whether they are shifted, or some are missing"] if iou < GOOD_AGREEMENT else []
-        if self.bare:
-            count = len(self.bare)
-            remarks.append(f"{self.path}: no outline in {count} tiles whose mask has buildings ({self.bare[0]}, ..)")
-        return remarks
-
-
-def number_buildings(outlines: Sequence[Polygon], size: tuple[int, int]) -> np.ndarray:
-    """Draw outlines, px, with their numbers: float32 (h, w), 1.. in their order, the later over the earlier, 0 = none.
-
-    A pixel is of a building where its centre lies inside the outline.
-    """
-    numbered = [(outline, number) for number, outline in enumerate(outlines, 1)]
-    if not numbered:
-        return np.zeros(size, np.float32)
-    return rasterize(numbered, size, dtype="int32").astype(np.float32)  # OpenCV dilates no integers of 32 bits
 
 
 def draw_target(mask: np.ndarray, labels: np.ndarray) -> np.ndarray:

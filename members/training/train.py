@@ -151,7 +151,7 @@ def train(
 
         reader = TargetReader.open(outlines, tiles)
         pairs = read_pairs(tiles, run, reader)
-        for remark in reader.check():
+        for remark in reader.agreement.check():
             warn(remark)
     if recorded:
         target.check_tiles(tiles)

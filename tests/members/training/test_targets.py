@@ -11,8 +11,9 @@ from shapely import Polygon, box
 
 from members.common.errors import InputError
 from members.data.tiles import Tile
+from members.labels.agreement import Agreement, number_buildings
 from members.training.augment import augment_tile
-from members.training.targets import TargetReader, draw_target, number_buildings, split_bits
+from members.training.targets import TargetReader, draw_target, split_bits
 
 
 def test_two_houses_share_a_wall() -> None:
@@ -68,13 +69,14 @@ def test_outlines_of_other_places_are_told(tmp_path: Path) -> None:
     mask[4:20, 4:24] = True
     tiles = [draw_tile(tmp_path, name, mask) for name in "ab"]
 
-    def read(**outlines: list[Polygon]) -> TargetReader:
-        reader = TargetReader(tmp_path / "labels.gpkg", dict[str, list[Polygon]](a=[], b=[]) | outlines)
+    def read(**outlines: list[Polygon]) -> Agreement:
+        known = dict[str, list[Polygon]](a=[], b=[]) | outlines
+        reader = TargetReader(known, Agreement(tmp_path / "labels.gpkg"))
         for tile in tiles:
             image, target = reader(tile)
             assert image.shape == (32, 40, 3)
             assert ((target & 1) == mask).all()
-        return reader
+        return reader.agreement
 
     right, shifted = [box(4, 4, 24, 20)], [box(6, 4, 26, 20)]
     assert read(a=right, b=right).check() == []
