@@ -34,6 +34,7 @@ def submit(
     output: Annotated[
         Path | None, typer.Option(metavar="CSV", help="Default: RUN/submission.csv, or submission-PART.csv.")
     ] = None,
+    csv: Annotated[bool, typer.Option("--csv/--no-csv", help="Write the CSV, or only the other files.")] = True,
     vector: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Also outlines of buildings: .gpkg, .parquet, .fgb, or .geojson in WGS84."),
@@ -53,7 +54,8 @@ def submit(
     """Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.
 
     The CSV has the columns ImageId, EncodedPixels, Width and Height, one row an image; masks are run-length
-    encoded down the columns, 1-based. It is always written, and decoded and compared before the command says so.
+    encoded down the columns, 1-based. It is decoded and compared before the command says that it is written. It
+    holds images of up to 2**31 - 1 pixels; --no-csv leaves it out, and then an image may be of any size.
 
     Outlines carry image_id, status, confidence and area_m2, a geodesic area. Images that touch on one pixel grid
     are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
@@ -85,11 +87,14 @@ def submit(
         check_ids(folders[0], sizes, ids)
         sizes = {image_id: sizes[image_id] for image_id in ids}
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
+    if not csv and (output or not (vector or coco or masks)):
+        raise InputError("--no-csv leaves the CSV out: give --vector, --coco or --masks, and no --output")
     if min_area_m2 > 0 and vector is None and coco is None:
         raise InputError("--min-area-m2 drops buildings from --vector and --coco; give one of them")
     check_areas(frames.values(), min_area_m2)
     path = output or source.submission_file(part)
-    exports = plan_exports({"output": path, "masks": masks, "vector": vector, "coco": coco}, frames)
+    targets = {"output": path if csv else None, "masks": masks, "vector": vector, "coco": coco}
+    exports = plan_exports(targets, frames)
 
     kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
     read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
@@ -97,7 +102,8 @@ def submit(
         found = Source(frames, read, pipeline.outline_mask, kept, note)
         count = write_exports(exports, found, min_area_m2, track, workers)
     source.log_command()
-    lines = [f"{len(sizes)} images of {pipeline}", f"written, decoded and compared: {path}"]
+    lines = [f"{len(sizes)} images of {pipeline}"]
+    lines.append(f"written, decoded and compared: {path}" if csv else "no CSV is written: --no-csv")
     lines += describe_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
         lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
@@ -112,7 +118,7 @@ def read_note(tuned: Path) -> str:
     """Return what tune has promised of the masks, or of their outlines, as tuned.json holds it; "" where nothing is."""
     from members.common.files import read_json
 
-    content = read_json(tuned)
+    content = read_json(tuned, "run roofstack tune again")
     for told in (content.get("promise"), content.get("margin")):
         if isinstance(told, dict) and told.get("pixels", 0) is not None:  # a promise has none
             return str(told.get("words", ""))
@@ -142,7 +148,8 @@ def describe_exports(exports: Sequence[Export], from_outlines: bool, count: int 
     if count is not None:
         source = "outlines, as tuned" if from_outlines else "masks, as tuning has not kept outlines"
         pixels, outlines = (", ".join(each) for each in names.values())
-        lines.append(f"{count} buildings; {pixels} from {source}; {outlines} from outlines")
+        told = f"{pixels} from {source}; " if pixels else ""
+        lines.append(f"{count} buildings; {told}{outlines} from outlines")
     return lines
 
 

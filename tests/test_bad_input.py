@@ -315,7 +315,7 @@ def test_another_split_than_the_runs(
         ),
         (
             lambda run: cut(run.fold("lite0_unet", 0).spec_file),
-            r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it or delete it",
+            r"lite0_unet/fold0/spec.json: not a readable JSON file \(.*\); restore it, or train .* --restart",
         ),
         (
             lambda run: write_json(
@@ -346,7 +346,16 @@ def test_damaged_progress(
     path = run.fold("lite0_unet", 0).path / name
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(content)
-    message = rf"fold0/{name}: damaged \(.*\); train this member anew with --restart"
+    message = rf"fold0/{name}: damaged \(.*\); restore it, or train this member anew with --restart"
+    refuse(roofstack, tmp_path, message, "train", "lite0_unet", "--data", data_set, "--run", run.path)
+
+
+def test_weights_that_are_gone(roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run) -> None:
+    """Else train would say that all is trained, and predict that nothing is."""
+    fold = run.fold("lite0_unet", 0)
+    fold.history_file.write_text("epoch,loss\n")
+    fold.weights_file.unlink()
+    message = r"best.weights.h5: gone, though epochs were trained; restore it, or train this member anew with --restart"
     refuse(roofstack, tmp_path, message, "train", "lite0_unet", "--data", data_set, "--run", run.path)
 
 
@@ -443,11 +452,11 @@ def test_damaged_weights_cost_no_map(
         (lambda folder: cut(folder / "manifest.json"), r"lite0_unet/manifest.json: not a readable JSON file"),
         (
             lambda folder: (folder / "manifest.json").write_text("{}"),
-            r"lite0_unet/manifest.json: Field required; remove the folder and predict again",
+            r"lite0_unet/manifest.json: Field required; restore it, or move the folder elsewhere and predict",
         ),
         (
             lambda folder: (folder / "manifest.json").unlink(),
-            r"lite0_unet: maps without a manifest.json, so of unknown origin; move them elsewhere",
+            r"lite0_unet: maps without a manifest.json, so of unknown origin; restore it, or move the folder elsewhere",
         ),
     ],
     ids=["cut short", "empty", "absent"],

@@ -38,7 +38,12 @@ def test_every_command_is_shown_and_has_help(name: str) -> None:
 
 
 def test_options_named_in_the_text_exist() -> None:
-    known = {flag for command in COMMANDS.values() for option in command.params for flag in option.opts}
+    known = {
+        flag
+        for command in COMMANDS.values()
+        for option in command.params
+        for flag in (*option.opts, *option.secondary_opts)
+    }
     named = set(re.findall(r"`(--[a-z0-9-]+)", TEXT))
     assert named <= known | {"--help"}
     assert named

@@ -14,6 +14,7 @@ from ensemble.inference.locks import Locks
 from ensemble.inference.merging import merge_views
 from ensemble.inference.networks import Network
 from ensemble.inference.scenes import (
+    BATCH_PIXELS,
     WINDOW,
     Block,
     Scene,
@@ -30,6 +31,9 @@ from members.common.files import is_damaged, seal, write_whole
 from members.common.overlap import read_ahead, write_behind
 from members.data.drivers import hash_image
 from members.data.tiles import Tile
+
+WAITING = 16 * BATCH_PIXELS
+"""Pixels of small images that wait for others of their size, at most; beyond that a batch is smaller."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 """From a stack uint8 (n, h, w, 3) to float32 (channels, n, h, w)."""
@@ -131,6 +135,7 @@ def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], lock
 def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile | list[Read]]:
     """Lock and read the images that nobody has done or is at: small ones in batches of one size, large ones alone."""
     waiting: dict[tuple[int, ...], list[Read]] = {}
+    pixels = 0
     for tile in tiles:
         if job.is_done(tile.image_id) or not locks.take(tile.image_id):
             continue
@@ -145,10 +150,16 @@ def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile
         if read is None:
             yield tile
             continue
-        same = waiting.setdefault(read.image.shape, [])
-        same.append(read)
-        if len(same) == count_batch(read.image.shape):
-            yield waiting.pop(read.image.shape)
+        size = read.valid.shape
+        waiting.setdefault(size, []).append(read)
+        pixels += read.valid.size
+        if len(waiting[size]) < count_batch(size):
+            if pixels <= WAITING:
+                continue
+            size = next(iter(waiting))
+        batch = waiting.pop(size)
+        pixels -= sum(each.valid.size for each in batch)
+        yield batch
     yield from waiting.values()
 
 

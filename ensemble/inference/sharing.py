@@ -11,12 +11,15 @@ from ensemble.inference.locks import Locks
 from ensemble.inference.networks import Load, Network, load_network, load_networks
 from ensemble.inference.scenes import BATCH
 from ensemble.inference.tasks import Task
+from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
 from members.data.tiles import Tile
 
 WAIT = 0.2
 """Seconds between looks at images that another process has locked."""
+PATIENCE = 90.0
+"""Seconds until a map that a worker has written must be seen here; NFS may show a file a minute late."""
 Make = Callable[[Job, tuple[Tile, ...]], Iterable[str]]
 
 
@@ -59,8 +62,7 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
             work = functools.partial(predict_chunk, job, load_network)
-            for image_ids in cluster.map(work, cut_batches(job, tiles), ordered=False):
-                yield from image_ids
+            return see_maps(job, cluster.map(work, cut_batches(job, tiles), ordered=False))
 
     with locks.share(task.owns_folder, task.prepare):
         left = task.list_left()
@@ -91,14 +93,43 @@ def cut_batches(job: Job, tiles: Sequence[Tile]) -> list[list[Tile]]:
     return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
 
 
+def see_maps(job: Job, chunks: Iterable[Sequence[str]]) -> Iterator[str]:
+    """Yield the ids of images that workers have maps of, each as soon as the map is seen here.
+
+    Raises:
+        InputError: one is not seen, so that the workers have another disk.
+    """
+    waiting: dict[str, float] = {}
+
+    def pop_seen() -> list[str]:
+        seen = [image_id for image_id in waiting if job.is_done(image_id)]
+        for image_id in seen:
+            del waiting[image_id]
+        if waiting and time.monotonic() > min(waiting.values()) + PATIENCE:
+            raise InputError(
+                f"{job.target}: workers have written {len(waiting)} maps there that are not here "
+                f"({next(iter(waiting))}, ..); --scheduler takes workers that see the same disk: put the run on such"
+            )
+        return seen
+
+    for image_ids in chunks:
+        waiting |= dict.fromkeys(image_ids, time.monotonic())
+        yield from pop_seen()
+    while waiting:
+        time.sleep(WAIT)
+        yield from pop_seen()
+
+
 def predict_chunk(job: Job, load: Load, tiles: Sequence[Tile]) -> list[str]:
-    """Make the maps of a few images in a worker process, which sees the same files; returns their ids.
+    """Make the maps of a few images in a worker process, which sees the same files; returns the ids that have one now.
 
     Raises:
         InputError: the weights there are not those that the manifest was written for.
     """
     networks = keep_networks(job.folders, job.weights, job.engine, load)
-    return list(make_maps(job, networks, tiles, Locks(job.target)))
+    for _ in make_maps(job, networks, tiles, Locks(job.target)):
+        pass
+    return [tile.image_id for tile in tiles if job.is_done(tile.image_id)]
 
 
 @functools.lru_cache(maxsize=1)

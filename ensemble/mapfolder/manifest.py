@@ -14,6 +14,7 @@ from members.common.files import read_json, write_json
 from members.data.split import Split
 
 MANIFEST = "manifest.json"
+CURE = "restore it, or move the folder elsewhere and predict, or import, its maps again"
 BUILT_BY = ("backbone", "decoder", "precision")
 """What of a member's spec changes what its weights compute; all else is of training alone."""
 
@@ -72,16 +73,16 @@ def read_manifest(folder: Path) -> Manifest:
     """Read a map folder's manifest.
 
     Raises:
-        InputError: there is none, or it is damaged.
+        InputError: there is none, or it is damaged, or there are maps without one.
     """
     if not (folder / MANIFEST).is_file():
+        if any(folder.glob("*.tif")):
+            raise InputError(f"{folder}: maps without a {MANIFEST}, so of unknown origin; {CURE}")
         raise InputError(f"{folder}: no maps here (no {MANIFEST}); run roofstack predict")
     try:
-        return Manifest.model_validate(read_json(folder / MANIFEST))
+        return Manifest.model_validate(read_json(folder / MANIFEST, CURE))
     except ValidationError as error:
-        raise InputError(
-            f"{folder / MANIFEST}: {error.errors()[0]['msg']}; remove the folder and predict again"
-        ) from None
+        raise InputError(f"{folder / MANIFEST}: {error.errors()[0]['msg']}; {CURE}") from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -100,11 +101,8 @@ def find_manifest(folder: Path) -> Manifest | None:
     Raises:
         InputError: there are maps without a manifest, or it is damaged.
     """
-    if (folder / MANIFEST).is_file():
-        return read_manifest(folder)
-    if any(folder.glob("*.tif")):
-        raise InputError(f"{folder}: maps without a {MANIFEST}, so of unknown origin; move them elsewhere")
-    return None
+    there = (folder / MANIFEST).is_file() or any(folder.glob("*.tif"))
+    return read_manifest(folder) if there else None
 
 
 def read_manifests(folders: Iterable[Path]) -> tuple[dict[str, Manifest], dict[str, tuple[int, int]]]:

@@ -245,8 +245,8 @@ def read_weights(run: Run, manifests: Mapping[str, Manifest | None]) -> Blend:
     path, cure = run.blend_file, "run roofstack blend again, or delete it to count all alike"
     if not path.is_file():
         return Blend.mean(manifests)
-    content = read_json(path)
-    blend = Blend.parse(content, path, "run roofstack blend again")
+    content = read_json(path, cure)
+    blend = Blend.parse(content, path, cure)
     if set(blend.members) != set(manifests):
         raise InputError(
             f"{path}: chosen among {', '.join(blend.members)}, but there are maps of {', '.join(manifests)}; {cure}"

@@ -18,6 +18,7 @@ from members.common.errors import InputError
 
 TEMPORARY = re.compile(r"\.tmp-(?P<host>[0-9a-f]{8})-(?P<process>\d+)-")
 SEAL = b"roofstack-seal"
+CHUNK = 2**20
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
@@ -139,7 +140,7 @@ def write_json(path: Path, value: Any) -> None:
         temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")
 
 
-def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
+def read_json(path: Path, cure: str) -> Any:
     """Read a JSON file.
 
     Raises:
@@ -148,7 +149,7 @@ def read_json(path: Path, cure: str = "restore it or delete it") -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
+        raise InputError(f"{path}: no such file; {cure}") from None
     except (ValueError, OSError, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file ({error}); {cure}") from None
 
@@ -168,8 +169,17 @@ def seal(path: Path) -> None:
 
 def is_damaged(path: Path) -> bool | None:
     """Tell whether a file's bytes are others than those that were sealed; None where they were not."""
-    content = path.read_bytes()
-    at = len(content) - len(SEAL) - 16
-    if at < 0 or content[at:-16] != SEAL:
-        return None
-    return hashlib.blake2b(content[:at], digest_size=16).digest() != content[-16:]
+    with path.open("rb") as file:
+        left = os.fstat(file.fileno()).st_size - len(SEAL) - 16
+        if left < 0:
+            return None
+        file.seek(left)
+        end = file.read(len(SEAL) + 16)
+        if not end.startswith(SEAL):
+            return None
+        file.seek(0)
+        digest = hashlib.blake2b(digest_size=16)
+        while chunk := file.read(min(left, CHUNK)):
+            digest.update(chunk)
+            left -= len(chunk)
+    return digest.digest() != end[len(SEAL) :]

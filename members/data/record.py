@@ -39,6 +39,10 @@ class RunRecord(BaseModel):
     split: Split
 
 
+RETRAIN = "restore it, or train this member anew with --restart"
+"""What to do about a damaged file beside weights."""
+
+
 def read_record(path: Path, cure: str) -> RunRecord:
     """Read the record of a run, or the copy of it beside weights.
 
@@ -46,8 +50,6 @@ def read_record(path: Path, cure: str) -> RunRecord:
         InputError: it is missing or damaged; `cure` says what to do about it.
     """
     try:
-        if not path.is_file():
-            raise InputError(f"{path}: no such file; {cure}")
         return RunRecord.model_validate(read_json(path, cure))
     except ValidationError as error:
         problem = error.errors()[0]

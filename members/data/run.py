@@ -10,7 +10,7 @@ from members.common.files import remove_stale, write_json
 from members.common.locking import hold
 from members.common.logfile import LOG
 from members.data.names import check_name
-from members.data.record import RunRecord, read_command, read_record, read_versions
+from members.data.record import RETRAIN, RunRecord, read_command, read_record, read_versions
 from members.data.split import Split
 from members.data.tiles import Tile, fingerprint_tiles
 
@@ -254,7 +254,7 @@ class Run:
         folder = self.fold(member, fold)
         if not folder.spec_file.is_file() and not folder.record_file.is_file():
             return
-        own = read_record(folder.record_file, "restore it, or train this member anew with --restart")
+        own = read_record(folder.record_file, RETRAIN)
         if (own.fingerprint, own.split) != (record.fingerprint, record.split):
             what = "split" if own.fingerprint == record.fingerprint else "data"
             raise InputError(

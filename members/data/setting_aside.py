@@ -33,7 +33,7 @@ def set_test_aside(source: Path, folder: Path, most: int, share: float) -> list[
     """
     origin = {"source": str(source.resolve()), "most": most}
     if (folder / ORIGIN).is_file():
-        if (found := read_json(folder / ORIGIN)) != origin:
+        if (found := read_json(folder / ORIGIN, "give another --run, or remove the folder")) != origin:
             raise InputError(
                 f"{folder}: holds {found['most']} tiles at most of {found['source']}; give another --run, or remove it"
             )

@@ -12,6 +12,7 @@ import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_whole
+from members.data.record import RETRAIN
 from members.data.run import FoldFolder
 from members.training.spec import MemberSpec, read_spec
 
@@ -41,6 +42,8 @@ def read_progress(spec: MemberSpec, folder: FoldFolder) -> list[Row]:
         raise InputError(
             f"{folder.path}: trained with other settings ({', '.join(changed)}); use those, --restart, or another --run"
         )
+    if folder.history_file.is_file() and not folder.weights_file.is_file():
+        raise InputError(f"{folder.weights_file}: gone, though epochs were trained; {RETRAIN}")
     path = folder.state_file if folder.state_file.is_file() else folder.history_file
     try:
         if path.suffix == ".npz":
@@ -50,7 +53,7 @@ def read_progress(spec: MemberSpec, folder: FoldFolder) -> list[Row]:
             with path.open(newline="") as lines:
                 return [{name: float(row[name]) for name in COLUMNS} for row in csv.DictReader(lines)]
     except (ValueError, TypeError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
+        raise InputError(f"{path}: damaged ({error}); {RETRAIN}") from None
     return []
 
 
@@ -99,4 +102,4 @@ def restore_state(network: keras.Model, path: Path) -> None:
             for i, variable in enumerate(list_state(network)):
                 variable.assign(state[f"{i:05d}"])
     except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(f"{path}: damaged ({error}); train this member anew with --restart") from None
+        raise InputError(f"{path}: damaged ({error}); {RETRAIN}") from None

@@ -59,7 +59,8 @@ def train_fold(
     """
     history = read_progress(spec, folder)
     if is_finished(spec, [row["val_loss"] for row in history]):
-        write_history(history, folder.history_file)  # a kill may have come just before this
+        if folder.state_file.is_file():
+            write_history(history, folder.history_file)  # a kill may have come just before this
         shutil.rmtree(folder.state_folder, ignore_errors=True)
         return history
     if not has_time(history, deadline):

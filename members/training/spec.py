@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from members.common.choices import BANDS, Precision
 from members.common.errors import InputError
 from members.common.files import read_json
+from members.data.record import RETRAIN
 
 STRIDE = 32
 """Encoders halve their input five times, so sides are padded to a multiple of 2**5."""
@@ -133,9 +134,13 @@ def read_spec(path: Path) -> MemberSpec:
     Raises:
         InputError: it is missing, not JSON, or not a spec.
     """
-    spec = validate_spec(read_json(path), source=str(path))
+    content = read_json(path, RETRAIN)
+    try:
+        spec = validate_spec(content, source=str(path))
+    except InputError as error:
+        raise InputError(f"{error}; {RETRAIN}") from None
     if not spec.name:
-        raise InputError(f"{path}: name: Field required")
+        raise InputError(f"{path}: name: Field required; {RETRAIN}")
     return spec
 
 

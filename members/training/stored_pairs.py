@@ -1,6 +1,9 @@
 """Decoded tiles that training goes through again and again, in a file that is mapped instead of in memory."""
 
+import contextlib
+import math
 import os
+import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,9 +20,17 @@ BYTES = 4
 """Of a pixel: three of the image, one of the mask."""
 
 
+LIMITS = tuple(map(Path, ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")))
+"""Where Linux says what a container may take, in either version of control groups."""
+
+
 def measure_memory() -> int:
-    """Return how many bytes of memory the computer has."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    """Return how many bytes of memory the computer has, or the container may take."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    for path in LIMITS:
+        with contextlib.suppress(OSError, ValueError):  # "max" where there is no limit
+            memory = min(memory, int(path.read_text()))
+    return memory
 
 
 def measure_pairs(tiles: Sequence[Tile]) -> int:
@@ -38,30 +49,34 @@ def map_pairs(tiles: Sequence[Tile], folder: Path, read: Callable[[Tile], Pair] 
         read: reads a tile, its pixels as many bytes as `read_pair`'s.
 
     Returns:
-        A view each, equal to what `read` reads: image, uint8 (h, w, 3), and mask, bool (h, w), or target.
+        A view each, not to be written to, of what `read` reads: image, uint8 (h, w, 3), and mask, bool (h, w), or
+        target.
 
     Raises:
         InputError: the disk has no room, or a tile is damaged.
     """
-    size = measure_pairs(tiles)
     existing = next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
-    try:
-        with tempfile.TemporaryFile(dir=existing) as file:
-            os.posix_fallocate(file.fileno(), 0, size)  # else a full disk would end the process by a signal
-            stored = np.asarray(np.memmap(file, np.uint8, "r+", shape=(size,)))
-    except OSError as error:
+    need, room = measure_pairs(tiles), shutil.disk_usage(existing).free
+    cure = "make some, or give --run on another disk"
+    if need > room:
         raise InputError(
-            f"{existing}: no room for {size / 2**30:.1f} GiB of decoded tiles ({error.strerror}); make some, or give "
-            "--run on another disk"
-        ) from None
+            f"{existing}: {need / 2**30:.1f} GiB of decoded tiles, and room for {room / 2**30:.1f} GiB; {cure}"
+        )
+    shapes: list[tuple[tuple[tuple[int, ...], np.dtype], ...]] = []
+    with tempfile.TemporaryFile(dir=existing) as file:
+        for tile in tiles:
+            image, mask = read(tile)
+            try:
+                file.write(image.tobytes() + mask.tobytes())  # a full disk is an error here, and a crash where mapped
+            except OSError as error:
+                raise InputError(f"{existing}: no room for decoded tiles ({error.strerror}); {cure}") from None
+            shapes.append(tuple((part.shape, part.dtype) for part in (image, mask)))
+        stored = np.asarray(np.memmap(file, np.uint8, "r"))
     pairs, start = [], 0
-    for tile in tiles:
-        image, mask = read(tile)
-        views = []
-        for values in (image, mask):
-            part = stored[start : start + values.size].reshape(values.shape)
-            part[...] = values
-            views.append(part.view(values.dtype))
-            start += values.size
+    for shape in shapes:
+        views: list[np.ndarray] = []
+        for one, kind in shape:
+            views.append(stored[start : start + math.prod(one)].reshape(one).view(kind))
+            start += math.prod(one)
         pairs.append((views[0], views[1]))
     return pairs

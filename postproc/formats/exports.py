@@ -1,5 +1,6 @@
 """Writing what a run has found: masks and buildings, in one pass, to every file that is asked for."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -7,12 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import shapely
+from shapely import STRtree, box
 
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
-from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, find_format
-from postproc.geo.blocks import list_windows
+from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, ReadMask, find_format
+from postproc.geo.blocks import Window, list_windows, read_whole
 from postproc.geo.footprints import drop_small
 from postproc.geo.mosaic import Reader
 from postproc.geo.outlining import OutlinedMosaic, Outliner, collect_pieces, outline_images
@@ -69,7 +72,7 @@ def write_exports(
     progress: Progress = silent,
     workers: Workers | None = None,
 ) -> int | None:
-    """Write masks and buildings; no building is outlined twice, and a worker has one mask in memory at a time.
+    """Write masks and buildings; no building is outlined twice, and a worker has one mask, or a block, in memory.
 
     Args:
         exports: the files.
@@ -113,11 +116,14 @@ def _write_masks(
 
     def encode(image: tuple[Frame, Sequence[Building] | None]) -> tuple[str, list[Any]]:
         frame, buildings = image
+        read_mask: ReadMask
         if buildings is None:
-            mask = read_whole(frame, read)
+            read_mask = functools.partial(_read_mask, read, frame.image_id)
         else:
-            mask = rasterize_outlines((building.outline for building in buildings), frame.size)
-        return frame.image_id, [encode(path, frame, mask, note) for encode, path in encoders]
+            read_mask = functools.partial(draw_window, STRtree([building.outline for building in buildings]))
+        if len(encoders) > 1 and len(list_windows(frame.size)) == 1:  # is read once
+            read_mask = read_whole(frame.size, read_mask).__getitem__
+        return frame.image_id, [encode(path, frame, read_mask, note) for encode, path in encoders]
 
     images = ((frame, None if pieces is None else pieces.get(image_id, ())) for image_id, frame in frames.items())
     with ExitStack() as files:
@@ -127,9 +133,13 @@ def _write_masks(
                 add(image_id, each)
 
 
-def read_whole(frame: Frame, read: Reader) -> np.ndarray:
-    """Read an image's whole mask, bool (h, w), block by block."""
-    mask = np.empty(frame.size, bool)
-    for window in list_windows(frame.size):
-        mask[window] = read(frame.image_id, window)[0]
-    return mask
+def _read_mask(read: Reader, image_id: str, window: Window) -> np.ndarray:
+    return read(image_id, window)[0]
+
+
+def draw_window(outlines: STRtree, window: Window) -> np.ndarray:
+    """Draw a window, bool (h, w), of the mask that outlines cover, as `rasterize_outlines` draws the whole."""
+    rows, columns = window
+    near = np.sort(outlines.query(box(columns.start, rows.start, columns.stop, rows.stop)))
+    moved = shapely.transform(outlines.geometries[near], lambda points: points - [columns.start, rows.start])
+    return rasterize_outlines(moved, (rows.stop - rows.start, columns.stop - columns.start))

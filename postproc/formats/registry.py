@@ -18,10 +18,14 @@ from postproc.formats.coco import write_coco
 from postproc.formats.masks import check_masks, open_masks, write_mask
 from postproc.formats.submission import check_sides, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
+from postproc.geo.blocks import Window
 from postproc.geo.outlining import OutlinedMosaic
 
 Frames = Mapping[str, Frame]
 """The images, by their ids, in the order in which they are written."""
+
+ReadMask = Callable[[Window], np.ndarray]
+"""Reads a window of an image's mask, bool (h, w)."""
 
 Check = Callable[[Path, Frames], object]
 """Raise InputError where the images cannot be written to the path."""
@@ -38,8 +42,9 @@ class MaskFormat:
     Attributes:
         option: of submit, that asks for it.
         suffix: of the file, in small letters; empty for a folder that holds a file an image.
-        encode: turns an image's mask, bool (h, w), into what the file holds of it, in any thread or process; a folder's
-            file is written right there. The last argument is a note on what is promised of all, or "".
+        encode: turns an image's mask, which it reads by windows, into what the file holds of it, in any thread or
+            process; a folder's file is written right there. The last argument is a note on what is promised of all, or
+            "".
         open: opens the file, as a context that yields a function to add what `encode` has made, by the image's id; the
             file is whole, and checked, when the context has ended.
         check: what is checked before the work starts, beside the ending and the folder.
@@ -47,7 +52,7 @@ class MaskFormat:
 
     option: str
     suffix: str
-    encode: Callable[[Path, Frame, np.ndarray, str], Any]
+    encode: Callable[[Path, Frame, ReadMask, str], Any]
     open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, Any], None]]]
     check: Check = check_nothing
 

@@ -20,6 +20,7 @@ from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
 from postproc.formats.rle import decode_rle, encode_rle
+from postproc.geo.blocks import Window, read_whole
 
 COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
 MAX_PIXELS = 2**31 - 1  # so that a damaged number is an error, not a computer out of memory
@@ -70,14 +71,14 @@ def encode_mask(image_id: str, mask: np.ndarray) -> Row:
         InputError: it is no mask.
     """
     try:
-        return Row(encode_rle(mask), (mask.shape[0], mask.shape[1]), _hash_mask(mask))
+        return Row(encode_rle(mask), (mask.shape[0], mask.shape[1]), hash_mask(mask))
     except InputError as error:
         raise InputError(f"image {image_id}: {error}") from None
 
 
-def encode_row(path: Path, frame: Frame, mask: np.ndarray, note: str) -> Row:
-    """Encode the mask, bool (h, w), of an image of the submission at `path`, which has no room for a note."""
-    return encode_mask(frame.image_id, mask)
+def encode_row(path: Path, frame: Frame, read_mask: Callable[[Window], np.ndarray], note: str) -> Row:
+    """Encode an image's mask for the submission at `path`, which has no room for a note."""
+    return encode_mask(frame.image_id, read_whole(frame.size, read_mask))
 
 
 def check_sides(path: Path, frames: Mapping[str, Frame]) -> None:
@@ -90,7 +91,7 @@ def check_sides(path: Path, frames: Mapping[str, Frame]) -> None:
         if frame.size[0] * frame.size[1] > MAX_PIXELS:
             raise InputError(
                 f"{path}: image {image_id} of {frame.size[1]}x{frame.size[0]} px; a submission holds images of up to "
-                f"{MAX_PIXELS} px: cut it into several"
+                f"{MAX_PIXELS} px: cut it into several, or leave the CSV out: --no-csv"
             )
 
 
@@ -121,7 +122,7 @@ def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callabl
 
             yield add
         check_ids(path, [image_id for image_id, _ in written], expected_ids)
-        if [(image_id, _hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
+        if [(image_id, hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
             raise OSError("what was written does not decode to the masks; check the disk")
 
 
@@ -240,7 +241,8 @@ def _parse_side(row: Mapping[str, str], column: str) -> int:
     return int(text)
 
 
-def _hash_mask(mask: np.ndarray) -> bytes:
+def hash_mask(mask: np.ndarray) -> bytes:
+    """Hash a mask, bool (h, w)."""
     digest = hashlib.blake2b(str(mask.shape).encode(), digest_size=16)
     digest.update(np.packbits(mask).tobytes())
     return digest.digest()

@@ -39,6 +39,14 @@ def list_windows(size: tuple[int, int], block: int = BLOCK) -> list[Window]:
     return [(row, column) for row in rows for column in columns]
 
 
+def read_whole(size: tuple[int, int], read_mask: Callable[[Window], np.ndarray]) -> np.ndarray:
+    """Read a whole mask, bool (h, w), block by block."""
+    mask = np.empty(size, bool)
+    for window in list_windows(size):
+        mask[window] = read_mask(window)
+    return mask
+
+
 def plan_windows(
     size: tuple[int, int],
     read_mask: Callable[[Window], np.ndarray],

@@ -21,7 +21,7 @@ from postproc.polygons.buildings import Building, rasterize_outlines
 Window = tuple[slice, slice]
 """Rows and columns of a map."""
 NEUTRAL = Recipe()
-CURE = "run roofstack tune again"
+CURE = "restore it, or run roofstack tune again"
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class Pipeline:
         Raises:
             InputError: the file is missing or damaged, or holds no recipe.
         """
-        content = read_json(path)
+        content = read_json(path, CURE)
         if not isinstance(content, dict) or "recipe" not in content:
             return cls(Blend.mean(members), Recipe.parse(content, str(path)))
         recipe = Recipe.parse(content["recipe"], str(path))
@@ -166,7 +166,7 @@ def check_origin(run: Run, part: str, members: Sequence[str]) -> None:
     Raises:
         InputError: those of the part are by others, or those of the part valid were made anew.
     """
-    content = read_json(run.tuned_file)
+    content = read_json(run.tuned_file, CURE)
     recorded = content.get("maps") if isinstance(content, dict) else None
     for member in members:
         for where in dict.fromkeys((part, "valid")):

@@ -11,7 +11,7 @@ from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
-from postproc.formats.exports import read_whole
+from postproc.geo.blocks import read_whole
 from postproc.geo.mosaic import Reader
 from postproc.geo.outlining import OutlinedMosaic, collect_pieces
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
@@ -68,7 +68,7 @@ def compare_with_truth(
         confidences = [building.confidence for building in own]
         known = None if np.isnan(confidences).any() else confidences
         truth = read_true(frame.image_id)
-        before = ImageBuildings.from_mask(read_whole(frame, read))
+        before = ImageBuildings.from_mask(read_whole(frame.size, lambda window: read(frame.image_id, window)[0]))
         after = ImageBuildings.from_outlines([building.outline for building in own], frame.size, known)
         return compare_buildings(before, truth), compare_buildings(after, truth)
 

@@ -26,6 +26,7 @@ SQLITE_PATIENCE = 60  # s, for other processes to finish writing
 BEGINNING = b'{"op_code":'  # of every record of a journal
 CHECK = "crc32"
 """The key of a record's checksum, of all else in it."""
+CURE = "restore the file, or move it elsewhere to begin anew"
 TURN = 7223  # number of the advisory lock that processes on one PostgreSQL database take in turn
 
 
@@ -168,7 +169,7 @@ class Journal(JournalFileBackend):
         for log in super().read_logs(log_number_from):
             check = log.pop(CHECK, None)  # Optuna's own have none
             if check is not None and check != check_record(log):
-                raise ValueError("a damaged line; restore the file, or move it elsewhere to begin anew")
+                raise ValueError(f"a damaged line; {CURE}")
             yield log
 
 
@@ -193,7 +194,7 @@ def check_journal(path: Path) -> None:
         with path.open("rb") as file:
             found = file.read(len(BEGINNING))
         if not BEGINNING.startswith(found):
-            raise ValueError("no journal of a study")
+            raise ValueError(f"no journal of a study; {CURE}")
 
 
 def mend_journal(file: BinaryIO) -> None:

@@ -116,6 +116,12 @@ def list_commands(folder: Path) -> dict[str, list[object]]:
     }
 
 
+def list_trainings(folder: Path) -> dict[str, list[object]]:
+    """Return the command that trains a small network in two folds of a new run."""
+    options = ["--epochs", 2, "--encoder-weights", "none", "--crop", 32, "--batch-size", 4, "--folds", 2]
+    return {"train": ["train", "lite0_unet", "--data", folder / "data", "--run", folder / "new", *options]}
+
+
 def hash_results(folder: Path) -> dict[str, str]:
     """Hash what commands leave, but for times and what is locked: path -> hash."""
     hashes = {}

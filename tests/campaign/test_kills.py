@@ -13,6 +13,7 @@ from campaign_runs import (
     hash_results,
     list_commands,
     list_strays,
+    list_trainings,
     make_run,
     make_until,
     open_server,
@@ -105,12 +106,6 @@ def test_a_few_kills(server: Server, tmp_path: Path) -> None:
     assert kills.unequal == []
     assert kills.strays == []
     assert kills.kills >= 5
-
-
-def list_trainings(folder: Path) -> dict[str, list[object]]:
-    """Return the command that trains a small network in two folds of a new run."""
-    options = ["--epochs", 2, "--encoder-weights", "none", "--crop", 32, "--batch-size", 4, "--folds", 2]
-    return {"train": ["train", "lite0_unet", "--data", folder / "data", "--run", folder / "new", *options]}
 
 
 def draw_moments(draw: random.Random, kills: int, ends: int, longest: float) -> list[tuple[int, float]]:

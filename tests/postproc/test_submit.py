@@ -251,7 +251,7 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
         run.tuned_file.write_text(json.dumps({"recipe": {}} | outlines))
         assert Pipeline.of_run(run, "test").outlines is None
     run.tuned_file.write_text(json.dumps({"recipe": {}, "outlines": {"tolerance": -1.0}}))
-    with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; run roofstack tune again"):
+    with pytest.raises(InputError, match=r"outlines.tolerance: .*got -1.0; restore it, or run roofstack tune again"):
         Pipeline.of_run(run, "test")
 
 
@@ -266,10 +266,12 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
         (("--masks", "run/tuned.json"), "run/tuned.json: a file; make the folder first"),
         (("--vector", "run/tuned.json/b.gpkg"), "run/tuned.json: a file; make the folder first"),
         (("--min-area-m2", "3"), "give one of them"),
+        (("--no-csv",), "--no-csv leaves the CSV out: give --vector"),
+        (("--no-csv", "--output", "s.csv", "--vector", "b.gpkg"), "--no-csv leaves .* and no --output"),
     ],
 )
 def test_bad_targets_are_refused_before_anything_is_written(
-    roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, str], message: str
+    roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     run = make_run(tmp_path)
     monkeypatch.chdir(tmp_path)
@@ -314,6 +316,60 @@ submit(Path({str(run.path)!r}), masks=Path({str(tmp_path / "masks")!r}))
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert [name for name, _ in read_submission(run.submission_file("test"))] == ["left", "right"]
+
+
+def test_the_csv_is_left_out_on_request(roofstack: RoofStack, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    outcome = roofstack("submit", "--run", run.path, "--no-csv", "--vector", tmp_path / "b.gpkg")
+    assert outcome.code == 0
+    assert "no CSV is written: --no-csv" in outcome.out
+    assert "2 buildings; b.gpkg from outlines" in outcome.out
+    assert len(geopandas.read_file(tmp_path / "b.gpkg")) == 2
+    assert not run.submission_file("test").exists()
+
+
+SUBMIT_IN_A_GIB = """
+import resource, sys
+resource.setrlimit(resource.RLIMIT_DATA, (2**30, 2**30))
+import roofstack
+roofstack.main()
+"""
+
+
+@pytest.mark.parametrize("height", [4100, pytest.param(46_500, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("outlines", [None, {}])
+def test_an_image_of_any_size(
+    roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, height: int, outlines: dict[str, Any] | None
+) -> None:
+    """Larger than a CSV holds: blended, cut, outlined and drawn by blocks of 4,096 px; a house is on their border."""
+    width, run = height if height > 5000 else 70, Run(tmp_path / "run")
+    maps = run.map_folder("test", "net")
+    maps.mkdir(parents=True)
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 1, "dtype": "uint8", "sparse_ok": True}
+    profile |= {"tiled": True, "blockxsize": 4096, "blockysize": 4096, "compress": "deflate"}
+    house, row = np.full((34, 64), 255, np.uint8), 4096 * (height // 4096) - 32
+    with rasterio.open(maps / "town.tif", "w", crs="EPSG:32645", transform=GRID, **profile) as raster:
+        raster.write(house, 1, window=rasterio.windows.Window(3, row, 64, 34))
+    spec = {"member": "net", "spec": {}, "tta": "none", "weights": {}, "split": {}, "images": {"town": (height, width)}}
+    write_manifest(maps, Manifest.model_validate(spec))
+    run.tuned_file.write_text(json.dumps({"recipe": {}, "members": {"net": 1}, "outlines": outlines}))
+    vector, masks = tmp_path / "b.gpkg", tmp_path / "masks"
+    submit = ["submit", "--run", run.path, "--vector", vector]
+    monkeypatch.setattr("postproc.formats.submission.MAX_PIXELS", min(2**31 - 1, height * width - 1))
+    refuse(roofstack, tmp_path, "submission holds images of up to .* or leave the CSV out: --no-csv", *submit)
+    submit += ["--no-csv", "--masks", masks]
+    if height > 5000:
+        command = [sys.executable, "-c", SUBMIT_IN_A_GIB, *map(str, submit)]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    else:
+        assert roofstack(*submit).code == 0
+    (outline,) = geopandas.read_file(vector).to_crs("EPSG:32645").geometry
+    assert outline.area == pytest.approx(34 * 64 / 4)
+    with rasterio.open(masks / "town.tif") as raster:
+        assert raster.block_shapes == [(512, 512)]
+        around = raster.read(1, window=rasterio.windows.Window(2, row - 1, 66, 36))
+    np.testing.assert_array_equal(around, np.pad(house, 1))
 
 
 def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from members.common.errors import InputError
 from members.common.files import read_json, write_json, write_whole
+from members.data.record import RETRAIN
 from members.data.run import FoldFolder
 
 if TYPE_CHECKING:
@@ -90,12 +91,10 @@ def read_hashes(folder: FoldFolder) -> list[str]:
     Raises:
         InputError: they are missing or damaged, or of another fold, whose network has seen other tiles.
     """
-    content: Any = read_json(folder.hashes_file)
+    content: Any = read_json(folder.hashes_file, RETRAIN)
     hashes = content.get("blake2b") if isinstance(content, dict) else None
     if not isinstance(hashes, list) or not all(isinstance(each, str) for each in hashes):
-        raise InputError(
-            f"{folder.hashes_file}: no list of hashes; restore it, or train this member anew with --restart"
-        )
+        raise InputError(f"{folder.hashes_file}: no list of hashes; {RETRAIN}")
     if content.get("fold", folder.path.name) != folder.path.name:
         raise InputError(
             f"{folder.hashes_file}: of the weights of {content['fold']}, which were trained on other tiles; move the "

@@ -8,7 +8,7 @@ import pytest
 import rasterio
 from conftest import Standin, write_raster
 
-from ensemble.inference.jobs import Job, make_maps
+from ensemble.inference.jobs import Job, make_maps, read_batches
 from ensemble.inference.locks import Locks
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path, read_map
@@ -50,6 +50,27 @@ def test_each_tile_gets_its_own_map(tmp_path: Path, tiles: list[Tile]) -> None:
     assert max(len(batch) for batch in network.batches) == 8
     assert max(max(batch.shape[1:3]) for batch in network.batches) == 512
     assert make(job, tiles, network) == []
+
+
+def test_images_of_many_sizes_do_not_wait_until_the_end(
+    tmp_path: Path, tiles: list[Tile], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five of five sizes, and room for two: from the third on each lets the one go that has waited longest."""
+    monkeypatch.setattr("ensemble.inference.jobs.WAITING", 2 * 40 * 40)
+    paths = [write_raster(tmp_path / f"i/{n}.tif", np.zeros((40, 36 + n, 3), np.uint8)) for n in range(5)]
+    tiles = [Tile(path.stem, path, None, path.stem) for path in paths]
+    job, locked = plan(tmp_path / "maps", tiles), []
+
+    class Noted(Locks):
+        def take(self, image_id: str) -> bool:
+            locked.append(image_id)
+            return super().take(image_id)
+
+    read = []
+    for batch in read_batches(job, tiles, Noted(job.target)):
+        assert isinstance(batch, list)
+        read.append((len(locked), [each.tile.image_id for each in batch]))
+    assert read == [(3, ["0"]), (4, ["1"]), (5, ["2"]), (5, ["3"]), (5, ["4"])]
 
 
 def test_std_over_views_and_networks(tmp_path: Path, tiles: list[Tile]) -> None:

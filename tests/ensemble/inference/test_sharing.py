@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,10 @@ from conftest import ROOT, Outcome, write_fold, write_tiles
 from ensemble import predict
 from ensemble.inference import sharing
 from ensemble.inference.networks import Network
+from ensemble.inference.tasks import Request, plan_member
+from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path, read_map
+from members.common.errors import InputError
 from members.data.raster import read_image
 from members.data.run import Run
 from members.data.split import Split
@@ -96,6 +100,42 @@ def test_workers_of_a_cluster(
     assert outcome.code == 0, outcome.err
     assert f"{TILES} new of {TILES}" in outcome.out
     check_maps(run)
+
+
+class OtherDisk:
+    """Workers whose maps are seen here late, or never."""
+
+    count = 1
+
+    def __init__(self, late: bool) -> None:
+        self.late = late
+
+    def map(self, work: Callable[[Any], Any], items: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
+        for item in items:
+            image_ids = work(item)
+            paths = [map_path(work.args[0].target, image_id) for image_id in image_ids]  # type: ignore[attr-defined]
+            for path in paths:
+                path.rename(path.with_suffix(".elsewhere"))
+            yield image_ids
+            for path in paths if self.late else ():
+                path.with_suffix(".elsewhere").rename(path)
+
+
+@pytest.mark.parametrize("late", [True, False])
+def test_workers_that_see_another_disk(run: Run, monkeypatch: pytest.MonkeyPatch, late: bool) -> None:
+    def load(folder: Path, engine: str) -> Network:
+        return Network(find_spec("lite0_unet"), lambda batch: batch[..., :1] / np.float32(255))
+
+    monkeypatch.setattr(sharing, "load_network", load)
+    monkeypatch.setattr(sharing, "PATIENCE", 0.3)
+    request = Request.of_tiles(run, run.read_record(), "valid", list_tiles(run.path.parent / "data"), VIEW_SETS["none"])
+    task = plan_member(request, "lite0_unet")
+    if late:
+        assert sharing.predict_member(task, OtherDisk(late)) == TILES
+        check_maps(run)
+    else:
+        with pytest.raises(InputError, match=r"have written \d+ maps .* \(tile\d+, \.\.\); --scheduler"):
+            sharing.predict_member(task, OtherDisk(late))
 
 
 def test_a_worker_that_dies(

@@ -46,8 +46,8 @@ def test_the_manifest_reads_as_written(tmp_path: Path) -> None:
     [
         (None, r"no maps here \(no manifest.json\); run roofstack predict"),
         ('{"member"', r"manifest.json: not a readable JSON file"),
-        ('{"member": "m"}', r"manifest.json: Field required; remove the folder and predict again"),
-        ("[1]", r"manifest.json: Input should be .*; remove the folder and predict again"),
+        ('{"member": "m"}', r"manifest.json: Field required; restore it, or move the folder"),
+        ("[1]", r"manifest.json: Input should be .*; restore it, or move the folder"),
     ],
 )
 def test_manifests_that_are_none(tmp_path: Path, content: str | None, message: str) -> None:

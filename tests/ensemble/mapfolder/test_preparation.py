@@ -36,7 +36,7 @@ def test_maps_of_unknown_origin_are_refused(tmp_path: Path) -> None:
     fill_folder(tmp_path / "m", describe())
     (tmp_path / "m/manifest.json").unlink()
     for use in (plan_maps, prepare_folder):
-        with pytest.raises(InputError, match=r"m: maps without a manifest.json, so of unknown origin; move them"):
+        with pytest.raises(InputError, match=r"m: maps without a manifest.json, so of unknown origin; restore it, or"):
             use(tmp_path / "m", describe())
     assert map_path(tmp_path / "m", "a").is_file()
 

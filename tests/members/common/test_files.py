@@ -75,19 +75,19 @@ def test_json_is_indented_and_keeps_the_order_of_keys(tmp_path: Path) -> None:
 def test_json_round_trip(tmp_path_factory: pytest.TempPathFactory, value: object) -> None:
     path = tmp_path_factory.getbasetemp() / "round_trip.json"
     write_json(path, value)
-    assert read_json(path) == value
+    assert read_json(path, "restore it") == value
 
 
 @pytest.mark.parametrize("content", [b"", b'{"seed": 4', b"\xff\xfe{}", b"{'a': 1}"])
 def test_a_damaged_json_file_is_named(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "spec.json").write_bytes(content)
-    with pytest.raises(InputError, match=r"spec.json: not a readable JSON file \(.*\); restore it or delete it"):
-        read_json(tmp_path / "spec.json")
+    with pytest.raises(InputError, match=r"spec.json: not a readable JSON file \(.*\); restore it"):
+        read_json(tmp_path / "spec.json", "restore it")
 
 
 def test_a_missing_json_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"absent.json: no such file"):
-        read_json(tmp_path / "absent.json")
+    with pytest.raises(InputError, match=r"absent.json: no such file; restore it"):
+        read_json(tmp_path / "absent.json", "restore it")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 import pytest
-from conftest import ROOT, draw_pairs
+from conftest import ROOT, draw_pairs, hash_folder
 
 from members.common.errors import InputError
 from members.data.run import FoldFolder
@@ -140,7 +140,9 @@ def test_a_run_leaves_weights_history_and_curves_but_no_state(whole: Whole) -> N
         assert [{name: float(value) for name, value in row.items()} for row in csv.DictReader(lines)] == history
     assert len(list(folder.curves_folder.iterdir())) == 3
     assert read_progress(SPEC, folder) == history
+    before = hash_folder(folder.path)
     assert train(SPEC, folder) == history  # a finished fold is left as it is
+    assert hash_folder(folder.path) == before
 
 
 def test_a_run_killed_while_it_writes_its_state_ends_with_the_same_weights_bit_for_bit(

@@ -10,14 +10,15 @@ import pytest
 from pycocotools import mask as coco_mask
 from rasterio import Affine
 from scipy import ndimage
-from shapely import affinity, box
+from shapely import STRtree, affinity, box
 
 from members.common.errors import InputError
 from members.data.frames import Frame
 from members.data.raster import read_mask
 from members.labels.reading import read_outlines
-from postproc.formats.exports import Source, plan_exports, write_exports
+from postproc.formats.exports import Source, draw_window, plan_exports, write_exports
 from postproc.formats.submission import read_submission
+from postproc.geo.blocks import list_windows
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines
 
@@ -137,3 +138,13 @@ def test_files_are_checked_before_anything_is_read(tmp_path: Path) -> None:
         with pytest.raises(InputError, match=message):
             plan_exports(dict(paths), bare)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_windows_are_drawn_as_the_whole_mask_is() -> None:
+    """Also of houses that reach over several windows, and of walls that run through the centres of pixels."""
+    outlines = [building.outline for building in outline_town()]
+    outlines.append(affinity.rotate(box(20.5, 20.5, 100.5, 90.5), 30))
+    whole = rasterize_outlines(outlines, TOWN.shape)
+    tree = STRtree(outlines)
+    for rows, columns in list_windows(TOWN.shape, 48):
+        np.testing.assert_array_equal(draw_window(tree, (rows, columns)), whole[rows, columns])

@@ -67,7 +67,10 @@ def test_words() -> None:
         ("{", "not a readable JSON file"),
         ('{"recipe": {"threshold": 0}}', r"recipe.threshold: got 0"),
         ('{"recipe": {}, "members": {"a": -1}}', "non-negative integer weights by member"),
-        ('{"recipe": {}, "outlines": {"tolerance": -1}}', r"outlines.tolerance: .* got -1; run roofstack tune again"),
+        (
+            '{"recipe": {}, "outlines": {"tolerance": -1}}',
+            r"outlines.tolerance: .* got -1; restore it, or run roofstack tune again",
+        ),
     ],
 )
 def test_damaged_files_are_refused(tmp_path: Path, content: str, message: str) -> None:
