@@ -38,7 +38,9 @@ RANGES: Mapping[str, BaseDistribution] = {
     "threshold": IntDistribution(32, 224, step=8),
     "min_hole": CategoricalDistribution(AREAS),
     "min_object": CategoricalDistribution((*AREAS, 1024)),  # an object too many costs F1 more than it costs pixels
-    "split_level": CategoricalDistribution((0, 64, 96, 128, 160, 192, 208, 224)),
+    "split_contrast": CategoricalDistribution((0.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)),
+    "split_smoothing": FloatDistribution(1, 4, step=1),  # px
+    "split_area": CategoricalDistribution((0, 64, 256, 512, 1024)),
     "split_depth": FloatDistribution(0, 4, step=0.5),  # px
 }
 
@@ -172,5 +174,6 @@ def read_setting(params: Params) -> Setting:
 def rank_setting(setting: Setting) -> tuple[Any, ...]:
     """Return the sort key that settles ties: no splits, then fewer and shallower ones, then the simpler flat recipe."""
     recipe, outlines = setting
-    splits = (outlines.split_level > 0) + (outlines.split_depth > 0)
-    return splits, outlines.split_level, -outlines.split_depth, recipe.complexity
+    contrast = outlines.split_contrast
+    splits = (contrast > 0) + (outlines.split_depth > 0)
+    return splits, contrast > 0, -contrast, -outlines.split_depth, -outlines.split_area, recipe.complexity

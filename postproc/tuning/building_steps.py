@@ -27,9 +27,10 @@ from postproc.tuning.fits import Fit, Task
 from postproc.tuning.verdict import Verdict, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
+SPLITS = ("split_contrast", "split_smoothing", "split_area", "split_depth")
 SEARCHED = {
     "areas": ("threshold", "min_hole", "min_object"),
-    "splits": ("threshold", "min_hole", "min_object", "split_level", "split_depth"),
+    "splits": ("threshold", "min_hole", "min_object", *SPLITS),
 }
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
 

@@ -18,9 +18,10 @@ from postproc.tuning.units import Unit, list_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
-SPLIT_LEVELS = (0, 192)
+SPLIT_CONTRASTS = (0.0, 32.0)
 SETTINGS = tuple(
-    OutlineRecipe(tolerance=tolerance, split_level=level) for level, tolerance in product(SPLIT_LEVELS, TOLERANCES)
+    OutlineRecipe(tolerance=tolerance, split_contrast=contrast)
+    for contrast, tolerance in product(SPLIT_CONTRASTS, TOLERANCES)
 )
 
 

@@ -82,8 +82,7 @@ class Unit:
         for window, seeds in plan_windows(self.mosaic.size, cut, workers=Threads(1)):
             if seeds is not None and len(seeds) == 0:
                 continue
-            mask, blend = read_objects(self.mosaic, read, window, seeds)
-            corner = window[1].start, window[0].start
+            mask, blend, corner = read_objects(self.mosaic, read, window, seeds)
             for found, outlines in zip(outlined, outline_settings(mask, blend, settings), strict=True):
                 found.append(move_outlines(outlines, Affine.translation(*corner)))
         for found, own in zip(outlined, masks, strict=True):

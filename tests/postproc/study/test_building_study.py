@@ -32,7 +32,8 @@ from postproc.study.studies import MemoryStudies, Studies
 from postproc.study.trials import Params, Search, count_trials, list_complete, run_trials
 
 NEUTRAL = read_setting({})
-FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
+NO_SPLIT = {"split_contrast": 0.0, "split_smoothing": 1.0, "split_area": 64, "split_depth": 0.0}
+FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, **NO_SPLIT}
 
 
 def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
@@ -77,7 +78,7 @@ def test_findings_of_each_setting() -> None:
     counter = make_counter(["a"])
     for params, found in (
         ({}, (0, 2, 2)),  # both houses in one, and the spot
-        ({"split_level": 200}, (2, 3, 2)),
+        ({**NO_SPLIT, "split_contrast": 24.0}, (2, 3, 2)),
         ({"threshold": 144}, (2, 3, 2)),
         ({"threshold": 144, "min_object": 16}, (2, 2, 2)),
     ):
@@ -128,8 +129,13 @@ def test_each_tile_is_counted_once_a_setting(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_outlines_are_those_that_submit_writes() -> None:
     blend, _ = draw_pair()
-    recipe, outlines = read_setting({"threshold": 100, "split_level": 200})
-    assert (recipe, outlines) == (Recipe(threshold=100), OutlineRecipe(split_level=200))
+    recipe, outlines = read_setting(
+        {"threshold": 100, "split_contrast": 24.0, "split_smoothing": 1.0, "split_area": 64}
+    )
+    assert (recipe, outlines) == (
+        Recipe(threshold=100),
+        OutlineRecipe(split_contrast=24.0, split_smoothing=1.0, split_area=64),
+    )
     expected = [building.outline for building in outline_buildings(blend >= 100, blend, outlines)]
     assert outline_setting(blend, (recipe, outlines)) == expected
     assert len(expected) == 3
@@ -198,8 +204,8 @@ def test_of_equals_the_simplest() -> None:
             {"min_object": 4},
             {"split_depth": 2.0},
             {"split_depth": 1.0},
-            {"split_level": 200},
-            {"split_level": 200, "split_depth": 2.0},
+            {"split_contrast": 24.0},
+            {"split_contrast": 24.0, "split_depth": 2.0},
         )
     )
     assert sorted([*reversed(others), simple], key=rank_setting) == [simple, *others]
