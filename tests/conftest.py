@@ -87,6 +87,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             seconds[report.nodeid] += report.cpu
     for name, total in campaigns.items():
         terminalreporter.write_line(json.dumps({"campaign": name, **total}))
+    for report in terminalreporter.stats.get("skipped", []):
+        if "campaign" in report.keywords:
+            terminalreporter.write_line(f"left out of the campaign: {report.nodeid}: {report.longrepr[2]}")
     terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
     for test, amount in seconds.most_common(10):
         if amount > CPU_LIMIT:

@@ -123,7 +123,7 @@ def list_trainings(folder: Path) -> dict[str, list[object]]:
 
 
 def hash_results(folder: Path) -> dict[str, str]:
-    """Hash what commands leave, but for times and what is locked: path -> hash."""
+    """Hash what commands leave, but for times, where it is, and what is locked: path -> hash."""
     hashes = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
@@ -138,7 +138,7 @@ def hash_results(folder: Path) -> dict[str, str]:
         if path.name == "history.csv":
             content = re.sub(rb",[^,\r\n]*\r?\n", b"\n", content)  # the last column is seconds
         if path.name == "run.json":
-            content = re.sub(rb'"(command|created)": "[^\n]*', b"", content)
+            content = re.sub(rb'"(command|created|data)": "[^\n]*', b"", content)
         hashes[name] = hashlib.sha256(content).hexdigest()
     return hashes
 

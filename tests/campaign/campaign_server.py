@@ -8,6 +8,9 @@ A write is any opening of a file to write it, and any renaming, removing and mak
 of them; the signal comes just before the Nth.
 """
 
+import contextlib
+import importlib
+import io
 import json
 import os
 import signal
@@ -41,6 +44,12 @@ def prepare(trains: bool, warm: bool) -> None:
         from conftest import pytest_xdist_setupnodes
 
         pytest_xdist_setupnodes()
+        for name in ("geopandas", "optuna.importance._fanova._evaluator", "pycocotools.mask", "pyogrio", "psycopg"):
+            with contextlib.suppress(ImportError):
+                importlib.import_module(name)
+        from matplotlib.figure import Figure
+
+        Figure().savefig(io.BytesIO())
     scale = np.float32(255)
     predict.choose_backend = lambda: None  # type: ignore[assignment, return-value]
 
@@ -51,8 +60,14 @@ def prepare(trains: bool, warm: bool) -> None:
     sharing.load_network = load  # type: ignore[assignment]
     if trains:
         import keras
+        import tensorboardX  # noqa: F401
+        import tensorflow as tf
 
+        tf.config.run_functions_eagerly(True)  # to trace a graph takes most of the time of a training as small as these
         from members.training import fit, train
+        from members.training.augment import import_albumentations
+
+        import_albumentations()
 
         def build(spec: Any, encoder_weights: str | None = None) -> keras.Model:
             image = keras.Input((None, None, 3))

@@ -15,6 +15,7 @@ from campaign_runs import (
     is_one_line,
     list_commands,
     list_strays,
+    list_trainings,
     make_finished,
     make_run,
     make_until,
@@ -70,30 +71,35 @@ def measure_disk(folder: Path) -> int:
 
 
 def try_full_disks(
-    server: Server, base: Path, mount: Callable[[int], Path], rooms: list[float]
+    server: Server,
+    base: Path,
+    mount: Callable[[int], Path],
+    rooms: list[float],
+    commands: Callable[[Path], dict[str, list[object]]] = list_commands,
 ) -> tuple[int, list[str]]:
     """Run every command where there is too little room for it, and again where there is enough.
 
     Args:
         rooms: shares of what a command writes that there is room for.
+        commands: the command lines on a folder, by name.
     """
     cases, wrong = 0, list[str]()
     make_run(base / "now")
-    for name in list_commands(base):
+    for name in commands(base):
         before = base / "now"
         whole = copy_run(before, base / "whole")
-        assert server.run(whole, *list_commands(whole)[name]).code == 0
+        assert server.run(whole, *commands(whole)[name]).code == 0
         least, most = measure_disk(before), measure_disk(whole)
         for room in rooms:
             disk = mount(least + int(room * (most - least)) + 8 * 4096)
             work = copy_run(before, disk / "work")
-            ended = server.run(work, *list_commands(work)[name])
+            ended = server.run(work, *commands(work)[name])
             cases += 1
             clean = ended.code == 0 or (ended.code == 2 and is_one_line(ended.printed))
             if not clean or list_strays(work):
                 wrong.append(f"{name}, room {room}: {ended.code} {list_strays(work)} {ended.printed[-1500:]}")
             subprocess.run(["mount", "-o", f"remount,size={64 * MIB}", disk], check=True)
-            again = server.run(work, *list_commands(work)[name])  # the cure: room, and the same command again
+            again = server.run(work, *commands(work)[name])  # the cure: room, and the same command again
             found = hash_results(work)
             different = sorted(path for path, value in hash_results(whole).items() if found.get(path) != value)
             if again.code != 0 or different:
@@ -212,4 +218,13 @@ def test_all_disks(
     flips, silent, wrong_flips = try_flips(warm_server, tmp_path / "flips", 500)
     wrong, cases = [*wrong_full, *wrong_read_only, *silent, *wrong_flips], full + read_only + flips
     report(request, "disks", cases=cases, clean=cases - len(wrong), silent=len(silent))
+    assert wrong == []
+
+
+@pytest.mark.campaign
+@pytest.mark.timeout(3600)
+def test_full_disks_of_training(tmp_path: Path, mount: Callable[[int], Path], request: pytest.FixtureRequest) -> None:
+    with open_server(tmp_path / "server", "train") as server:
+        cases, wrong = try_full_disks(server, tmp_path / "full", mount, [0.1, 0.3, 0.5, 0.7, 0.9], list_trainings)
+    report(request, "disks", cases=cases, clean=cases - len(wrong), silent=0)
     assert wrong == []

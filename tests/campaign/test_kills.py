@@ -158,6 +158,7 @@ def test_kills(name: str, warm_server: Server, tmp_path: Path, request: pytest.F
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", ["predict", "predict scene", "tune"])
 def test_kills_of_one_of_two(name: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     before, kills = make_until(warm_server, tmp_path / "made", name), Kills(warm_server, tmp_path)
@@ -172,11 +173,12 @@ def test_kills_of_training(tmp_path: Path, request: pytest.FixtureRequest) -> No
     make_run(tmp_path / "made")
     with open_server(tmp_path / "server", "train") as server:
         kills = Kills(server, tmp_path, list_trainings)
-        kills.try_command("train", tmp_path / "made", [], draw_moments(random.Random(0), 16, 8, 5.0))
+        kills.try_command("train", tmp_path / "made", range(1, 500, 2), draw_moments(random.Random(0), 16, 8, 2.5))
     check(kills, request)
 
 
 @pytest.mark.campaign
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
 def test_kills_of_tuning_on_a_database(
     kind: str, warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest

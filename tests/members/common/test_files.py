@@ -36,6 +36,22 @@ def test_nothing_is_in_place_before_the_end(tmp_path: Path) -> None:
     assert os.listdir(path.parent) == ["map.tif"]
 
 
+def test_bytes_are_on_the_disk_before_the_file_has_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a power cut leaves a file of 0 bytes."""
+    path, order = tmp_path / "map.tif", list[int]()
+    monkeypatch.setattr(os, "fsync", lambda handle: order.append(os.fstat(handle).st_ino))
+    replace = Path.replace
+
+    def name(temporary: Path, target: Path) -> Path:
+        assert order == [temporary.stat().st_ino]
+        return replace(temporary, target)
+
+    monkeypatch.setattr(Path, "replace", name)
+    with write_whole(path) as temporary:
+        temporary.write_bytes(b"whole")
+    assert order == [path.stat().st_ino, tmp_path.stat().st_ino]
+
+
 @pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt])
 def test_a_failure_leaves_the_old_file_and_no_other(tmp_path: Path, failure: type[BaseException]) -> None:
     path = tmp_path / "run.json"

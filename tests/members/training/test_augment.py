@@ -1,11 +1,14 @@
 """Augmentation keeps images and masks together, and depends on its seed alone."""
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from members.data.raster import Pair, read_pair
 from members.data.tiles import list_tiles
@@ -127,6 +130,20 @@ def test_importing_albumentations_leaves_the_environment_as_it_was(
         monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", before)
     assert import_albumentations().__name__ == "albumentations"
     assert os.environ.get("NO_ALBUMENTATIONS_UPDATE") == before
+
+
+def test_importing_albumentations_asks_nobody() -> None:
+    """By itself it looks for a newer release, at each import."""
+    program = """
+import sys
+asked = []
+sys.addaudithook(lambda name, arguments: asked.append(name) if name.startswith("socket.") else None)
+from members.training.augment import import_albumentations
+import_albumentations()
+assert asked == [], asked
+"""
+    done = subprocess.run([sys.executable, "-W", "error", "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_real_tiles_under_the_strongest_policy(shared_data: Path) -> None:
