@@ -208,7 +208,10 @@ def draw_stack(*shape: int) -> np.ndarray:
 
 
 class Standin:
-    """Stands in for a network: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+    """Stands in for a network: the red channel / 255 times `slope`, and `tilt` of it lost from left to right.
+
+    A contact member sees borders in the green channel, and contacts in the blue one.
+    """
 
     def __init__(self, slope: float = 1.0, tilt: float = 0.0, member: str = "lite0_unet") -> None:
         self.slope, self.tilt, self.spec = np.float32(slope), tilt, find_spec(member)
@@ -219,7 +222,8 @@ class Standin:
         assert batch.dtype == np.float32
         assert not any(side % self.spec.size_multiple for side in batch.shape[1:3])
         ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
-        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
+        bands = batch[..., : len(self.spec.bands)]
+        return bands / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
 
     @property
     def network(self) -> Network:

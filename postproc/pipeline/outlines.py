@@ -6,28 +6,38 @@ import numpy as np
 import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
+from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
 from postproc.polygons.labelling import label_components
 from postproc.polygons.regularisation import regularise_outlines
 from postproc.polygons.simplification import simplify_outlines
-from postproc.polygons.splitting import split_by_distance, split_by_map
+from postproc.polygons.splitting import LARGEST_SMOOTHING, split_by_distance, split_by_relief
 from postproc.polygons.tracing import check_mask, trace_components
 
 LEAST_OVERLAP = 0.5  # px area: less is rounding
+Splits = tuple[float, float, int, float]
+"""Contrast, smoothing, area and depth of an `OutlineRecipe`: those that have it in common find the same buildings."""
 
 
 class OutlineRecipe(BaseModel):
     """How a mask becomes outlines.
 
-    The steps, in this order: split by the map, split at necks, trace, straighten, regularise.
+    The steps, in this order: split by the relief, split at necks, trace, straighten, regularise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    split_level: int = Field(
-        default=0, ge=0, le=255, description="each core where map >= split_level is a building; 0 = off [1/255]"
+    split_contrast: float = Field(
+        default=0.0,
+        ge=0,
+        le=255,
+        description="cut between peaks of the relief that stand by this above the pass; 0 = off [1/255]",
     )
+    split_smoothing: float = Field(
+        default=4.0, ge=0, le=LARGEST_SMOOTHING, description="of the relief before: standard deviation [px]"
+    )
+    split_area: int = Field(default=256, ge=0, description="smaller pieces join a neighbour [px area]")
     split_depth: float = Field(
         default=0.0, ge=0, description="cut at necks narrower by more than this on each side; 0 = off [px]"
     )
@@ -39,6 +49,11 @@ class OutlineRecipe(BaseModel):
         default=16.0, ge=0, description="and the Hausdorff distance to it is at most this; 0 = never [px]"
     )
 
+    @property
+    def splits(self) -> "Splits":
+        """How touching buildings are told apart."""
+        return self.split_contrast, self.split_smoothing, self.split_area, self.split_depth
+
     def __str__(self) -> str:
         changed = self.model_dump(exclude_defaults=True)
         return ", ".join(f"{name} {value:g}" for name, value in changed.items()) or "as by default"
@@ -49,7 +64,8 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
 
     Args:
         mask: bool (height, width), True = building.
-        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by.
+        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by; or
+            (height, width, 2), where the second layer, a relief, is what is split by, see `stack_layers`.
         recipe: the parameters.
 
     Returns:
@@ -59,14 +75,14 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
         InputError: `mask` is not a bool array of two dimensions, or `blend` not a uint8 array of the same size.
     """
     check_mask(mask)
-    if blend.dtype != np.uint8 or blend.shape != mask.shape:
+    if blend.dtype != np.uint8 or blend.shape not in (mask.shape, (*mask.shape, 2)):
         raise InputError(
             f"a mask {mask.shape} is outlined with the uint8 map that it was cut from, got {blend.dtype} "
             f"{blend.shape}; store probabilities as round(255 * p)"
         )
-    components, touching = separate_buildings(mask, blend, recipe.split_level, recipe.split_depth)
+    components, touching = separate_buildings(mask, blend, recipe.splits)
     outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
-    confidences = measure_confidence(components, blend).tolist()
+    confidences = measure_confidence(components, split_layers(blend)[0]).tolist()
     return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
 
 
@@ -80,36 +96,37 @@ def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[Outl
     Returns:
         For each recipe Polygon (n,), the outlines that `outline_buildings` finds.
     """
-    separated: dict[tuple[int, float], tuple[np.ndarray, np.ndarray | None]] = {}
+    separated: dict[Splits, tuple[np.ndarray, np.ndarray | None]] = {}
     outlines = []
     for recipe in recipes:
-        splits = recipe.split_level, recipe.split_depth
-        if splits not in separated:
-            components, touching = separate_buildings(mask, blend, *splits)
-            separated[splits] = trace_components(components), touching
-        traced, touching = separated[splits]
+        if recipe.splits not in separated:
+            components, touching = separate_buildings(mask, blend, recipe.splits)
+            separated[recipe.splits] = trace_components(components), touching
+        traced, touching = separated[recipe.splits]
         outlines.append(reshape_outlines(traced, recipe, touching)[0])
     return outlines
 
 
-def separate_buildings(
-    mask: np.ndarray, blend: np.ndarray, split_level: int, split_depth: float
-) -> tuple[np.ndarray, np.ndarray | None]:
+def separate_buildings(mask: np.ndarray, blend: np.ndarray, splits: Splits) -> tuple[np.ndarray, np.ndarray | None]:
     """Label the buildings of a mask, 1..n, from top to bottom.
 
     Args:
         mask, blend: as for `outline_buildings`.
-        split_level, split_depth: as for `OutlineRecipe`.
+        splits: as `OutlineRecipe.splits` has them.
 
     Returns:
         int32 (height, width), 0 = background, each building 4-connected; and which of them share a wall with another,
         bool (n,), None where nothing was split, so that none do.
     """
-    if split_level == 0 and split_depth == 0:
+    contrast, smoothing, area, depth = splits
+    if contrast == 0 and depth == 0:
         return label_components(mask), None
-    components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
-    if split_depth > 0:
-        components = split_by_distance(components, split_depth)
+    if contrast > 0:
+        components = split_by_relief(mask, split_layers(blend)[1], contrast, smoothing, area)
+    else:
+        components = label_components(mask)
+    if depth > 0:
+        components = split_by_distance(components, depth)
     return components, find_touching(components)
 
 

@@ -65,7 +65,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
         def draw(pipeline: Pipeline) -> list[np.ndarray]:
             key = json.dumps(pipeline.describe())
             if key not in drawn:
-                drawn[key] = unit.draw(pipeline, [pipeline.blend.mix(maps) for maps, _ in tiles])
+                drawn[key] = unit.draw(pipeline, unit.blend(samples, pipeline.blend))
             return drawn[key]
 
         counted: list[tuple[TileCounts, TileCounts, np.ndarray]] = []
