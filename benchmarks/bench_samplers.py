@@ -32,6 +32,7 @@ from bench_scale import MEMBERS, NoisyTiles
 
 from ensemble.selection.blend import Blend
 from members.common.console import run_command, stdout, track
+from postproc.polygons.tracing import trace_mask
 from postproc.study.building_study import RANGES, BuildingCounter, choose_threshold, read_setting
 from postproc.study.sampler import NumberedSampler
 from postproc.tuning.building_steps import THRESHOLDS, list_params
@@ -85,7 +86,7 @@ def bench(
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     samples, blend = NoisyTiles(336, 256, data), Blend.mean(MEMBERS)
     chosen = np.linspace(0, len(samples.base) - 1, tiles).astype(int).tolist()
-    maps = [(blend.mix(samples.base[number][0]), samples.base[number][1]) for number in chosen]
+    maps = [(blend.mix(samples.base[number][0]), trace_mask(samples.base[number][1])) for number in chosen]
     groups = [samples.groups[number] for number in chosen]
     counter = BuildingCounter(maps, groups)
     scores = Scores(counter)

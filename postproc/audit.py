@@ -93,13 +93,14 @@ def open_maps(run: Run, data: Path) -> tuple[RunSamples, Callable[[str], np.ndar
     """
     from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.blend import read_blend
+    from ensemble.selection.layers import split_layers
     from postproc.pipeline.pipeline import Pipeline
 
     blend = Pipeline.of_run(run, "valid", "tuned" if run.tuned_file.is_file() else "default").blend
     samples = RunSamples(run, data, members=blend.used)
 
     def read_map(image_id: str) -> np.ndarray:
-        return read_blend(run.part_folder("valid"), blend, image_id, samples.sizes[image_id])
+        return split_layers(read_blend(run.part_folder("valid"), blend, image_id, samples.sizes[image_id]))[0]
 
     return samples, read_map
 

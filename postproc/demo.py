@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from members.data.tiles import Tile
     from members.training.spec import MemberSpec
 
-MEMBERS = ("lite0_unet", "lite2_unet")
+MEMBERS = {"first": "lite0_unet", "second": "lite2_unet"}
+CONTACT = "lite0_contact"  # in place of the first, where the data have outlines
 TILES, SIDE = 240, 128  # of the drawn scenes: small ones, so that there are many groups
 TEST_SHARE, VALID_SHARE = 0.25, 0.3
 EPOCHS, BATCH_SIZE, CROP, FROZEN, FILTERS = 3, 4, 128, 3, (96, 64, 32, 16, 8)
 TRIALS = 10  # of the studies that search areas and splits
 SINGLE_VIEW = "test_without_tta"
-SHARES = {"scenes": 0.05, "lite0_unet": 0.28, "lite2_unet": 0.37, "predict": 0.20, "tune": 0.10}
+SHARES = {"scenes": 0.05, "first": 0.28, "second": 0.37, "predict": 0.20, "tune": 0.10}
 """Of the work, as it takes time: for the line that says how much is left."""
 
 
@@ -48,6 +49,7 @@ def demo(
     A quarter of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
     that was stopped goes on where it was.
     """
+    from members.data.frames import read_frame
     from members.data.groups import read_groups
     from members.data.raster import read_mask
     from members.data.run import Run
@@ -63,21 +65,27 @@ def demo(
     outlook.finish("scenes")
     training, test = plan_training(made, own), list_tiles(own, "test")
     load_backend()
-    for name in MEMBERS:
-        network = train_member(made, training, revise_member(name, epochs), outlook)
+    for stage, name in MEMBERS.items():
+        spec = revise_member(CONTACT if stage == "first" and training.labels else name, epochs)
+        network = train_member(made, training, spec, outlook, stage)
         predict_parts(made, network, training, test, outlook)
     stdout.quiet = json  # one object is all that is printed
     tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     stdout.quiet = False
     outlook.finish("tune")
+    from postproc.polygons.tracing import trace_mask
     from postproc.reporting.figures import save_figure  # only now, as it takes a while to load
-    from postproc.reporting.stages import draw_results, tabulate_stages
+    from postproc.reporting.stages import Truth, draw_results, tabulate_stages
+    from postproc.scoring.reading import find_buildings
 
-    truths = {image_id: read_mask(path) for image_id, path in find_truth(own / "test/masks/img").items()}
+    masks = find_truth(own / "test/masks/img")
+    truths = {image_id: read_mask(path) for image_id, path in masks.items()}
+    outlines = find_buildings(own, masks, {tile.image_id: read_frame(tile.image) for tile in test})
+    buildings = outlines or {image_id: trace_mask(truth) for image_id, truth in truths.items()}
     groups = list(read_groups(own, list(truths)).values())
     tuned = Pipeline.of_run(made, "test")
-    table = tabulate_stages(made, SINGLE_VIEW, "test", truths, groups, tuned)
+    table = tabulate_stages(made, SINGLE_VIEW, "test", Truth(truths, buildings, groups), tuned)
     picture = run / "demo.png"
     save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
     stdout.quiet = json
@@ -120,19 +128,21 @@ def draw_scenes(folder: Path, count: int) -> Path:
 
 
 def plan_training(run: Run, data: Path) -> TrainingSet:
-    """Read the training tiles and draw the split, unless the run has one."""
+    """Read the training tiles, their outlines where there are some, and draw the split, unless the run has one."""
     from members.data.raster import read_pair
     from members.data.split import Split, draw_split
-    from members.data.tiles import list_tiles
+    from members.data.tiles import find_labels, list_tiles
+    from members.training.targets import TargetReader
 
-    tiles = list_tiles(data)
-    pairs = [read_pair(tile) for tile in tiles]
+    tiles, labels = list_tiles(data), find_labels(data)
+    read = read_pair if labels is None else TargetReader.open(labels, tiles)
+    pairs = [read(tile) for tile in tiles]
     if run.has_record():
-        return TrainingSet(data, tiles, pairs, run.check_tiles(tiles).split)
-    areas = [int(mask.sum()) for _, mask in pairs]
+        return TrainingSet(data, tiles, pairs, run.check_tiles(tiles).split, labels)
+    areas = [int((mask & 1).sum()) for _, mask in pairs]
     split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=VALID_SHARE))
     run.write_record(data, tiles, split)
-    return TrainingSet(data, tiles, pairs, split)
+    return TrainingSet(data, tiles, pairs, split, labels)
 
 
 def revise_member(name: str, epochs: int) -> MemberSpec:
@@ -144,7 +154,7 @@ def revise_member(name: str, epochs: int) -> MemberSpec:
     return revise_spec(find_spec(name), epochs=epochs, **small)
 
 
-def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook) -> Network:
+def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook, stage: str) -> Network:
     """Train a member, or go on with it, and return its network, which is built once."""
     from ensemble.inference.networks import train_network
 
@@ -161,12 +171,12 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
             f"{row['val_iou']:.4f}  {row['seconds']:.0f} s",
             highlight=False,
         )
-        outlook.finish(spec.name, 1 / spec.epochs)
+        outlook.finish(stage, 1 / spec.epochs)
 
     stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
-    with open_fold(folder, run.read_record(), restart=False):
+    with open_fold(folder, run.read_record(), restart=False, labels=data.labels if spec.contact else None):
         network = train_network(spec, training, validation, folder, report)
-    outlook.finish(spec.name, left)  # epochs that an earlier start did
+    outlook.finish(stage, left)  # epochs that an earlier start did
     return network
 
 
@@ -218,5 +228,5 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         stack = np.stack([images[index] for index in batch])
         seen = np.stack([values for [values] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
-            for index, each in zip(batch, values, strict=True):
+            for index, each in zip(batch, values.swapaxes(0, 1), strict=True):
                 write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)

@@ -30,9 +30,12 @@ def outline(
         int, typer.Option(min=1, max=255, help="Of maps: building where the map reaches this [1/255].")
     ] = 128,
     tolerance: Annotated[float, typer.Option(min=0, help="Details of about this size are dropped [px].")] = 6.0,
-    split_level: Annotated[
-        int, typer.Option(min=0, max=255, help="Of maps: each core that reaches this is a building; 0 = off [1/255].")
-    ] = 0,
+    split_contrast: Annotated[
+        float,
+        typer.Option(
+            min=0, max=255, help="Of maps: cut between peaks that stand by this above the pass; 0 = off [1/255]."
+        ),
+    ] = 0.0,
     split_depth: Annotated[
         float, typer.Option(min=0, help="Of rasters: cut at necks narrower by this on each side; 0 = off [px].")
     ] = 0.0,
@@ -61,7 +64,7 @@ def outline(
         raise InputError(f"--resolution {resolution:g}: the side of a pixel is more than 0")
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
-    recipe = OutlineRecipe(split_level=split_level, split_depth=split_depth, tolerance=tolerance)
+    recipe = OutlineRecipe(split_contrast=split_contrast, split_depth=split_depth, tolerance=tolerance)
     with open_workers(scheduler) as workers:
         if source.is_dir() or source.suffix.lower() in RASTERS:
             shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
@@ -96,8 +99,8 @@ def outline_rasters(
     pictures = open_pictures(source, track, workers)
     kind = find_kind(pictures)
     frames = {name: picture.frame for name, picture in pictures.items()}
-    if kind == "mask" and recipe.split_level > 0:
-        raise InputError(f"--split-level {recipe.split_level}: {source} is a mask; cores are found in maps")
+    if kind == "mask" and recipe.split_contrast > 0:
+        raise InputError(f"--split-contrast {recipe.split_contrast:g}: {source} is a mask; peaks are found in maps")
     check_areas(frames.values(), min_area_m2)
     plan_exports({"vector": target}, frames)
     read_truth = None if truth is None else open_truth(truth, frames)
@@ -119,9 +122,9 @@ def outline_layer(
     """Straighten the outlines of a vector file."""
     import numpy as np
 
+    from members.labels.reading import read_table
     from postproc.formats.registry import find_format
     from postproc.formats.vector import GEOJSON, write_table
-    from postproc.formats.vector_reading import read_table
     from postproc.geo.footprints import WGS84, measure_areas
     from postproc.straightening.layers import straighten_layer
 

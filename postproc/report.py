@@ -132,7 +132,12 @@ def tell_scores(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMea
     groups.add_chart(
         charts.draw_groups_scores(score_groups(tiles, samples.groups)), "pooled IoU and building F1 of each group"
     )
-    sizes = Section("Sizes", "True buildings are the components of the masks: houses that touch are one.")
+    truth = (
+        "True buildings are the components of the masks: houses that touch are one."
+        if samples.labels is None
+        else f"True buildings are those of {samples.labels.name}."
+    )
+    sizes = Section("Sizes", truth)
     sizes.add_chart(charts.draw_sizes(find_by_size(tiles)), "share of true buildings that are found, by their area")
     return [curve, kernels, calibration, groups, sizes]
 
@@ -187,15 +192,17 @@ def make_cards(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMeas
     """Draw the worst, the median and the best tiles."""
     import numpy as np
 
+    from ensemble.selection.layers import blend_sample
     from members.data.raster import read_image
     from postproc.reporting.gallery import Card, choose_tiles, paint_layers
     from postproc.reporting.panels import ImageResult
 
     def make(choice: tuple[int, str]) -> Card:
         number, kind = choice
-        maps, truth = samples[number]
+        _, truth = samples[number]
         tile, measures = samples.tiles[number], tiles[number]
-        result = ImageResult.of_map(read_image(tile.image), truth, pipeline.blend.mix(maps), pipeline)
+        values = blend_sample(samples, number, pipeline.blend)
+        result = ImageResult.of_map(read_image(tile.image), truth, values, pipeline)
         words = f"{int(measures.found.sum())} of {len(measures.found)} buildings found, {measures.buildings} drawn"
         return Card(tile.image_id, tile.group, kind, measures.iou, measures.building_f1, words, paint_layers(result))
 

@@ -81,6 +81,14 @@ def tune(
         float | None,
         typer.Option(help="How sure --promise is to hold, such as 0.9; without it, it holds on average."),
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="With building_f1: outlines of the true buildings, any vector file; default: buildings.gpkg, "
+            ".geojson, .parquet or .fgb of the data set, else the masks' components.",
+        ),
+    ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -117,14 +125,17 @@ def tune(
     if tune_weights and objective == "building_f1":
         raise InputError("--objective building_f1 searches no weights, RUN/blend.json's count; drop --tune-weights")
     goal = read_goal(promise, confidence)
-    samples = RunSamples(target, target.find_data(data))
+    if labels is not None and objective != "building_f1":
+        raise InputError(f"--labels {labels}: pixels are scored by masks; give --objective building_f1 with it")
+    samples = RunSamples(target, target.find_data(data), labels=labels)
     given = read_weights(target, samples.manifests)
     if tune_weights and len(samples.members) < 2:
         raise InputError(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
     where = target.study_file if storage is None else storage
-    open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups))
+    truth = samples.labels if objective == "building_f1" else None
+    open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups, truth))
     target.open_log()
     with open_workers(scheduler) as workers:
         kept = None
@@ -213,11 +224,18 @@ def record_study(tuning: Tuning, open_studies: functools.partial[StoredStudies])
     return study if tuning.study is None else studies.find(tuning.study)
 
 
-def fingerprint_maps(manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str]) -> str:
-    """Return eight hexadecimal digits of what is tuned on: weights, views, images and split of maps, blend, groups."""
-    from ensemble.mapfolder.manifest import hash_json, trace_maps
+def fingerprint_maps(
+    manifests: Mapping[str, Manifest], blend: Blend, groups: Sequence[str], labels: Path | None = None
+) -> str:
+    """Return eight hexadecimal digits of what is tuned on: weights, views, images and split of maps, blend, groups.
 
-    return hash_json([trace_maps(manifests), blend.describe(), sorted(groups)], size=4)
+    True buildings belong to it where they come from a file of outlines, `labels`.
+    """
+    from ensemble.mapfolder.manifest import hash_json, trace_maps
+    from members.common.files import hash_file
+
+    truth = [] if labels is None else [hash_file(labels)]
+    return hash_json([trace_maps(manifests), blend.describe(), sorted(groups), *truth], size=4)
 
 
 def draw_plots(tuning: Tuning, study: optuna.Study, folder: Path) -> None:

@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -26,9 +26,6 @@ from members.common.files import write_json
 from members.data.run import FoldFolder, Run
 from members.training.catalog import find_spec
 from members.training.networks.weights import write_content
-
-if TYPE_CHECKING:
-    from campaign_runs import Server
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 settings.register_profile("patient", deadline=None)  # a slow machine breaks no test
@@ -223,7 +220,10 @@ def draw_stack(*shape: int) -> np.ndarray:
 
 
 class Standin:
-    """Stands in for a network: the red channel / 255 times `slope`, and `tilt` of it lost from left to right."""
+    """Stands in for a network: the red channel / 255 times `slope`, and `tilt` of it lost from left to right.
+
+    A contact member sees borders in the green channel, and contacts in the blue one.
+    """
 
     def __init__(self, slope: float = 1.0, tilt: float = 0.0, member: str = "lite0_unet") -> None:
         self.slope, self.tilt, self.spec = np.float32(slope), tilt, find_spec(member)
@@ -234,7 +234,8 @@ class Standin:
         assert batch.dtype == np.float32
         assert not any(side % self.spec.size_multiple for side in batch.shape[1:3])
         ramp = 1 - self.tilt * np.linspace(0, 1, batch.shape[2], dtype=np.float32)
-        return batch[..., :1] / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
+        bands = batch[..., : len(self.spec.bands)]
+        return bands / np.float32(255) * self.slope * ramp[:, None].astype(np.float32)
 
     @property
     def network(self) -> Network:
@@ -308,6 +309,32 @@ def scheduler() -> Iterator[str]:
         yield cluster.scheduler_address
 
 
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Runs command lines for the campaigns, in forks that have loaded what they need."""
+    from campaign_runs import open_server
+
+    with open_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system in memory of some bytes at a folder; skips where that is not allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def call(size: int) -> Path:
+        subprocess.run(["umount", folder], capture_output=True, check=False)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+        if done.returncode:
+            pytest.skip("no right to mount a file system: run as root")
+        return folder
+
+    yield call
+    subprocess.run(["umount", folder], capture_output=True, check=False)
+
+
 def find_program(name: str) -> str | None:
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"))
     return shutil.which(name) or (str(installed[-1]) if installed else None)
@@ -338,24 +365,6 @@ def postgresql() -> Iterator[str]:
             yield f"postgresql://tuner@127.0.0.1:{port}/postgres"
         finally:
             subprocess.run([*control, "-m", "immediate", "stop"], **quiet)
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
-    """A process that runs command lines in forks of itself, and may end each of them at any write."""
-    from campaign_runs import open_server
-
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Server"]:
-    """The same, which has loaded what is compiled: where forks tune."""
-    from campaign_runs import open_server
-
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
 
 
 class Outcome(NamedTuple):

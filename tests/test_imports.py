@@ -19,12 +19,13 @@ MEMBERS = {
     "members.data": {"members.common"},
     "members.audit": {"members.common", "members.data"},
     "members.synthetic": {"members.common"},
-    "members.training": {"members.common", "members.data", "members.audit"},
+    "members.labels": {"members.common", "members.data"},
+    "members.training": {"members.common", "members.data", "members.audit", "members.labels"},
     "members": {"members.common", "members.data", "members.training"},
 }
 ENSEMBLE = {
     "ensemble.statistics": {"members.common"},
-    "ensemble.mapfolder": {"members.common", "members.data"},
+    "ensemble.mapfolder": {"members.common", "members.data", "members.labels"},
     "ensemble.inference": {
         "members.common",
         "members.data",
@@ -35,13 +36,20 @@ ENSEMBLE = {
     "ensemble.selection": {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder"},
     "ensemble": {*MEMBERS, "ensemble.statistics", "ensemble.mapfolder", "ensemble.inference", "ensemble.selection"},
 }
-SHARED = {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder", "ensemble.selection"}
+SHARED = {
+    "members.common",
+    "members.data",
+    "members.labels",
+    "ensemble.statistics",
+    "ensemble.mapfolder",
+    "ensemble.selection",
+}
 POSTPROC = {
     "postproc.operators": {"members.common"},
     "postproc.polygons": {"members.common"},
-    "postproc.geo": {"members.common", "members.data", "postproc.polygons"},
+    "postproc.geo": {"members.common", "members.data", "members.labels", "postproc.polygons"},
     "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons"},
-    "postproc.formats": {"members.common", "members.data", "postproc.polygons", "postproc.geo"},
+    "postproc.formats": {"members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo"},
     "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
     "postproc.search": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
     "postproc.study": {

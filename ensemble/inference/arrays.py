@@ -35,7 +35,8 @@ def predict_maps(
         progress: shows how far the work is; by default nothing does.
 
     Returns:
-        One map an image, uint8 (h, w), probability = value / 255, in the order of the images.
+        One map an image, uint8 (h, w), probability = value / 255, in the order of the images; of a contact member
+        uint8 (h, w, 3): building, border, contact.
 
     Raises:
         InputError: an image is of another type or shape, a view or merge is unknown, or the network was trained to
@@ -57,19 +58,20 @@ def predict_maps(
     for number, image in enumerate(images):
         check_image(f"images[{number}]", image)
     see = partial(merge_views, [network], views=chosen, merge=merge)
-    predictor = StackPredictor(see, multiple=network.spec.size_multiple)
-    maps: list[np.ndarray] = [np.zeros(image.shape[:2], np.uint8) for image in images]
+    bands = len(network.spec.bands)
+    predictor = StackPredictor(see, bands, network.spec.size_multiple)
+    maps: list[np.ndarray] = [np.zeros((bands, *image.shape[:2]), np.uint8) for image in images]
     batches = batch_images(images)
     for batch in progress(batches, "predicting", len(batches)):
         first = images[batch[0]]
         if max(first.shape) > WINDOW:
-            for block, [values] in predict_scene(ArrayScene(first), predictor):
-                maps[batch[0]][block] = quantise(values)
+            for block, values in predict_scene(ArrayScene(first), predictor):
+                maps[batch[0]][:, *block] = quantise(values)
         else:
-            [stack] = see(np.stack([images[number] for number in batch]))
-            for number, values in zip(batch, stack, strict=True):
+            stack = see(np.stack([images[number] for number in batch]))
+            for number, values in zip(batch, stack.swapaxes(0, 1), strict=True):
                 maps[number] = quantise(values)
-    return maps
+    return [values[0] if bands == 1 else np.moveaxis(values, 0, -1) for values in maps]
 
 
 def check_image(name: str, image: np.ndarray) -> None:

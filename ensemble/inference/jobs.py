@@ -53,6 +53,7 @@ class Job:
         multiple: the network's size multiple, px.
         hashes: image id -> hash of its file, of all images.
         engine: what computes the networks.
+        bands: how many its maps have.
     """
 
     folders: tuple[Path, ...]
@@ -64,6 +65,7 @@ class Job:
     multiple: int
     hashes: Mapping[str, str]
     engine: str = "keras"
+    bands: int = 1
 
     def is_done(self, image_id: str) -> bool:
         """Tell whether an image has all that is wanted; the map is what is written last."""
@@ -72,8 +74,8 @@ class Job:
 
     @property
     def channels(self) -> int:
-        """How many values a pixel has: the probability, and its standard deviation if that is wanted."""
-        return 2 if self.std else 1
+        """How many values a pixel has: a probability a band, and the first one's standard deviation if it is wanted."""
+        return self.bands + 1 if self.std else self.bands
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,8 @@ def check_unchanged(job: Job, tile: Tile) -> None:
 def write_values(job: Job, tile: Tile, values: np.ndarray) -> None:
     """Write a small image's probabilities, float32 (channels, h, w): the map last, as it says that all is done."""
     if job.std:
-        write_map(map_path(job.std, tile.image_id), quantise(values[1]), tile.image)
-    write_map(map_path(job.target, tile.image_id), quantise(values[0]), tile.image)
+        write_map(map_path(job.std, tile.image_id), quantise(values[job.bands :]), tile.image)
+    write_map(map_path(job.target, tile.image_id), quantise(values[: job.bands]), tile.image)
 
 
 class Blocks:
@@ -236,10 +238,19 @@ def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
     with contextlib.closing(write_behind(writes)) as written:
         for _ in written:
             pass
-    folders = (job.target, job.std) if job.std else (job.target,)
-    with contextlib.ExitStack() as files:  # closed from the last to the first
-        rasters = [files.enter_context(open_map(map_path(f, tile.image_id), tile.image, scene.size)) for f in folders]
+    files = {job.target: slice(job.bands)} | ({job.std: slice(job.bands, job.channels)} if job.std else {})
+    with contextlib.ExitStack() as opened:  # closed from the last to the first
+        rasters = [
+            (
+                opened.enter_context(
+                    open_map(map_path(folder, tile.image_id), tile.image, scene.size, own.stop - (own.start or 0))
+                ),
+                own,
+            )
+            for folder, own in files.items()
+        ]
         for block in list_blocks(scene.size, job.multiple):
-            for raster, channel in zip(rasters, blocks.read(block), strict=True):
-                raster.write(channel, 1, window=Window.from_slices(*block))
+            values = blocks.read(block)
+            for raster, own in rasters:
+                raster.write(values[own], window=Window.from_slices(*block))
     shutil.rmtree(waiting, ignore_errors=True)

@@ -64,7 +64,7 @@ def see_views(networks: Sequence[Network], stack: np.ndarray, views: Sequence[Vi
         views: what to look at.
 
     Yields:
-        float32 (n, h, w) a network.
+        float32 (bands, n, h, w) a network, bands as its spec has them.
     """
     height, width = stack.shape[1:3]
     multiple = networks[0].spec.size_multiple
@@ -78,11 +78,16 @@ def see_views(networks: Sequence[Network], stack: np.ndarray, views: Sequence[Vi
         if number not in seen:
             together = choose_together(shown, number)
             batch = np.concatenate([shown[each] for each in together]).astype(np.float32)
-            found = [np.split(network.predict(batch)[..., 0], len(together)) for network in networks]
+            found = [np.split(network.predict(batch), len(together)) for network in networks]
             seen |= {each: list(parts) for each, parts in zip(together, zip(*found, strict=True), strict=True)}
         inner = images[0].shape[:2]
         yield [
-            np.stack([view.undo(one[: inner[0], : inner[1]], size)[:height, :width] for one in values])
+            np.stack(
+                [
+                    [view.undo(one[: inner[0], : inner[1]], size)[:height, :width] for one in band]
+                    for band in np.moveaxis(values, -1, 0)
+                ]
+            )
             for values in seen.pop(number)
         ]
 
@@ -101,28 +106,28 @@ def merge_views(
     merge: str = "mean",
     std: bool = False,
 ) -> np.ndarray:
-    """Merge all networks and views into one probability, and on request say how far they are apart.
+    """Merge all networks and views into one probability a band, and on request say how far they are apart.
 
     Args:
-        networks: of one size multiple, such as the folds of a member.
+        networks: of one size multiple and the same bands, such as the folds of a member.
         stack: uint8 (n, h, w, 3) of any h and w.
         views: what to look at.
         merge: one of `MERGES`.
-        std: whether to give the standard deviation over networks and views too.
+        std: whether to give the standard deviation over networks and views too, that of the first band.
 
     Returns:
-        float32 (1, n, h, w), or (2, n, h, w) with the standard deviation; the first in 0..1, the second in 0..0.5.
+        float32 (bands, n, h, w) in 0..1, or (bands + 1, n, h, w), the last the standard deviation in 0..0.5.
     """
     rule = MERGES[merge]
-    total = np.full(stack.shape[:3], rule.start, np.float32)
+    total = np.full((len(networks[0].spec.bands), *stack.shape[:3]), rule.start, np.float32)
     sums = np.zeros((2, *stack.shape[:3])) if std else None
     for each in see_views(networks, stack, views):
         for seen in each:
             rule.combine(total, rule.prepare(seen), out=total)
             if sums is not None:
-                sums += seen, np.square(seen, dtype=np.float64)
+                sums += seen[0], np.square(seen[0], dtype=np.float64)
     count = len(views) * len(networks)
-    merged = np.asarray(rule.finish(total, count), np.float32)[None]
+    merged = np.asarray(rule.finish(total, count), np.float32)
     if sums is None:
         return merged
     variance = np.maximum(sums[1] / count - (sums[0] / count) ** 2, 0)  # rounding may take it below

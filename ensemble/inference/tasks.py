@@ -177,6 +177,7 @@ def plan_member(request: Request, member: str) -> Task:
         views=views,
         merge=request.merge,
         multiple=spec.size_multiple,
+        bands=len(spec.bands),
         hashes=manifest.hashes,
         engine=request.engine,
     )

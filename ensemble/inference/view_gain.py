@@ -87,7 +87,8 @@ def measure_choices(choices: Choices, tiles: Iterable[tuple[Network, Tile]], gro
         seen = {}
         for view in seconds:
             began = time.perf_counter()
-            [[seen[view]]] = next(see_views([network], image[None], [view]))
+            [bands] = next(see_views([network], image[None], [view]))
+            seen[view] = bands[0, 0]
             seconds[view] += time.perf_counter() - began
         columns.append(count_choices(choices, seen, truth))
     counts = Counts.from_tiles(groups, columns)

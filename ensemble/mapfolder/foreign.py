@@ -9,6 +9,7 @@ import numpy as np
 from ensemble.mapfolder.manifest import Manifest, read_manifest
 from ensemble.mapfolder.preparation import Terms, prepare_folder
 from ensemble.mapfolder.raster import map_path, quantise, write_map
+from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.data.drivers import hash_image
@@ -149,8 +150,16 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
     if foreign := [image_id for image_id in files if image_id not in images]:
         raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
     digest = hashlib.blake2b(digest_size=16)
+    kinds = set()
     for image_id, (_, size, _) in images.items():  # everything is checked before anything is written
-        digest.update(read_foreign(files[image_id], size).tobytes())
+        values = read_foreign(files[image_id], size)
+        digest.update(values.tobytes())
+        kinds.add(values.ndim)
+        if len(kinds) > 1:
+            raise InputError(
+                f"{files[image_id]}: {(values.ndim == 3 and 3) or 1} band(s), unlike those before; "
+                "all maps of a member have one, or all have three"
+            )
     target.record()
     manifest = Manifest(
         member=member,
@@ -169,10 +178,10 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
 
 
 def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
-    """Read another program's map as uint8 (h, w).
+    """Read another program's map as uint8 (h, w), or (3, h, w) where it has bands as a contact member's.
 
     Args:
-        path: .npy of floats in 0..1 or of uint8, or a raster of one band of either.
+        path: .npy of floats in 0..1 or of uint8, or a raster of one band or three of either.
         size: (h, w) of the image.
 
     Raises:
@@ -189,9 +198,10 @@ def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
             values = read_bands(raster)
     shape = values.shape
     values = values.reshape([side for side in shape if side != 1]) if values.ndim > 2 else values
-    if values.shape != tuple(size):
+    if values.shape not in (tuple(size), (len(BANDS), *size)):
         raise InputError(
-            f"{path}: shape {shape}; the image is {size[0]} high and {size[1]} wide, and a map has one band"
+            f"{path}: shape {shape}; the image is {size[0]} high and {size[1]} wide, and a map has one band, or the "
+            f"{len(BANDS)} of a contact member first: {', '.join(BANDS)}"
         )
     if values.dtype == np.uint8:
         return values

@@ -1,4 +1,7 @@
-"""One probability map: a uint8 GeoTIFF, probability = value / 255, with the CRS and transform of its image."""
+"""One probability map: a uint8 GeoTIFF, probability = value / 255, with the CRS and transform of its image.
+
+That of a contact member has three bands: building, border, contact.
+"""
 
 import contextlib
 import functools
@@ -10,6 +13,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
+from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.common.files import is_damaged, seal, write_whole
 from members.data.names import check_name
@@ -19,6 +23,8 @@ BLOCK = 512
 """Side of the blocks that maps larger than that are stored in, px."""
 
 
+BORDER_SHARE = 0.1
+"""How much a border counts of what keeps buildings apart."""
 ROUNDING = 1e-4
 """How far beyond 0 and 1 the rounding of means may carry a probability."""
 
@@ -54,15 +60,17 @@ def find_blocks(folder: Path, image_id: str, digest: str) -> Path:
 
 
 @contextlib.contextmanager
-def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[rasterio.io.DatasetWriter]:
-    """Open a map to write it in blocks, with the CRS and transform of its source image; whole or absent.
+def open_map(path: Path, source: Path, size: tuple[int, int], bands: int = 1) -> Iterator[rasterio.io.DatasetWriter]:
+    """Open a map of a (h, w) and bands to write it in blocks, with its source image's CRS and transform; whole or not.
 
     Raises:
         InputError: the disk is full, or refuses for another reason.
     """
     with open_raster(source) as image:
         crs, transform = image.crs, image.transform
-    profile = {"driver": "GTiff", "dtype": "uint8", "count": 1, "compress": "deflate", "predictor": 2}
+    profile = {"driver": "GTiff", "dtype": "uint8", "count": bands, "compress": "deflate", "predictor": 2}
+    if bands > 1:
+        profile |= {"photometric": "minisblack", "interleave": "band"}
     profile |= {"height": size[0], "width": size[1], "crs": crs, "transform": transform}
     if max(size) > BLOCK:
         profile |= {"tiled": True, "blockxsize": BLOCK, "blockysize": BLOCK, "bigtiff": "if_safer"}
@@ -71,6 +79,8 @@ def open_map(path: Path, source: Path, size: tuple[int, int]) -> Iterator[raster
             with allow_ungeoreferenced():
                 raster = rasterio.open(temporary, "w", **profile)
             with raster:
+                if bands == len(BANDS):
+                    raster.descriptions = BANDS
                 yield raster
             # GDAL says nothing where the disk fills up as it closes
             with allow_ungeoreferenced(), rasterio.open(temporary) as written:
@@ -90,10 +100,10 @@ def refuse_disk(path: Path, error: Exception) -> InputError:
 
 
 def write_map(path: Path, values: np.ndarray, source: Path) -> None:
-    """Write a map, uint8 (h, w), as a GeoTIFF with the CRS and transform of its source image."""
-    height, width = values.shape
-    with open_map(path, source, (height, width)) as raster:
-        raster.write(values, 1)
+    """Write a map, uint8 (h, w) or (bands, h, w), as a GeoTIFF with the CRS and transform of its source image."""
+    bands = values.reshape(-1, *values.shape[-2:])
+    with open_map(path, source, (bands.shape[1], bands.shape[2]), len(bands)) as raster:
+        raster.write(bands)
 
 
 def check_seal(path: Path) -> None:
@@ -114,16 +124,62 @@ def _is_damaged(path: Path, changed: int, size: int) -> bool | None:
 
 
 def read_map(path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None) -> np.ndarray:
-    """Read a map, or a window of it (rows and columns), as uint8 (h, w).
+    """Read a map, or a window of it (rows and columns), as uint8 (h, w); of one with bands the probability of building.
 
     Raises:
-        InputError: it is missing, truncated, not one band of uint8, or not of this (h, w).
+        InputError: it is missing, truncated, not one band or three of uint8, or not of this (h, w).
     """
+    with open_checked(path, size) as raster:
+        return read_bands(raster, indexes=[1], window=window and Window.from_slices(*window))[0]
+
+
+def read_gaps(path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None) -> np.ndarray | None:
+    """Read how far buildings are apart from each other in a map, as `measure_gaps` says; None of a map of one band.
+
+    Raises:
+        InputError: as `read_map` does.
+    """
+    with open_checked(path, size) as raster:
+        if raster.count == 1:
+            return None
+        return measure_gaps(*read_bands(raster, indexes=[2, 3], window=window and Window.from_slices(*window)))
+
+
+@contextlib.contextmanager
+def open_checked(path: Path, size: tuple[int, int]) -> Iterator[rasterio.DatasetReader]:
+    """Open a map to read from, once it is what its manifest says; the arguments are as for `read_map`."""
     check_seal(path)
     with open_raster(path) as raster:
-        if raster.count != 1 or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
+        if raster.count not in (1, len(BANDS)) or raster.dtypes[0] != "uint8" or raster.shape != tuple(size):
             raise InputError(
                 f"{path}: {raster.count} band(s) of {raster.dtypes[0]}, {raster.width}x{raster.height} px; its "
                 f"manifest says one of uint8, {size[1]}x{size[0]} px; predict it again"
             )
-        return read_bands(raster, window=window and Window.from_slices(*window))[0]
+        yield raster
+
+
+def split_bands(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return a map's probability of building, uint8 (h, w), and its gaps, as `read_gaps` does.
+
+    Args:
+        values: uint8 (h, w), or (h, w, 3) of a contact member.
+    """
+    if values.ndim == 2:
+        return values, None
+    return values[..., 0], measure_gaps(values[..., 1], values[..., 2])
+
+
+def measure_gaps(border: np.ndarray, contact: np.ndarray) -> np.ndarray:
+    """Measure how much keeps buildings apart: (1 - contact) x (1 - 0.1 border), of probabilities.
+
+    As the winners of SpaceNet 4 cut seeds of buildings out of a mask (Weir et al. 2019,
+    https://arxiv.org/abs/1903.12239).
+
+    Args:
+        border, contact: uint8 (h, w), probability = value / 255.
+
+    Returns:
+        uint8 (h, w), value / 255: 255 well inside a building, 0 on a wall that two share.
+    """
+    apart = (1 - contact / 255) * (1 - BORDER_SHARE * border / 255)
+    return np.rint(255 * apart).astype(np.uint8)

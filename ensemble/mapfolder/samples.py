@@ -1,17 +1,24 @@
 """What is tuned and scored on: every tile's maps, one a member, and its truth; from arrays, or from a run's folders."""
 
+from __future__ import annotations
+
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
 from ensemble.mapfolder.manifest import Manifest, read_manifests
-from ensemble.mapfolder.raster import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_gaps, read_map, split_bands
+from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.data.raster import read_mask
 from members.data.run import Run
-from members.data.tiles import Tile, list_tiles
+from members.data.tiles import Tile, find_labels, list_tiles
+
+if TYPE_CHECKING:
+    from shapely import Polygon
 
 KEPT_BYTES = 2**28
 """Of maps and truths that a run's samples keep: a pass over the files costs a second a thousand."""
@@ -40,14 +47,23 @@ class Samples(Protocol):
     def __iter__(self) -> Iterator[Sample]:
         """Yield all tiles in their order."""
 
+    def read_gaps(self, number: int) -> Sequence[np.ndarray | None]:
+        """Return of one tile for each member where buildings are apart, as `measure_gaps` says, or None."""
+
+    def list_buildings(self, number: int) -> Sequence[Polygon] | None:
+        """Return the outlines of one tile's true buildings, px; None where only their mask is known."""
+
 
 class ArraySamples:
     """Samples of arrays in memory.
 
     Args:
-        maps: member -> one map a tile, uint8 (h, w), probability = value / 255; tiles may differ in size.
+        maps: member -> one map a tile, uint8 (h, w), probability = value / 255, or (h, w, 3) of a contact member;
+            tiles may differ in size.
         truths: one mask a tile, bool (h, w), True = building.
         groups: one name a tile; tiles of one group resemble one another and are never torn apart.
+        buildings: the outlines of each tile's true buildings, px, as `read_outlines` gives them; without them they are
+            the truths' components.
 
     Raises:
         InputError: there is no member or no tile, a map or truth is of another type or shape, or the members' maps,
@@ -55,7 +71,11 @@ class ArraySamples:
     """
 
     def __init__(
-        self, maps: Mapping[str, Iterable[np.ndarray]], truths: Iterable[np.ndarray], groups: Iterable[object]
+        self,
+        maps: Mapping[str, Iterable[np.ndarray]],
+        truths: Iterable[np.ndarray],
+        groups: Iterable[object],
+        buildings: Iterable[Sequence[Polygon]] | None = None,
     ) -> None:
         if not maps:
             raise InputError("maps: no member; give a mapping of member to its maps, one a tile")
@@ -63,6 +83,7 @@ class ArraySamples:
         self.groups = tuple(map(str, groups))
         self.maps = {member: tuple(maps[member]) for member in maps}
         self.truths = tuple(truths)
+        self.buildings = None if buildings is None else tuple(buildings)
         self._check()
 
     def _check(self) -> None:
@@ -70,6 +91,8 @@ class ArraySamples:
         if tiles == 0:
             raise InputError("truths: no tile; give at least one, with its map and its group")
         counts = {f"maps[{member!r}]": len(maps) for member, maps in self.maps.items()} | {"groups": len(self.groups)}
+        if self.buildings is not None:
+            counts["buildings"] = len(self.buildings)
         for name, count in counts.items():
             if count != tiles:
                 raise InputError(f"{name}: {count} for {tiles} truths; give one a tile, all in the same order")
@@ -77,9 +100,9 @@ class ArraySamples:
             _check_array(f"truths[{number}]", truth, np.dtype(bool), "a truth is a bool array (h, w), True = building")
             for member, maps in self.maps.items():
                 name = f"maps[{member!r}][{number}]"
-                rule = "a map is a uint8 array (h, w), 255 where the probability is 1"
-                _check_array(name, maps[number], np.dtype(np.uint8), rule)
-                if maps[number].shape != truth.shape:
+                rule = "a map is a uint8 array (h, w), 255 where the probability is 1, of a contact member (h, w, 3)"
+                _check_array(name, maps[number], np.dtype(np.uint8), rule, len(BANDS))
+                if maps[number].shape[:2] != truth.shape:
                     raise InputError(
                         f"{name}: {maps[number].shape}, but truths[{number}] is {truth.shape}; give both in one order"
                     )
@@ -88,16 +111,22 @@ class ArraySamples:
         return len(self.truths)
 
     def __getitem__(self, number: int) -> Sample:
-        return [maps[number] for maps in self.maps.values()], self.truths[number]
+        return [split_bands(maps[number])[0] for maps in self.maps.values()], self.truths[number]
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[number] for number in range(len(self)))
 
+    def read_gaps(self, number: int) -> Sequence[np.ndarray | None]:
+        return [split_bands(maps[number])[1] for maps in self.maps.values()]
 
-def _check_array(name: str, array: np.ndarray, dtype: np.dtype, rule: str) -> None:
+    def list_buildings(self, number: int) -> Sequence[Polygon] | None:
+        return None if self.buildings is None else self.buildings[number]
+
+
+def _check_array(name: str, array: np.ndarray, dtype: np.dtype, rule: str, bands: int = 0) -> None:
     if not isinstance(array, np.ndarray):
         raise InputError(f"{name}: {type(array).__name__}; {rule}")
-    if array.dtype != dtype or array.ndim != 2:
+    if array.dtype != dtype or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] == bands)):
         raise InputError(f"{name}: {array.dtype} {array.shape}; {rule}")
 
 
@@ -110,6 +139,7 @@ class RunSamples:
         part: the part whose maps are read. Of `valid` the tiles are those that the run's members did not train on, and
             `data` must be the run's; of any other part they are all tiles of `data` that have masks.
         members: names of those whose maps are read; without it all that have maps of the part.
+        labels: a vector file of the true buildings; without it that of the data set, where it has one.
 
     Attributes:
         members: the members' names.
@@ -118,19 +148,28 @@ class RunSamples:
         tiles: the tiles, with the paths of image and mask.
         sizes: image id -> (height, width), px.
         manifests: member -> what its maps were made with.
+        labels: the vector file of the true buildings; None where masks alone are known.
 
     Raises:
         InputError: there is no run or no map, maps are missing, are not of these tiles, or are by members of another
             split than the run's.
     """
 
-    def __init__(self, run: Run, data: Path, part: str = "valid", members: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        run: Run,
+        data: Path,
+        part: str = "valid",
+        members: Sequence[str] | None = None,
+        labels: Path | None = None,
+    ) -> None:
         record = run.read_record()
         tiles = list_valid_tiles(run, data) if part == "valid" else list_tiles(data, group_by=record.split.group_by)
         folder, names = run.part_folder(part), run.list_mapped_members(part) if members is None else members
         self.manifests: dict[str, Manifest]
         self.manifests, self.sizes = read_manifests(folder / name for name in names)
         self.folder, self.tiles, self.data = folder, tuple(tiles), data
+        self.labels = labels or find_labels(data)
         self._kept: dict[int, Sample] = {}
         self._left = KEPT_BYTES
         self.members, self.groups = tuple(self.manifests), tuple(tile.group for tile in tiles)
@@ -159,6 +198,36 @@ class RunSamples:
 
     def __iter__(self) -> Iterator[Sample]:
         return (self[number] for number in range(len(self)))
+
+    def read_gaps(self, number: int) -> Sequence[np.ndarray | None]:
+        tile, told = self.tiles[number], self._tell_gaps
+        return [
+            read_gaps(map_path(self.folder / member, tile.image_id), self.sizes[tile.image_id]) if own else None
+            for member, own in zip(self.members, told, strict=True)
+        ]
+
+    @functools.cached_property
+    def _tell_gaps(self) -> list[bool]:
+        """Tell which members' maps have bands for it, by the first tile."""
+        image_id = self.tiles[0].image_id
+        paths = (map_path(self.folder / member, image_id) for member in self.members)
+        return [read_gaps(path, self.sizes[image_id]) is not None for path in paths]
+
+    def list_buildings(self, number: int) -> Sequence[Polygon] | None:
+        known = self._buildings
+        return None if known is None else known[self.tiles[number].image_id]
+
+    @functools.cached_property
+    def _buildings(self) -> Mapping[str, Sequence[Polygon]] | None:
+        if self.labels is None:
+            return None
+        from members.labels.agreement import Agreement
+        from members.labels.reading import read_labels
+
+        outlines = read_labels(self.labels, self.tiles)
+        masks = ((tile.image_id, read_truth(tile)) for tile in self.tiles)
+        Agreement.of_masks(self.labels, outlines, masks).check()
+        return outlines
 
     def read_maps(self, tile: Tile) -> list[np.ndarray]:
         """Read a tile's maps, uint8 (h, w), one a member.

@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from ensemble.mapfolder.manifest import Manifest, find_difference
-from ensemble.mapfolder.raster import map_path, read_map
+from ensemble.mapfolder.raster import map_path, read_gaps, read_map, split_bands
+from ensemble.selection.layers import stack_layers
+from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.run import Run
@@ -113,11 +115,12 @@ class Blend:
         """Blend each tile's maps.
 
         Args:
-            maps: member -> one map a tile, uint8 (h, w), as `predict_maps` gives them; all tiles in the same order.
-                Members of weight 0 may be left out.
+            maps: member -> one map a tile, uint8 (h, w), of contact members (h, w, 3), as `predict_maps` gives them;
+                all tiles in the same order. Members of weight 0 may be left out.
 
         Returns:
-            One map a tile, uint8 (h, w).
+            One map a tile, uint8 (h, w); with contact members (h, w, 2), the second a relief that falls where
+            buildings touch, as `Pipeline.outline` takes it.
 
         Raises:
             InputError: a member's maps are missing, or are of another type, number or size than the others'.
@@ -136,12 +139,14 @@ class Blend:
 
     def _blend_tile(self, number: int, maps: Sequence[np.ndarray]) -> np.ndarray:
         for member, values in zip(self.used, maps, strict=True):
-            if values.dtype != np.uint8 or values.ndim != 2 or values.shape != maps[0].shape:
+            fits = values.ndim == 2 or values.shape[2:] == (len(BANDS),)
+            if values.dtype != np.uint8 or not fits or values.shape[:2] != maps[0].shape[:2]:
                 raise InputError(
                     f"maps[{member!r}][{number}]: {values.dtype} {values.shape}; maps of a tile are uint8 arrays "
-                    f"(h, w) of one size, here {maps[0].shape[:2]}"
+                    f"(h, w), of contact members (h, w, 3), of one size, here {maps[0].shape[:2]}"
                 )
-        return self.mix_used(maps)
+        first, gaps = zip(*map(split_bands, maps), strict=True)
+        return stack_layers(self.mix_used(first), gaps, [self.weights[member] for member in self.used])
 
     def mix(self, maps: Sequence[np.ndarray]) -> np.ndarray:
         """Blend one tile's maps.
@@ -209,7 +214,7 @@ def is_table(table: Any) -> bool:
 def read_blend(
     part: Path, blend: Blend, image_id: str, size: tuple[int, int], window: tuple[slice, slice] | None = None
 ) -> np.ndarray:
-    """Read and blend one image's maps, uint8 (h, w); those of weight 0 are not read.
+    """Read and blend one image's maps, those of weight 0 not read: uint8 (h, w), or (h, w, 2) with a relief.
 
     Args:
         part: folder of the members' folders of maps.
@@ -221,7 +226,10 @@ def read_blend(
     Raises:
         InputError: a map is missing, truncated, or of another size.
     """
-    return blend.mix_used([read_map(map_path(part / member, image_id), size, window) for member in blend.used])
+    paths = [map_path(part / member, image_id) for member in blend.used]
+    values = blend.mix_used([read_map(path, size, window) for path in paths])
+    gaps = [read_gaps(path, size, window) for path in paths]
+    return stack_layers(values, gaps, [blend.weights[member] for member in blend.used])
 
 
 def read_weights(run: Run, manifests: Mapping[str, Manifest | None]) -> Blend:

@@ -3,6 +3,8 @@ to load, and help should not."""
 
 from typing import Literal
 
+BANDS = ("building", "border", "contact")
+"""What a contact member tells of each pixel: building or not, near a building's border, near two buildings."""
 Precision = Literal["float32", "mixed_bfloat16", "mixed_float16"]
 """Of a network's activations."""
 MergeName = Literal["mean", "gmean", "power", "max", "min"]

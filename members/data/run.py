@@ -31,6 +31,11 @@ class FoldFolder:
         return self.path / "run.json"
 
     @property
+    def labels_file(self) -> Path:
+        """Which file of outlines a contact member was trained on."""
+        return self.path / "labels.json"
+
+    @property
     def weights_file(self) -> Path:
         return self.path / "best.weights.h5"
 

@@ -9,7 +9,7 @@ from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.data.raster import check_tiles, read_pair
 from members.data.split import NEVER_VALID, Split, draw_split
-from members.data.tiles import Tile, list_tiles
+from members.data.tiles import Tile, find_labels, list_tiles
 
 ORIGIN = "origin.json"
 
@@ -53,6 +53,8 @@ def set_test_aside(source: Path, folder: Path, most: int, share: float) -> list[
             target = folder / part / kind / "img" / path.name
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, target)
+    if labels := find_labels(source):
+        shutil.copyfile(labels, folder / labels.name)
     with (folder / "tiles.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(("image_id", "group"))

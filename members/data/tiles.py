@@ -15,6 +15,8 @@ from members.data.names import check_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
+LABELS = tuple(f"buildings{suffix}" for suffix in (".gpkg", ".geojson", ".parquet", ".fgb"))
+"""Names of the files of outlines that are found by themselves, beside tiles.csv."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,11 @@ def find_unpaired(images: Mapping[str, Path], masks: Mapping[str, Path], folder:
         for image_id, mask in masks.items()
         if image_id not in images
     ]
+
+
+def find_labels(root: Path) -> Path | None:
+    """Find the file of outlines that a data set's masks were drawn from; None where it has none."""
+    return next((root / name for name in LABELS if (root / name).is_file()), None)
 
 
 def fingerprint_tiles(tiles: Sequence[Tile]) -> str:

@@ -96,7 +96,7 @@ def choose_roof(style: Neighbourhood, rng: np.random.Generator) -> Roof:
 def fill_town_plot(
     canvas: Canvas, style: Neighbourhood, rng: np.random.Generator, middle: Point, angle: float, size: Size
 ) -> None:
-    """Paint a house on the whole front of its plot, a court behind; now and then the plot lies open."""
+    """Paint a house on the whole front of its plot, often wall to wall, a court behind; some plots lie open."""
     share, depth = size
     surface = PAVING[rng.integers(len(PAVING))] if rng.random() < 0.35 else style.soil
     paint_slab(canvas, middle, angle, (share, depth), jitter(rng, surface, 0.08))
@@ -110,7 +110,7 @@ def fill_town_plot(
         return
     built = depth * rng.uniform(0.55, 0.85)
     front = locate(middle, angle, 0, (built - depth) / 2 + rng.uniform(0, 0.8))
-    house = (share - rng.uniform(0, 1.6), built)
+    house = (share - max(rng.uniform(-2, 1.6), 0), built)  # wall to wall with its neighbour, or a gap
     paint_building(canvas, rng, front, angle, house, rng.uniform(3, 6), choose_roof(style, rng))
     yard = depth - built
     spot = locate(middle, angle, rng.uniform(-0.3, 0.3) * share, (depth - yard) / 2)

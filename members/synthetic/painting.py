@@ -63,7 +63,7 @@ class Canvas:
         self.colour = np.zeros((3, self.side, self.side), np.float32)
         self.height = np.zeros((self.side, self.side), np.float32)
         self.light = np.ones((self.side, self.side), np.float32)
-        self.building = np.zeros((self.side, self.side), np.uint8)
+        self.building = np.zeros((self.side, self.side), np.uint16)  # 1, 2, .. in the order of painting
         self.grain = rng.standard_normal((self.side, self.side), np.float32)
         self.leaves = draw_noise(rng, self.side, 0.7)
         self.mottle = draw_noise(rng, self.side, 2.5)

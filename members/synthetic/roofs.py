@@ -158,7 +158,7 @@ def paint_building(
     surface = build_roof(frame, roof.form, length, width)
     colour = lay_material(canvas, rng, frame, surface, roof)
     canvas.paint(frame, surface.inside, colour, surface.rise + np.float32(eaves), surface.slope)
-    np.copyto(canvas.building[frame.window], 255, where=surface.inside)
+    np.copyto(canvas.building[frame.window], canvas.building.max() + 1, where=surface.inside)
     if roof.form == "flat":
         rim = surface.inside & ~((np.abs(frame.along) < length / 2 - 0.4) & (np.abs(frame.across) < width / 2 - 0.4))
         canvas.paint(frame, rim, jitter(rng, roof.colour, 0.15), eaves + 0.9)

@@ -5,12 +5,15 @@ downloaded; the same seed draws the same scene.
 """
 
 import csv
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import rasterio
+import rasterio.features
 from numpy.typing import NDArray
 
 from members.common.errors import InputError
@@ -73,11 +76,12 @@ def crop(canvas: NDArray) -> NDArray:
     return canvas[..., FINE * MARGIN : -FINE * MARGIN, FINE * MARGIN : -FINE * MARGIN]
 
 
-def shrink_mask(fine: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Turn the canvas's mask into pixels: 255 where at least half of a pixel's samples are 255, else 0."""
+def shrink_buildings(fine: NDArray[np.uint16]) -> NDArray[np.uint16]:
+    """Turn the canvas's buildings into pixels: the last one painted where at least half of a pixel is building."""
     side = fine.shape[0] // FINE
-    covered = fine.reshape(side, FINE, side, FINE).mean(axis=(1, 3))
-    return np.where(covered >= 127.5, 255, 0).astype(np.uint8)
+    samples = fine.reshape(side, FINE, side, FINE)
+    covered = (samples > 0).mean(axis=(1, 3)) >= 0.5
+    return np.where(covered, samples.max(axis=(1, 3)), 0).astype(np.uint16)
 
 
 def draw_group(group: int) -> tuple[Neighbourhood, Camera]:
@@ -88,11 +92,22 @@ def draw_group(group: int) -> tuple[Neighbourhood, Camera]:
 
 
 def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Draw one scene of 0.3 m per pixel and the mask of its buildings.
+    """Draw one scene as `draw_buildings` does: its picture, and the mask of its buildings, uint8, 255 = building."""
+    image, buildings = draw_buildings(seed, size)
+    return image, as_mask(buildings)
 
-    The mask holds every building's whole outline, as an annotator draws it: parts of a roof under the crown
+
+def as_mask(buildings: NDArray[np.uint16]) -> NDArray[np.uint8]:
+    """Return the mask, uint8 (h, w), 255 = building, of numbered buildings."""
+    return np.where(buildings > 0, 255, 0).astype(np.uint8)
+
+
+def draw_buildings(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[np.uint16]]:
+    """Draw one scene of 0.3 m per pixel and its buildings.
+
+    Every building is there with its whole outline, as an annotator draws it: parts of a roof under the crown
     of a tree count as building, courts inside a building don't, nor do containers and tarpaulins.
-    The border of the mask follows the roof exactly: a pixel counts if at least half of it is roof.
+    Its border follows the roof exactly: a pixel counts if at least half of it is roof.
 
     Args:
         seed: 0 or more; the same seed and the same library versions give the same scene. Seeds 4k to 4k + 3
@@ -100,26 +115,28 @@ def draw_scene(seed: int, size: int = 256) -> tuple[NDArray[np.uint8], NDArray[n
         size: side in pixels, 32 or more.
 
     Returns:
-        The picture, uint8 RGB, shape (size, size, 3); the mask, uint8, 255 = building, 0 = not, (size, size).
+        The picture, uint8 RGB, shape (size, size, 3); the buildings, uint16 (size, size), each of a number above 0.
 
     Raises:
         InputError: `seed` or `size` is too small.
     """
     if seed < 0 or size < 32:
-        raise InputError(f"draw_scene: seed {seed}, size {size}; seed must be 0 or more, size 32 or more; raise it")
+        raise InputError(f"a scene: seed {seed}, size {size}; seed must be 0 or more, size 32 or more; raise it")
     style, camera = draw_group(seed // GROUP_SIZE)
     rng = np.random.default_rng([seed, 0])
     canvas = Canvas(size, style.sun, rng)
     lay_scene(canvas, style, rng)
-    return photograph(canvas, camera, rng), shrink_mask(crop(canvas.building))
+    return photograph(canvas, camera, rng), shrink_buildings(crop(canvas.building))
 
 
 def write_scenes(folder: Path, count: int, seed: int = 42, size: int = 256, progress: Progress = silent) -> None:
-    """Write a data set of `count` drawn scenes: images/<id>.tif, masks/<id>.tif and groups.csv in `folder`.
+    """Write a data set of `count` drawn scenes: images/<id>.tif, masks/<id>.tif, buildings.geojson and groups.csv.
 
     Images are uint8 RGB, masks uint8 with 255 = building, both TIFF of `size` x `size` pixels. groups.csv has the
     columns image_id, group (four tiles in a row share a neighbourhood) and kind (town, suburb, rural).
-    It is written last, so a folder that has it is complete. Files of an earlier call are replaced.
+    buildings.geojson has the outlines of the buildings in pixels of the image that the property image_id names: those
+    that touch are one component of the mask, and apart here. groups.csv is written last, so a folder that has it is
+    complete. Files of an earlier call are replaced.
 
     Args:
         folder: of the data set.
@@ -138,20 +155,31 @@ def write_scenes(folder: Path, count: int, seed: int = 42, size: int = 256, prog
         if path.name not in names:
             raise InputError(f"{path}: not one of the {count} scenes to draw; scenes need a folder of their own")
     (folder / "groups.csv").unlink(missing_ok=True)
-    rows = []
+    rows, features = [], []
     for number in progress(range(count), "draw", count):
         scene_seed = seed * SCENE_SEEDS + number
-        image, mask = draw_scene(scene_seed, size)
+        image, buildings = draw_buildings(scene_seed, size)
         image_id = f"scene_{number:04d}"
         write_tiff(folder / "images" / f"{image_id}.tif", image.transpose(2, 0, 1))
-        write_tiff(folder / "masks" / f"{image_id}.tif", mask[None])
+        write_tiff(folder / "masks" / f"{image_id}.tif", as_mask(buildings)[None])
+        features += trace_buildings(buildings, image_id)
         kind = draw_group(scene_seed // GROUP_SIZE)[0].kind
         rows.append((image_id, f"neighbourhood_{number // GROUP_SIZE:03d}", kind))
+    with write_whole(folder / "buildings.geojson") as temporary:
+        temporary.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
     with (
         write_whole(folder / "groups.csv") as temporary,
         temporary.open("w", newline="", encoding="utf-8") as file,
     ):
         csv.writer(file, lineterminator="\n").writerows([("image_id", "group", "kind"), *rows])
+
+
+def trace_buildings(buildings: NDArray[np.uint16], image_id: str) -> list[dict[str, Any]]:
+    """Trace numbered buildings, uint16 (h, w), along their pixels: a GeoJSON feature each, or each of its parts."""
+    return [
+        {"type": "Feature", "properties": {"image_id": image_id}, "geometry": outline}
+        for outline, _ in rasterio.features.shapes(buildings, buildings > 0)
+    ]
 
 
 def write_tiff(path: Path, bands: NDArray[np.uint8]) -> None:

@@ -82,7 +82,7 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     """Make one training example of a tile.
 
     Args:
-        pairs: all training tiles, images uint8 (h, w, 3) with masks bool (h, w).
+        pairs: all training tiles, images uint8 (h, w, 3) with masks bool (h, w), or targets uint8 (h, w) of bits.
         index: which of them.
         policy: "none"; "d4": one of the square's eight symmetries; "d4_photo": also light, season, gamma, haze,
             blur and JPEG; "d4_cutmix": that, and a rectangle of another tile; "strong": that, without the rectangle,
@@ -91,7 +91,7 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
         seed: (seed, epoch); equal seeds give equal examples.
 
     Returns:
-        image uint8 (crop, crop, 3), mask bool (crop, crop).
+        image uint8 (crop, crop, 3), mask or target (crop, crop).
     """
     rng = np.random.default_rng((*seed, index))
     image, mask = crop_tile(*pairs[index], policy, crop, rng)
@@ -103,7 +103,7 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     if transforms.transforms:
         transforms.set_random_seed(int(rng.integers(2**31)))
         changed = transforms(image=np.ascontiguousarray(image), mask=mask.astype(np.uint8))
-        image, mask = changed["image"], changed["mask"] > 0
+        image, mask = changed["image"], changed["mask"].astype(mask.dtype)
     return image, mask
 
 
@@ -135,11 +135,11 @@ def paste_buildings(
     Returns:
         A new image and mask.
     """
-    count, labels = cv2.connectedComponents(donor_mask.astype(np.uint8))
+    count, labels = cv2.connectedComponents((donor_mask & 1).astype(np.uint8))
     chosen = rng.random(count) < 0.5
     chosen[0] = False  # label 0 is the ground
     pasted = chosen[labels]
-    return np.where(pasted[..., None], donor, image), mask | pasted
+    return np.where(pasted[..., None], donor, image), np.where(pasted, donor_mask, mask)
 
 
 def cut_rectangle(

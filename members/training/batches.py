@@ -10,6 +10,7 @@ from members.common.errors import InputError
 from members.data.raster import Pair
 from members.training.augment import augment_tile, pad_tile
 from members.training.spec import MemberSpec
+from members.training.targets import split_bits
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -26,7 +27,7 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__(workers=2, max_queue_size=8)
         self.pairs, self.spec, self.epoch = pairs, spec, epoch
         # only a balance looks at the masks, which may be on disk
-        built_up = [spec.balance is None or bool(mask.any()) for _, mask in pairs]
+        built_up = [spec.balance is None or bool((mask & 1).any()) for _, mask in pairs]
         self.order = draw_order(built_up, spec.balance, (spec.seed, epoch))
         self.size = min(spec.batch_size, len(pairs) - len(pairs) % devices)
         if spec.batch_size % devices or not self.size:
@@ -49,7 +50,7 @@ class TrainingBatches(keras.utils.PyDataset):
                 augment_tile(self.pairs, int(index), spec.augment, spec.crop, (spec.seed, self.epoch))
                 for index in self.list_indices(step)
             ],
-            spec.size_multiple,
+            spec,
         )
 
 
@@ -82,7 +83,7 @@ class ValidationBatches(keras.utils.PyDataset):
 
     def __init__(self, pairs: Sequence[Pair], spec: MemberSpec, devices: int = 1) -> None:
         super().__init__()
-        self.multiple = spec.size_multiple
+        self.spec = spec
         by_shape: dict[tuple[int, ...], list[Pair]] = {}
         for image, mask in pairs:
             by_shape.setdefault(mask.shape, []).append((image, mask))
@@ -98,12 +99,14 @@ class ValidationBatches(keras.utils.PyDataset):
         return len(self.batches)
 
     def __getitem__(self, step: int) -> Pair:
-        return stack_pairs(self.batches[step], self.multiple)
+        return stack_pairs(self.batches[step], self.spec)
 
 
-def stack_pairs(pairs: Sequence[Pair], multiple: int) -> Pair:
-    """Pad to a multiple and stack: images (batch, h, w, 3) in 0..255, masks (batch, h, w, 1) in {0, 1}; float32."""
-    images, masks = zip(
-        *((pad_tile(image, 0, multiple), pad_tile(mask, 0, multiple)) for image, mask in pairs), strict=True
-    )
-    return np.stack(images).astype(np.float32), np.stack(masks).astype(np.float32)[..., None]
+def stack_pairs(pairs: Sequence[Pair], spec: MemberSpec) -> Pair:
+    """Pad to the spec's size multiple and stack: images (batch, h, w, 3) in 0..255, targets (batch, h, w, bands).
+
+    Targets are 0 or 1, one band for each of the spec's; all is float32.
+    """
+    padded = ([pad_tile(pixels, 0, spec.size_multiple) for pixels in pair] for pair in pairs)
+    images, targets = map(np.stack, zip(*padded, strict=True))
+    return images.astype(np.float32), split_bits(targets, len(spec.bands)).astype(np.float32)

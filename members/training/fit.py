@@ -4,6 +4,7 @@ import math
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
@@ -132,11 +133,18 @@ def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
     network.compile(
         optimizer=keras.optimizers.Adam(choose_rate(spec, steps), global_clipnorm=spec.clip_norm, **averaging),
         loss=build_loss(spec.loss),
-        metrics=[keras.metrics.BinaryIoU(target_class_ids=[1], threshold=0.5, name="iou")],
+        metrics=[BuildingIoU(target_class_ids=[1], threshold=0.5, name="iou")],
         # XLA spends a minute compiling on a CPU, and gains nothing there
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     network.optimizer.build(network.trainable_variables)
+
+
+class BuildingIoU(keras.metrics.BinaryIoU):
+    """IoU of the first band, building or not, whatever bands there are."""
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        return super().update_state(y_true[..., :1], y_pred[..., :1], sample_weight)
 
 
 class RawWeights(keras.callbacks.Callback):

@@ -1,6 +1,6 @@
 """Losses on probabilities, finite with finite gradients on empty, full and any other masks.
 
-Both arguments are (batch, h, w, 1): truth 0 or 1, prediction 0..1. The result is a scalar, float32 whatever
+Both arguments of a term are (batch, h, w, 1): truth 0 or 1, prediction 0..1. The result is a scalar, float32 whatever
 the precision of the network.
 """
 
@@ -86,13 +86,25 @@ LOSSES: dict[str, tuple[Callable[[KerasTensor, KerasTensor], KerasTensor], ...]]
 }
 
 
+FURTHER_LOSS, FURTHER_WEIGHTS = "bce_dice", (0.25, 0.5)
+"""Of the bands border and contact, beside the building's loss, which counts 1."""
+
+
 def build_loss(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
-    """Make the sum of a named loss's terms, computed in float32; its result is of shape (1,)."""
+    """Make the sum of a named loss's terms on the first band, and of `FURTHER_LOSS` on further ones.
+
+    Returns:
+        A loss of (batch, h, w, bands), computed in float32; its result is of shape (1,).
+    """
 
     def loss(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         truth, prediction = ops.cast(truth, "float32"), ops.cast(prediction, "float32")
+        total = sum(term(truth[..., :1], prediction[..., :1]) for term in LOSSES[name])
+        for band, weight in enumerate(FURTHER_WEIGHTS[: prediction.shape[-1] - 1], 1):
+            one = truth[..., band : band + 1], prediction[..., band : band + 1]
+            total += weight * sum(term(*one) for term in LOSSES[FURTHER_LOSS])
         # of a scalar Keras would not take each replica's share where tf.distribute has several
-        return ops.reshape(sum(term(truth, prediction) for term in LOSSES[name]), (1,))
+        return ops.reshape(total, (1,))
 
     loss.__name__ = name
     return loss

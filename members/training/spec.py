@@ -5,7 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from members.common.choices import Precision
+from members.common.choices import BANDS, Precision
 from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.record import RETRAIN
@@ -41,6 +41,9 @@ class MemberSpec(BaseModel):
     loss: Loss = "bce_dice"
     augment: Annotated[Policy, Field(description="augmentation policy")] = "d4"
     views: Annotated[Literal["none", "flips", "d4"], Field(description="TTA views that its training covers")] = "d4"
+    contact: Annotated[
+        bool, Field(description="learns, from outlines, the borders of buildings and where they touch, too")
+    ] = False
     schedule: Annotated[Schedule, Field(description="how the learning rate falls")] = "plateau"
     learning_rate: Annotated[float, Field(gt=0, description="Adam's, at the start")] = 5e-5
     epochs: Annotated[int, Field(ge=1, description="at most")] = 150
@@ -81,11 +84,18 @@ class MemberSpec(BaseModel):
             raise ValueError(f"no skips of {self.backbone} for the notebook's decoder; decoder sm_unet or another sm_*")
         if self.frozen and self.decoder != "unet":
             raise ValueError("stages are frozen of encoders that the notebook's decoder takes; decoder unet")
+        if self.contact and self.decoder != "unet":
+            raise ValueError("borders and contacts are drawn by the notebook's decoder alone; decoder unet")
         if self.warmup and self.schedule != "cosine":
             raise ValueError("a warm-up comes with the cosine schedule only")
         if self.warmup >= self.epochs:
             raise ValueError(f"{self.warmup} epochs of warm-up in {self.epochs}; more epochs, or a shorter warm-up")
         return self
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """What the network tells of each pixel, the first of which every member does."""
+        return BANDS if self.contact else BANDS[:1]
 
     @property
     def size_multiple(self) -> int:

@@ -5,7 +5,7 @@ import math
 import os
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +38,7 @@ def measure_pairs(tiles: Sequence[Tile]) -> int:
     return sum(BYTES * height * width for height, width in (read_size(tile.image) for tile in tiles))
 
 
-def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
+def map_pairs(tiles: Sequence[Tile], folder: Path, read: Callable[[Tile], Pair] = read_pair) -> list[Pair]:
     """Decode all tiles into a file and map it: the operating system keeps what is in use in memory, and drops the rest.
 
     The file has no name any more when this returns, so that it is gone with the process, however that ends.
@@ -46,9 +46,11 @@ def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
     Args:
         tiles: with masks.
         folder: on the disk that has room for it; it need not be there yet.
+        read: reads a tile, its pixels as many bytes as `read_pair`'s.
 
     Returns:
-        A view each, not to be written to, of what `read_pair` reads: image, uint8 (h, w, 3), and mask, bool (h, w).
+        A view each, not to be written to, of what `read` reads: image, uint8 (h, w, 3), and mask, bool (h, w), or
+        target.
 
     Raises:
         InputError: the disk has no room, or a tile is damaged.
@@ -60,20 +62,20 @@ def map_pairs(tiles: Sequence[Tile], folder: Path) -> list[Pair]:
         raise InputError(
             f"{existing}: {need / 2**30:.1f} GiB of decoded tiles, and room for {room / 2**30:.1f} GiB; {cure}"
         )
-    shapes: list[tuple[tuple[int, ...], tuple[int, ...]]] = []
+    shapes: list[tuple[tuple[tuple[int, ...], np.dtype], ...]] = []
     with tempfile.TemporaryFile(dir=existing) as file:
         for tile in tiles:
-            image, mask = read_pair(tile)
+            image, mask = read(tile)
             try:
                 file.write(image.tobytes() + mask.tobytes())  # a full disk is an error here, and a crash where mapped
             except OSError as error:
                 raise InputError(f"{existing}: no room for decoded tiles ({error.strerror}); {cure}") from None
-            shapes.append((image.shape, mask.shape))
+            shapes.append(tuple((part.shape, part.dtype) for part in (image, mask)))
         stored = np.asarray(np.memmap(file, np.uint8, "r"))
     pairs, start = [], 0
     for shape in shapes:
         views: list[np.ndarray] = []
-        for one, kind in zip(shape, (np.uint8, np.bool_), strict=True):
+        for one, kind in shape:
             views.append(stored[start : start + math.prod(one)].reshape(one).view(kind))
             start += math.prod(one)
         pairs.append((views[0], views[1]))

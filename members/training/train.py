@@ -68,6 +68,13 @@ def train(
     precision: Annotated[
         Precision | None, typer.Option(help="Of activations; mixed ones are faster on a GPU; default: the member's.")
     ] = None,
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Outlines of the buildings for contact members, any vector file; default: buildings.gpkg, .geojson, "
+            ".parquet or .fgb in --data."
+        ),
+    ] = None,
     fold: Annotated[
         int | None, typer.Option(help="Train this fold alone, 0-based, as folds run on different machines.", min=0)
     ] = None,
@@ -136,11 +143,20 @@ def train(
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
-    pairs = read_pairs(tiles, run)
+    outlines = find_outlines(specs, data, labels)
+    if outlines is None:
+        pairs = read_pairs(tiles, run)
+    else:
+        from members.training.targets import TargetReader
+
+        reader = TargetReader.open(outlines, tiles)
+        pairs = read_pairs(tiles, run, reader)
+        for remark in reader.agreement.check():
+            warn(remark)
     if recorded:
         target.check_tiles(tiles)
     else:
-        areas = [int(mask.sum()) for _, mask in pairs]
+        areas = [int((mask & 1).sum()) for _, mask in pairs]
         if not any(areas):
             raise InputError(f"{data}: no building in any of {len(areas)} masks; check how they were drawn")
         split = assign_folds(data, tiles, areas, split)
@@ -152,7 +168,29 @@ def train(
             warn(tell_ungrouped(data, propose_from_tiles(tiles, lambda number: pairs[number][0])))
         if few := remark_on_groups(split):
             warn(few)
-    fit_members(specs, TrainingSet(data, tiles, pairs, split), target, folds_now, restart, deadline, json)
+    fit_members(specs, TrainingSet(data, tiles, pairs, split, outlines), target, folds_now, restart, deadline, json)
+
+
+def find_outlines(specs: Sequence[MemberSpec], data: Path, labels: Path | None) -> Path | None:
+    """Return the file of outlines that the contact members among specs learn from; None where there is no such member.
+
+    Raises:
+        InputError: they have none, or others are given one.
+    """
+    from members.data.tiles import LABELS, find_labels
+
+    learning = [spec.name for spec in specs if spec.contact]
+    if not learning:
+        if labels is not None:
+            raise InputError(f"--labels {labels}: no contact member learns from it; name one, such as lite0_contact")
+        return None
+    path = labels or find_labels(data)
+    if path is None:
+        raise InputError(
+            f"{learning[0]}: learns where buildings touch, which masks do not tell; give their outlines, --labels FILE "
+            f"or one of {', '.join(LABELS)} in {data}, or train members that learn from masks"
+        )
+    return path
 
 
 def parse_duration(text: str) -> float:
@@ -214,7 +252,7 @@ def fit_members(
         stderr.print(
             f"{label}: {len(training)} tiles, {steps} steps an epoch, {steps * spec.epochs:,} in {spec.epochs} epochs"
         )
-        with open_fold(folder, record, restart):
+        with open_fold(folder, record, restart, data.labels if spec.contact else None):
             history = train_fold(
                 spec,
                 training,

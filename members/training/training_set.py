@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from members.common.console import stderr
-from members.common.files import remove_stale, write_json
+from members.common.errors import InputError
+from members.common.files import hash_file, read_json, remove_stale, write_json
 from members.common.locking import hold
 
 if TYPE_CHECKING:
@@ -23,12 +24,21 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """A data set, its tiles with their pixels, and the split that says which of them a fold trains on."""
+    """A data set, its tiles with their pixels, and the split that says which of them a fold trains on.
+
+    Attributes:
+        folder: of the data set.
+        tiles: with masks.
+        pairs: of each tile its image, uint8 (h, w, 3), and its mask, bool (h, w), or target as `draw_target` draws it.
+        split: of the groups.
+        labels: the file of outlines that targets were drawn from.
+    """
 
     folder: Path
     tiles: list[Tile]
     pairs: list[Pair]
     split: Split
+    labels: Path | None = None
 
     def take_fold(self, fold: int) -> tuple[dict[str, Pair], dict[str, Pair]]:
         """Return the tiles that a fold trains on, and those that its early stopping looks at, by image id."""
@@ -39,7 +49,7 @@ class TrainingSet:
         validation = [index for index, out in enumerate(held) if out]
         if self.split.inner_valid:
             groups = [self.tiles[index].group for index in training]
-            areas = [int(self.pairs[index][1].sum()) for index in training]
+            areas = [int((self.pairs[index][1] & 1).sum()) for index in training]
             inner = list(zip(training, split_training(groups, areas, self.split.seed), strict=True))
             training, validation = [index for index, out in inner if not out], [index for index, out in inner if out]
         return self.take(training), self.take(validation)
@@ -49,29 +59,41 @@ class TrainingSet:
         return {self.tiles[index].image_id: self.pairs[index] for index in indices}
 
 
-def read_pairs(tiles: Sequence[Tile], run: Path) -> list[Pair]:
-    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it."""
+def read_pairs(tiles: Sequence[Tile], run: Path, read: Callable[[Tile], Pair] | None = None) -> list[Pair]:
+    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it.
+
+    Args:
+        tiles: with masks.
+        run: the run's folder.
+        read: reads a tile; by default `read_pair`.
+    """
     from members.data.raster import read_pair
     from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
 
-    need, memory = measure_pairs(tiles), measure_memory()
+    need, memory, read = measure_pairs(tiles), measure_memory(), read or read_pair
     if need <= SHARE * memory:
-        return [read_pair(tile) for tile in tiles]
+        return [read(tile) for tile in tiles]
     stderr.print(
         f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
         f"they are kept in a file on the disk of {run}"
     )
-    return map_pairs(tiles, run)
+    return map_pairs(tiles, run, read)
 
 
 @contextlib.contextmanager
-def open_fold(folder: FoldFolder, record: RunRecord, restart: bool) -> Iterator[None]:
+def open_fold(folder: FoldFolder, record: RunRecord, restart: bool, labels: Path | None = None) -> Iterator[None]:
     """Keep other processes from a fold while it is trained, and beside its weights what it is trained on.
 
     A restart keeps what was trained before until the new training has finished.
 
+    Args:
+        folder: of the fold.
+        record: of the run.
+        restart: whether it is trained anew.
+        labels: the file of outlines that it is trained on.
+
     Raises:
-        InputError: another process trains it.
+        InputError: another process trains it, or it was begun on other outlines.
     """
     busy = f"{folder.path}: another process trains it; wait until it has finished, or train other folds: --fold"
     with hold(folder.lock_file, busy):
@@ -80,7 +102,26 @@ def open_fold(folder: FoldFolder, record: RunRecord, restart: bool) -> Iterator[
             if not folder.former.path.is_dir():
                 folder.path.rename(folder.former.path)
             shutil.rmtree(folder.path, ignore_errors=True)
+        if labels is not None:
+            check_labels(folder, labels)
         write_json(folder.record_file, record.model_dump())
         yield
         if folder.weights_file.is_file() and not folder.state_file.is_file():
             shutil.rmtree(folder.former.path, ignore_errors=True)
+
+
+def check_labels(folder: FoldFolder, labels: Path) -> None:
+    """Write beside a fold which outlines it is trained on.
+
+    Raises:
+        InputError: it was begun on others.
+    """
+    wanted = {"file": str(labels.resolve()), "hash": hash_file(labels)}
+    if folder.labels_file.is_file():
+        known = read_json(folder.labels_file, "train this member anew with --restart")
+        if not isinstance(known, dict) or known.get("hash") != wanted["hash"]:
+            raise InputError(
+                f"{folder.path}: begun on other outlines than {labels} holds now; give those as --labels, or train it "
+                "anew with --restart"
+            )
+    write_json(folder.labels_file, wanted)

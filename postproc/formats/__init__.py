@@ -1,5 +1,5 @@
 """What masks and buildings are written to, and read from: one module a format, one row each in `registry`.
 
-`submission` (with `rle`) is the CSV, `masks` are pictures, `vector` is what a GIS opens (`vector_reading` reads it),
+`submission` (with `rle`) is the CSV, `masks` are pictures, `vector` is what a GIS opens,
 `coco` instances. `exports` writes all that is asked for in one pass. GeoPandas is loaded only for vector files.
 """

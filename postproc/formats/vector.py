@@ -11,20 +11,13 @@ import numpy as np
 from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
+from members.labels.reading import CONFIDENCE, GEOJSON, ID, LAYER, PARQUET, check_kind, load_table
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.outlining import OutlinedMosaic
 
 if TYPE_CHECKING:
     import geopandas
 
-ID, CONFIDENCE = "image_id", "confidence"
-LAYER = "buildings"
-GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
-BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
-    **dict.fromkeys(GEOJSON, (b"{", b"\x1e")), **dict.fromkeys(PARQUET, b"PAR1"), ".gpkg": b"SQLite format 3",
-    ".fgb": b"fgb", ".shp": b"\x00\x00\x27\x0a", ".kml": b"<", ".gml": b"<",
-}  # fmt: skip
-"""Of vector files that are read, by their endings."""
 DIGITS = 8
 """Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
@@ -154,34 +147,3 @@ def has_other_layers(path: Path) -> bool:
         return False
     check_kind(path)
     return any(name != LAYER for name, _ in pyogrio.list_layers(path))
-
-
-def check_kind(path: Path) -> None:
-    """Check that a file is of the kind that its ending says, before GDAL goes by its content.
-
-    GDAL would also read a virtual layer of any name, which leads to other files of the machine or onto the network.
-
-    Raises:
-        InputError: another ending, or a beginning that files of that kind do not have.
-    """
-    beginning = BEGINNINGS.get(path.suffix.lower())
-    if beginning is None:
-        raise InputError(f"{path}: ending {path.suffix or 'none'}; a vector file has one of {', '.join(BEGINNINGS)}")
-    with path.open("rb") as file:
-        content = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
-    if not content.startswith(beginning) or b"<OGRVRT" in content:
-        raise InputError(f"{path}: not a readable vector file (it begins as no {path.suffix} does); export it again")
-
-
-def load_table(path: Path) -> "geopandas.GeoDataFrame":
-    """Read the one layer of a vector file, or that of several which is named `LAYER`."""
-    import geopandas
-    import pyogrio
-
-    check_kind(path)
-    if path.suffix.lower() in PARQUET:
-        return geopandas.read_parquet(path)
-    layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-    if len(layers) > 1 and LAYER not in layers:
-        raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
-    return pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)

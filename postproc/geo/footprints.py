@@ -11,7 +11,7 @@ from shapely import GeometryType, Polygon
 
 from members.common.errors import InputError
 from members.data.frames import Frame
-from postproc.geo.frames import move_outlines
+from members.labels.geometry import move_outlines
 from postproc.geo.outlining import OutlinedMosaic
 from postproc.polygons.buildings import Status
 

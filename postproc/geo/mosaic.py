@@ -11,14 +11,14 @@ from rasterio import Affine
 
 from members.common.graphs import find_groups
 from members.data.frames import Frame
+from members.labels.geometry import draw_border, move_outlines
 from postproc.geo.blocks import Window
-from postproc.geo.frames import draw_border, move_outlines
 
 ALIGNED = 0.01
 """How far two images' pixel grids may differ and still be one, px."""
 
 Reader = Callable[[str, Window], tuple[np.ndarray, np.ndarray]]
-"""From an image id and a window of it to the mask, bool (h, w), and blend, uint8 (h, w), there."""
+"""From an image id and a window of it to the mask, bool (h, w), and blend, uint8 (h, w) or (h, w, layers), there."""
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,10 @@ class Mosaic:
     transform: Affine
 
     def read(self, window: Window, read: Reader) -> tuple[np.ndarray, np.ndarray]:
-        """Return a window's mask, bool (h, w), and blend, uint8 (h, w); where images overlap the greater value."""
+        """Return a window's mask, bool (h, w), and blend, as `read` does; where images overlap the greater value."""
         rows, columns = window
         shape = rows.stop - rows.start, columns.stop - columns.start
-        mask, blend = np.zeros(shape, bool), np.zeros(shape, np.uint8)
+        mask, blend = np.zeros(shape, bool), None
         tops, lefts, bottoms, rights = self._bounds
         reached = (tops < rows.stop) & (bottoms > rows.start) & (lefts < columns.stop) & (rights > columns.start)
         for number in np.flatnonzero(reached).tolist():
@@ -54,8 +54,10 @@ class Mosaic:
             in_window = slice(top - rows.start, bottom - rows.start), slice(left - columns.start, right - columns.start)
             image_mask, image_blend = read(frame.image_id, in_image)
             mask[in_window] |= image_mask
+            if blend is None:
+                blend = np.zeros((*shape, *image_blend.shape[2:]), np.uint8)
             np.maximum(blend[in_window], image_blend, out=blend[in_window])
-        return mask, blend
+        return mask, np.zeros(shape, np.uint8) if blend is None else blend
 
     @functools.cached_property
     def _bounds(self) -> np.ndarray:

@@ -16,14 +16,15 @@ from shapely.affinity import translate
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
+from members.labels.geometry import clip_outlines, draw_border, move_outlines
 from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
-from postproc.geo.frames import clip_outlines, draw_border, move_outlines
 from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.labelling import label_components
+from postproc.polygons.splitting import REACH
 
 Outliner = Callable[[np.ndarray, np.ndarray], list[Building]]
-"""From a mask, bool (h, w), and blend, uint8 (h, w), to the buildings in it."""
+"""From a mask, bool (h, w), and blend, uint8 (h, w) or (h, w, layers), to the buildings in it."""
 
 Piece = tuple[str, Building]
 """The part of a building that is in one image: the image's id, and the part in the image's pixels."""
@@ -115,22 +116,30 @@ def trace_window(
     """Outline the objects of a window that `plan_windows` gave, in the mosaic's pixels."""
     if seeds is not None and len(seeds) == 0:
         return []
-    mask, blend = read_objects(mosaic, read, window, seeds)
-    corner = window[1].start, window[0].start
+    mask, blend, corner = read_objects(mosaic, read, window, seeds)
     return [move_building(building, corner) for building in outline(mask, blend)]
 
 
 def read_objects(
     mosaic: Mosaic, read: Reader, window: Window, seeds: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Read a window that `plan_windows` gave: its own objects' mask, bool (h, w), and the blend, uint8 (h, w)."""
-    mask, blend = mosaic.read(window, read)
+) -> tuple[np.ndarray, np.ndarray, tuple[int, int]]:
+    """Read a window that `plan_windows` gave: its own objects' mask, bool (h, w), and the blend, as `read` does.
+
+    It is read with what lies around it, as far as that changes where objects are split.
+
+    Returns:
+        The mask, the blend, and column and row of their first pixel in the mosaic.
+    """
     if seeds is None:
-        return mask, blend
+        return *mosaic.read(window, read), (window[1].start, window[0].start)
+    starts = [max(part.start - REACH, 0) for part in window]
+    stops = [min(part.stop + REACH, side) for part, side in zip(window, mosaic.size, strict=True)]
+    mask, blend = mosaic.read((slice(starts[0], stops[0]), slice(starts[1], stops[1])), read)
     labels = label_components(mask)
     chosen = np.zeros(labels.max() + 1, bool)
-    chosen[labels[tuple(seeds.T)]] = True
-    return chosen[labels], blend
+    moved = seeds + [part.start - start for part, start in zip(window, starts, strict=True)]
+    chosen[labels[tuple(moved.T)]] = True
+    return chosen[labels], blend, (starts[1], starts[0])
 
 
 def move_building(building: Building, corner: tuple[float, float]) -> Building:

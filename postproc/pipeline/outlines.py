@@ -6,29 +6,39 @@ import numpy as np
 import shapely
 from pydantic import BaseModel, ConfigDict, Field
 
+from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
 from postproc.polygons.gate import Gate
 from postproc.polygons.labelling import label_components
 from postproc.polygons.regularisation import Forms
 from postproc.polygons.simplification import simplify_outlines
-from postproc.polygons.splitting import split_by_distance, split_by_map
+from postproc.polygons.splitting import LARGEST_SMOOTHING, split_by_distance, split_by_relief
 from postproc.polygons.tracing import check_mask, trace_components
 
 LEAST_OVERLAP = 0.5  # px area: less is rounding
+Splits = tuple[float, float, int, float]
+"""Contrast, smoothing, area and depth of an `OutlineRecipe`: those that have it in common find the same buildings."""
 
 
 class OutlineRecipe(BaseModel):
     """How a mask becomes outlines.
 
-    The steps, in this order: split by the map, split at necks, trace, straighten, regularise.
+    The steps, in this order: split by the relief, split at necks, trace, straighten, regularise.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    split_level: int = Field(
-        default=0, ge=0, le=255, description="each core where map >= split_level is a building; 0 = off [1/255]"
+    split_contrast: float = Field(
+        default=0.0,
+        ge=0,
+        le=255,
+        description="cut between peaks of the relief that stand by this above the pass; 0 = off [1/255]",
     )
+    split_smoothing: float = Field(
+        default=4.0, ge=0, le=LARGEST_SMOOTHING, description="of the relief before: standard deviation [px]"
+    )
+    split_area: int = Field(default=256, ge=0, description="smaller pieces join a neighbour [px area]")
     split_depth: float = Field(
         default=0.0, ge=0, description="cut at necks narrower by more than this on each side; 0 = off [px]"
     )
@@ -41,9 +51,9 @@ class OutlineRecipe(BaseModel):
     )
 
     @property
-    def splits(self) -> tuple[int, float]:
-        """How touching buildings are told apart: recipes that have it in common find the same buildings."""
-        return self.split_level, self.split_depth
+    def splits(self) -> "Splits":
+        """How touching buildings are told apart."""
+        return self.split_contrast, self.split_smoothing, self.split_area, self.split_depth
 
     @property
     def gate(self) -> Gate:
@@ -60,7 +70,8 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
 
     Args:
         mask: bool (height, width), True = building.
-        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by.
+        blend: uint8 (height, width), probability = value / 255: for the confidence, and to split by; or
+            (height, width, 2), where the second layer, a relief, is what is split by, see `stack_layers`.
         recipe: the parameters.
 
     Returns:
@@ -70,14 +81,14 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
         InputError: `mask` is not a bool array of two dimensions, or `blend` not a uint8 array of the same size.
     """
     check_mask(mask)
-    if blend.dtype != np.uint8 or blend.shape != mask.shape:
+    if blend.dtype != np.uint8 or blend.shape not in (mask.shape, (*mask.shape, 2)):
         raise InputError(
             f"a mask {mask.shape} is outlined with the uint8 map that it was cut from, got {blend.dtype} "
             f"{blend.shape}; store probabilities as round(255 * p)"
         )
-    components, touching = separate_buildings(mask, blend, *recipe.splits)
+    components, touching = separate_buildings(mask, blend, recipe.splits)
     outlines, statuses = reshape_outlines(trace_components(components), recipe, touching)
-    confidences = measure_confidence(components, blend).tolist()
+    confidences = measure_confidence(components, split_layers(blend)[0]).tolist()
     return [Building(*building) for building in zip(outlines, statuses, confidences, strict=True)]
 
 
@@ -91,11 +102,11 @@ def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[Outl
     Returns:
         For each recipe Polygon (n,), the outlines that `outline_buildings` finds.
     """
-    touching: dict[tuple[float, float], np.ndarray | None] = {}
+    touching: dict[Splits, np.ndarray | None] = {}
     traced: list[np.ndarray] = []
     for recipe in recipes:
         if recipe.splits not in touching:
-            components, touching[recipe.splits] = separate_buildings(mask, blend, *recipe.splits)
+            components, touching[recipe.splits] = separate_buildings(mask, blend, recipe.splits)
             traced.append(trace_components(components))
     alike = np.unique(shapely.to_wkb(np.concatenate(traced)), return_index=True, return_inverse=True)
     sources = np.concatenate(traced)[alike[1]]
@@ -109,24 +120,26 @@ def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[Outl
     return outlines
 
 
-def separate_buildings(
-    mask: np.ndarray, blend: np.ndarray, split_level: int, split_depth: float
-) -> tuple[np.ndarray, np.ndarray | None]:
+def separate_buildings(mask: np.ndarray, blend: np.ndarray, splits: Splits) -> tuple[np.ndarray, np.ndarray | None]:
     """Label the buildings of a mask, 1..n, from top to bottom.
 
     Args:
         mask, blend: as for `outline_buildings`.
-        split_level, split_depth: as for `OutlineRecipe`.
+        splits: as `OutlineRecipe.splits` has them.
 
     Returns:
         int32 (height, width), 0 = background, each building 4-connected; and which of them share a wall with another,
         bool (n,), None where nothing was split, so that none do.
     """
-    if split_level == 0 and split_depth == 0:
+    contrast, smoothing, area, depth = splits
+    if contrast == 0 and depth == 0:
         return label_components(mask), None
-    components = split_by_map(mask, blend, split_level) if split_level > 0 else mask.astype(np.int32)
-    if split_depth > 0:
-        components = split_by_distance(components, split_depth)
+    if contrast > 0:
+        components = split_by_relief(mask, split_layers(blend)[1], contrast, smoothing, area)
+    else:
+        components = label_components(mask)
+    if depth > 0:
+        components = split_by_distance(components, depth)
     return components, find_touching(components)
 
 

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from ensemble.mapfolder.manifest import MANIFEST, find_difference, read_manifest
 from ensemble.selection.blend import Blend
+from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.data.run import Run
@@ -39,8 +40,8 @@ class Pipeline:
     outlines: OutlineRecipe | None = None
 
     def cut(self, values: np.ndarray) -> np.ndarray:
-        """Return the mask that the recipe alone makes of a blended map, uint8 (h, w): bool (h, w)."""
-        return self.recipe.apply(values)
+        """Return the mask, bool (h, w), that the recipe alone makes of a blended map, uint8 (h, w) or (h, w, 2)."""
+        return self.recipe.apply(split_layers(values)[0])
 
     def cut_window(
         self, read: Callable[[Window], np.ndarray], size: tuple[int, int], window: Window
@@ -48,7 +49,7 @@ class Pipeline:
         """Return a window of the mask that `cut` makes of a whole map, and the map there, without reading all of it.
 
         Args:
-            read: reads a window (rows and columns) of the blended map, uint8 (h, w).
+            read: reads a window (rows and columns) of the blended map, as `read_blend` does.
             size: of the map, height and width, px.
             window: which.
         """
@@ -63,7 +64,7 @@ class Pipeline:
         """Turn a blended map into its mask: as cut, or as its outlines cover it where they are part of the pipeline.
 
         Args:
-            values: uint8 (h, w), probability = value / 255.
+            values: uint8 (h, w), probability = value / 255, or (h, w, 2) with a relief, as a `Blend` gives it.
 
         Returns:
             bool (h, w), True = building.
@@ -73,13 +74,14 @@ class Pipeline:
         """
         if self.outlines is None:
             return self.cut(values)
-        return rasterize_outlines((building.outline for building in self.outline(values)), values.shape)
+        return rasterize_outlines((building.outline for building in self.outline(values)), values.shape[:2])
 
     def outline(self, values: np.ndarray) -> list[Building]:
         """Outline the buildings of a blended map.
 
         Args:
-            values: uint8 (h, w), probability = value / 255.
+            values: uint8 (h, w), probability = value / 255, or (h, w, 2) with a relief that touching buildings are
+                split by, as a `Blend` gives it.
 
         Returns:
             The buildings from top to bottom, in pixels; none for an empty mask.
@@ -90,7 +92,7 @@ class Pipeline:
         return self.outline_mask(self.cut(values), values)
 
     def outline_mask(self, mask: np.ndarray, values: np.ndarray) -> list[Building]:
-        """Outline the buildings of a mask, bool (h, w), that was cut from a blended map, uint8 (h, w)."""
+        """Outline the buildings of a mask, bool (h, w), that was cut from a blended map, uint8 (h, w) or (h, w, 2)."""
         return outline_buildings(mask, values, self.outlines or OutlineRecipe())
 
     def describe(self) -> dict[str, Any]:

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from shapely import Polygon
 
 from ensemble.mapfolder.samples import Samples
+from ensemble.selection.layers import blend_sample, split_layers
 from ensemble.statistics.counts import Counts, count_thresholds
 from ensemble.statistics.metrics import METRICS, divide
 from members.common.progress import Progress, silent
@@ -51,11 +53,14 @@ class TileMeasures:
         return float(divide(2 * self.found.sum(), self.buildings + len(self.found), of_nothing=1))
 
 
-def measure_tile(values: np.ndarray, truth: np.ndarray, pipeline: Pipeline) -> TileMeasures:
-    """Measure one tile's blended map, uint8 (h, w), against its truth, bool (h, w)."""
+def measure_tile(
+    values: np.ndarray, truth: np.ndarray, pipeline: Pipeline, true_outlines: Sequence[Polygon] | None = None
+) -> TileMeasures:
+    """Measure one tile's blended map, as `blend_sample` gives it, against its truth, bool (h, w)."""
     buildings = [building.outline for building in pipeline.outline(values)]
-    mask = pipeline.cut(values) if pipeline.outlines is None else rasterize_outlines(buildings, values.shape)
-    true_outlines = trace_mask(truth)
+    mask = pipeline.cut(values) if pipeline.outlines is None else rasterize_outlines(buildings, truth.shape)
+    true_outlines = trace_mask(truth) if true_outlines is None else true_outlines
+    values, _ = split_layers(values)
     found = np.zeros(len(true_outlines), bool)
     found[match_buildings(buildings, true_outlines).truth] = True
     return TileMeasures(
@@ -76,8 +81,9 @@ def measure_tiles(
     """Measure all tiles, whose maps are those of the pipeline's members, in their order."""
 
     def measure(number: int) -> TileMeasures:
-        maps, truth = samples[number]
-        return measure_tile(pipeline.blend.mix(maps), truth, pipeline)
+        _, truth = samples[number]
+        values = blend_sample(samples, number, pipeline.blend)
+        return measure_tile(values, truth, pipeline, samples.list_buildings(number))
 
     tiles = (workers or Threads()).map(measure, range(len(samples)))
     return list(progress(tiles, "measuring", len(samples)))

@@ -11,6 +11,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.patches import Patch
 
+from ensemble.selection.layers import split_layers
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.reporting.figures import DPI, ORANGE, SKY, YELLOW
@@ -45,9 +46,9 @@ class ImageResult:
     def of_map(
         cls, image: np.ndarray, truth: np.ndarray | None, values: np.ndarray, pipeline: Pipeline
     ) -> "ImageResult":
-        """Cut and outline a blended map."""
+        """Cut and outline a blended map, as `read_blend` gives it."""
         mask = pipeline.cut(values)
-        return cls(image, truth, values, mask, pipeline.outline_mask(mask, values))
+        return cls(image, truth, split_layers(values)[0], mask, pipeline.outline_mask(mask, values))
 
     def describe(self) -> str:
         """Return how many buildings there are, and the IoU of mask and outlines where the truth is known."""

@@ -1,11 +1,13 @@
 """What each stage of the flow brings, on tiles that nothing was trained or tuned on."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from shapely import Polygon
 
 from ensemble.selection.blend import Blend, read_blend
 from ensemble.statistics.counts import Counts, count_pixels
@@ -15,38 +17,47 @@ from members.common.tables import ResultTable
 from members.data.raster import read_image
 from members.data.run import Run
 from postproc.pipeline.pipeline import Pipeline
-from postproc.polygons.tracing import trace_mask
 from postproc.reporting.panels import ImageResult, draw_rows
 from postproc.scoring.buildings import count_buildings
 
 PICTURED = 4
 SHOWN = ("pooled_iou", "building_f1")
-Truths = Mapping[str, np.ndarray]
-"""Image id -> bool (h, w)."""
 
 
-def count_stage(part: Path, pipeline: Pipeline, truths: Truths, groups: Sequence[str]) -> Counts:
+@dataclass(frozen=True)
+class Truth:
+    """What is true of tiles.
+
+    Attributes:
+        masks: image id -> bool (h, w).
+        buildings: image id -> outlines, px.
+        groups: the group of each.
+    """
+
+    masks: Mapping[str, np.ndarray]
+    buildings: Mapping[str, Sequence[Polygon]]
+    groups: Sequence[str]
+
+
+def count_stage(part: Path, pipeline: Pipeline, truth: Truth) -> Counts:
     """Count the pixels of a pipeline's masks, and the buildings that it outlines.
 
     Args:
         part: the folder of the members' folders of maps.
         pipeline: from maps to masks.
-        truths: of the tiles.
-        groups: the group of each tile.
+        truth: of the tiles.
     """
 
-    def count(image_id: str, truth: np.ndarray) -> dict[str, Any]:
-        values = read_blend(part, pipeline.blend, image_id, truth.shape)
+    def count(image_id: str, expected: np.ndarray) -> dict[str, Any]:
+        values = read_blend(part, pipeline.blend, image_id, expected.shape)
         mask, buildings = pipeline.mask(values), pipeline.outline(values)
-        pixels = count_pixels(np.sum(truth & mask), np.sum(truth | mask))
-        return pixels | count_buildings([building.outline for building in buildings], trace_mask(truth))
+        pixels = count_pixels(np.sum(expected & mask), np.sum(expected | mask))
+        return pixels | count_buildings([building.outline for building in buildings], truth.buildings[image_id])
 
-    return Counts.from_tiles(groups, (count(*tile) for tile in truths.items()))
+    return Counts.from_tiles(truth.groups, (count(*tile) for tile in truth.masks.items()))
 
 
-def tabulate_stages(
-    run: Run, single: str, averaged: str, truths: Truths, groups: Sequence[str], tuned: Pipeline
-) -> ResultTable:
+def tabulate_stages(run: Run, single: str, averaged: str, truth: Truth, tuned: Pipeline) -> ResultTable:
     """Return the table of what each stage brings, with 90 % intervals over groups.
 
     The blend is compared with the member that is better on these very tiles, which is hard on it; every later stage
@@ -56,8 +67,7 @@ def tabulate_stages(
         run: the run.
         single: the part whose maps are of one view.
         averaged: the part whose maps are of all views.
-        truths: of the tiles of either part.
-        groups: the group of each tile.
+        truth: of the tiles of either part.
         tuned: the run's pipeline.
     """
     members = run.list_mapped_members(single)
@@ -67,7 +77,7 @@ def tabulate_stages(
     stages["blend of both"] = one, blend
     stages["blend with TTA (d4)"] = all_views, blend
     stages["blend with TTA, tuned"] = all_views, tuned
-    counts = {name: count_stage(*stage, truths, groups) for name, stage in stages.items()}
+    counts = {name: count_stage(*stage, truth) for name, stage in stages.items()}
     names = list(counts)
     rows: list[list[str]] = [[name] for name in names]
     for metric in SHOWN:
@@ -78,7 +88,7 @@ def tabulate_stages(
             compared = row[0] in before
             gain = compare_fixed(counts[before[row[0]]], counts[row[0]], metric) if compared else None
             row += [f"{scores[row[0]]:.4f}", describe_gain(gain)]
-    title = f"{len(truths)} tiles of {len(set(groups))} groups that nothing was trained or tuned on"
+    title = f"{len(truth.masks)} tiles of {len(set(truth.groups))} groups that nothing was trained or tuned on"
     header = [title for metric in SHOWN for title in (METRICS[metric].title, "gain [90 % interval]")]
     notes = ["gain: the blend's over the better member, each later stage's over the one before"]
     return ResultTable(title, ("stage", *header), [tuple(row) for row in rows], notes)
@@ -91,7 +101,9 @@ def describe_gain(gain: Gain | None) -> str:
     return f"{gain.value:+.4f}" + (f" [{gain.interval[0]:+.4f}, {gain.interval[1]:+.4f}]" if gain.interval else "")
 
 
-def draw_results(run: Run, part: str, images: Mapping[str, Path], truths: Truths, tuned: Pipeline) -> Figure:
+def draw_results(
+    run: Run, part: str, images: Mapping[str, Path], truths: Mapping[str, np.ndarray], tuned: Pipeline
+) -> Figure:
     """Draw the panels of a few tiles with buildings: those at equal distances in the order of their building area."""
     built = sorted((image_id for image_id in truths if truths[image_id].any()), key=lambda each: truths[each].sum())
     rows = {}

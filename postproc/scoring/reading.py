@@ -1,5 +1,6 @@
 """Read the buildings of images, each as a mask and as outlines, from files that hold either, and their truth."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
+from members.data.tiles import find_labels
 from postproc.formats.submission import Decode, check_ids, read_ids, read_rows
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
@@ -90,9 +92,15 @@ def open_inputs(truth: Path, submission: Path | None, vector: Path | None, image
     expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
     if submission:
         check_ids(submission, wanted or (), expected)
-    frames = read_frames(files, expected) if vector or not masks else {}
+    frames = read_frames(files, expected) if vector or not masks or find_labels(truth) else {}
     predicted = read_masks(source) if submission else read_vector(source, frames)
-    return Inputs(source, sorted(expected), len(masks or files), predicted, read_truth(truth, masks, frames))
+    return Inputs(
+        source,
+        sorted(expected),
+        len(masks or files),
+        predicted,
+        read_truth(truth, expected if masks else {}, frames),
+    )
 
 
 def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
@@ -111,23 +119,51 @@ def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame
     """Return the function that gives an image's true buildings by its id.
 
     Args:
-        path: the folder of masks, or the vector file.
-        masks: image id -> mask file; none where `path` is a vector file.
-        frames: image id -> frame, for a vector file.
+        path: the folder of masks, the data set, or the vector file.
+        masks: image id -> mask file; none where `path` is a vector file. Buildings are the outlines that a data set
+            has of them, where these agree with the masks, else the masks' components.
+        frames: image id -> frame, for outlines.
 
     Raises:
         InputError: the vector file is bad, or has no building in any of the images.
     """
     if masks:
-        return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
-    from postproc.formats.vector_reading import read_outlines
+        outlines = find_buildings(path, masks, frames)
+        if outlines is None:
+            return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
+        return lambda image_id: ImageBuildings(read_mask(masks[image_id]), outlines[image_id])
+    from members.labels.reading import read_outlines
 
-    outlines = read_outlines(path, frames)
-    if not any(outlines.values()):
+    known = read_outlines(path, frames)
+    if not any(known.values()):
         raise InputError(
             f"{path}: none of its outlines lies in the {len(frames)} images; check the coordinates and the CRS of both"
         )
-    return lambda image_id: ImageBuildings.from_outlines(outlines[image_id], frames[image_id].size)
+    return lambda image_id: ImageBuildings.from_outlines(known[image_id], frames[image_id].size)
+
+
+def find_buildings(
+    truth: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame]
+) -> dict[str, list[Polygon]] | None:
+    """Find the outlines that masks were drawn from, px, by image id; None where the data set has no such file.
+
+    Args:
+        truth: the data set.
+        masks: image id -> mask file.
+        frames: image id -> frame.
+    """
+    path = find_labels(truth)
+    if path is None:
+        return None
+    from members.labels.agreement import Agreement
+    from members.labels.reading import read_outlines
+
+    with contextlib.suppress(InputError):  # it may be in another frame, or of other images, such as training's alone
+        outlines = read_outlines(path, frames)
+        pairs = ((image_id, read_mask(mask)) for image_id, mask in masks.items())
+        if Agreement.of_masks(path, outlines, pairs).is_good:
+            return outlines
+    return None
 
 
 def read_masks(submission: Path) -> Iterator[tuple[str, Take]]:
@@ -142,7 +178,7 @@ def _take_mask(decode: Decode, size: tuple[int, int]) -> ImageBuildings:
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:
     """Yield each image's id, and what gives its buildings, out of a vector file, with the confidences that it holds."""
-    from postproc.formats.vector_reading import read_detections
+    from members.labels.reading import read_detections
 
     for image_id, (outlines, confidences) in read_detections(path, frames).items():
         yield image_id, functools.partial(_take_outlines, outlines, confidences)

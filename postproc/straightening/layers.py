@@ -14,8 +14,8 @@ from members.common.errors import InputError
 from members.common.graphs import find_groups
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers, cut_chunks
+from members.labels.geometry import move_outlines
 from postproc.geo.footprints import measure_areas, transform_outlines
-from postproc.geo.frames import move_outlines
 from postproc.pipeline.outlines import OutlineRecipe, find_touching, reshape_outlines
 from postproc.polygons.tracing import trace_labels
 

@@ -6,7 +6,7 @@ A building found or not is no sum over pixels, so nothing is exact here: Optuna'
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
@@ -15,6 +15,7 @@ from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, WilcoxonPruner
 from shapely import Polygon
 
+from ensemble.selection.layers import split_layers
 from ensemble.statistics.counts import Counts, check_truth, index_groups
 from ensemble.statistics.metrics import METRICS
 from members.common.choices import Objective
@@ -23,9 +24,7 @@ from members.common.workers import Threads, Workers
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import AREAS
-from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import count_buildings
-from postproc.search.counting import Tiles
 from postproc.search.grid import Choice
 from postproc.study.kept_tiles import KeptTiles
 from postproc.study.trials import Evaluation, Params, list_complete
@@ -39,19 +38,32 @@ RANGES: Mapping[str, BaseDistribution] = {
     "threshold": IntDistribution(32, 224, step=8),
     "min_hole": CategoricalDistribution(AREAS),
     "min_object": CategoricalDistribution((*AREAS, 1024)),  # an object too many costs F1 more than it costs pixels
-    "split_level": CategoricalDistribution((0, 160, 176, 192, 208, 224, 240)),
+    "split_contrast": CategoricalDistribution((0.0, 8.0, 12.0, 16.0, 24.0, 32.0, 48.0, 64.0)),
+    "split_smoothing": FloatDistribution(1, 4, step=1),  # px
+    "split_area": CategoricalDistribution((0, 64, 256, 512, 1024)),
     "split_depth": FloatDistribution(0, 4, step=0.5),  # px
 }
 
 Setting = tuple[Recipe, OutlineRecipe]
+Tile = tuple[np.ndarray, Sequence[Polygon]]
+"""A blended map, uint8 (height, width) or (height, width, 2), and the outlines of the true buildings, px."""
+
+
+class Buildings(Protocol):
+    """Tiles that buildings are counted in."""
+
+    def __len__(self) -> int:
+        """Return the number of tiles."""
+
+    def __getitem__(self, number: int) -> Tile:
+        """Return one tile."""
 
 
 class BuildingCounter:
     """Counts the buildings that a setting finds, each tile once a setting, however many studies ask.
 
     Args:
-        tiles: a blended map, uint8 (height, width), and the truth, bool of that shape, each. The true buildings are
-            traced out of the truth.
+        tiles: a blended map, as `blend_sample` gives it, and the outlines of the true buildings, px, each.
         groups: the group of each.
         workers: who counts; by default a thread a core.
         progress: watches the first pass over the tiles.
@@ -66,22 +78,18 @@ class BuildingCounter:
     """
 
     def __init__(
-        self, tiles: Tiles, groups: Sequence[str], workers: Workers | None = None, progress: Progress = silent
+        self, tiles: Buildings, groups: Sequence[str], workers: Workers | None = None, progress: Progress = silent
     ) -> None:
         self.names = tuple(groups)
         self.groups, self.index = index_groups(groups)
         if len(self.index) != len(tiles):
             raise ValueError(f"{len(tiles)} tiles of {len(self.index)} groups")
 
-        def trace(number: int) -> tuple[np.ndarray, list[Polygon]]:
-            blend, truth = tiles[number]
-            return blend, trace_mask(truth)
-
         def count(number: int) -> int:
             return len(kept[number][1])
 
         self.workers = workers or Threads()
-        self.tiles = kept = KeptTiles(len(tiles), trace)
+        self.tiles = kept = KeptTiles(len(tiles), tiles.__getitem__)
         found = self.workers.map(count, range(len(tiles)), ordered=False)
         check_truth(sum(progress(found, "reading maps", len(tiles))), len(tiles))
         self.counted: dict[Setting, np.ndarray] = {}
@@ -131,9 +139,10 @@ class BuildingCounter:
 
 
 def outline_setting(blend: np.ndarray, setting: Setting) -> list[Polygon]:
-    """Outline the buildings of a map, uint8 (height, width), as `submit` does."""
+    """Outline the buildings of a map, as `blend_sample` gives it, as `submit` does."""
     recipe, outlines = setting
-    return [building.outline for building in outline_buildings(recipe.apply(blend), blend, outlines)]
+    mask = recipe.apply(split_layers(blend)[0])
+    return [building.outline for building in outline_buildings(mask, blend, outlines)]
 
 
 def choose_threshold(counter: BuildingCounter, training_mask: np.ndarray, thresholds: Sequence[int]) -> Choice:
@@ -165,5 +174,6 @@ def read_setting(params: Params) -> Setting:
 def rank_setting(setting: Setting) -> tuple[Any, ...]:
     """Return the sort key that settles ties: no splits, then fewer and shallower ones, then the simpler flat recipe."""
     recipe, outlines = setting
-    splits = (outlines.split_level > 0) + (outlines.split_depth > 0)
-    return splits, outlines.split_level, -outlines.split_depth, recipe.complexity
+    contrast = outlines.split_contrast
+    splits = (contrast > 0) + (outlines.split_depth > 0)
+    return splits, contrast > 0, -contrast, -outlines.split_depth, -outlines.split_area, recipe.complexity

@@ -2,15 +2,20 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
+from ensemble.selection.layers import blend_sample
 from members.common.choices import KeepName
+from postproc.polygons.tracing import trace_mask
 from postproc.search.grid import Choice
 from postproc.study.building_study import (
     OBJECTIVE,
     RANGES,
     BuildingCounter,
+    Tile,
     choose_threshold,
     find_setting,
     make_pruner,
@@ -18,15 +23,35 @@ from postproc.study.building_study import (
 )
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
-from postproc.tuning.fits import BlendedTiles, Fit, Task
+from postproc.tuning.fits import Fit, Task
 from postproc.tuning.verdict import Verdict, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
+SPLITS = ("split_contrast", "split_smoothing", "split_area", "split_depth")
 SEARCHED = {
     "areas": ("threshold", "min_hole", "min_object"),
-    "splits": ("threshold", "min_hole", "min_object", "split_level", "split_depth"),
+    "splits": ("threshold", "min_hole", "min_object", *SPLITS),
 }
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
+
+
+@dataclass(frozen=True)
+class BuildingTiles:
+    """Each tile's blended map, with its relief, and its true buildings, read where they are asked for."""
+
+    samples: Samples
+    blend: Blend
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, number: int) -> Tile:
+        """Return a tile: the true buildings are outlines where the samples have some, else components of the truth."""
+        buildings = self.samples.list_buildings(number)
+        if buildings is None:
+            _, truth = self.samples[number]
+            buildings = trace_mask(truth)
+        return blend_sample(self.samples, number, self.blend), buildings
 
 
 def judge_buildings(
@@ -49,7 +74,7 @@ def judge_buildings(
     Raises:
         InputError: there is no building in any truth, or the storage does not answer.
     """
-    counter = BuildingCounter(BlendedTiles(task.samples, blend), task.groups, task.workers, task.progress)
+    counter = BuildingCounter(BuildingTiles(task.samples, blend), task.groups, task.workers, task.progress)
     masks = task.crossfit.training_masks
 
     def make_fit(choices: Sequence[Choice]) -> Fit:

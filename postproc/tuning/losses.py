@@ -68,7 +68,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
             for other, values in mixed:
                 if other == blend:
                     return values
-            mixed.append((blend, [blend.mix(maps) for maps, _ in tiles]))
+            mixed.append((blend, unit.blend(samples, blend)))
             return mixed[-1][1]
 
         def draw(pipeline: Pipeline) -> list[np.ndarray]:

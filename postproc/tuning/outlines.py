@@ -18,9 +18,10 @@ from postproc.tuning.units import Unit, list_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
 TOLERANCES = (6.0, 3.0, 4.0, 5.0)  # px, the default first
-SPLIT_LEVELS = (0, 192)
+SPLIT_CONTRASTS = (0.0, 32.0)
 SETTINGS = tuple(
-    OutlineRecipe(tolerance=tolerance, split_level=level) for level, tolerance in product(SPLIT_LEVELS, TOLERANCES)
+    OutlineRecipe(tolerance=tolerance, split_contrast=contrast)
+    for contrast, tolerance in product(SPLIT_CONTRASTS, TOLERANCES)
 )
 
 
@@ -60,7 +61,7 @@ def count_outlines(task: Task, base: Pipeline) -> Counts:
         """Count each tile of a unit by each setting on one cut."""
         unit, cut = share
         tiles = unit.read(samples)
-        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, [blend.mix(maps) for maps, _ in tiles])
+        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, unit.blend(samples, blend))
         return [
             [count_mask(mask, truth, objective) for mask, (_, truth) in zip(own, tiles, strict=True)] for own in masks
         ]

@@ -11,9 +11,11 @@ import numpy as np
 from rasterio import Affine
 
 from ensemble.mapfolder.samples import Sample, Samples
+from ensemble.selection.blend import Blend
+from ensemble.selection.layers import blend_sample
 from members.common.workers import Threads
+from members.labels.geometry import move_outlines
 from postproc.geo.blocks import Window, plan_windows
-from postproc.geo.frames import move_outlines
 from postproc.geo.mosaic import Mosaic, join_frames
 from postproc.geo.outlining import clip_to_frames, read_mask, read_objects
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
@@ -34,12 +36,16 @@ class Unit:
     numbers: tuple[int, ...]
     mosaic: Mosaic | None = None
 
+    def blend(self, samples: Samples, blend: Blend) -> list[np.ndarray]:
+        """Blend the tiles' maps, with their relief: uint8 (h, w) or (h, w, 2) each."""
+        return [blend_sample(samples, number, blend) for number in self.numbers]
+
     def read(self, samples: Samples) -> list[Sample]:
         """Read the tiles' maps and truths."""
         return [samples[number] for number in self.numbers]
 
     def draw(self, pipeline: Pipeline, values: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Turn the tiles' blended maps, uint8 (h, w) each, into the pipeline's masks, bool (h, w) each."""
+        """Turn the tiles' blended maps, as `blend` gives them, into the pipeline's masks, bool (h, w) each."""
         if pipeline.outlines is None:
             return [pipeline.cut(each) for each in values]
         (masks,) = self.draw_settings(pipeline, [pipeline.outlines], values)
@@ -53,13 +59,13 @@ class Unit:
         Args:
             pipeline: from maps to masks before they are outlined.
             settings: how they are outlined; those that split alike share all but straightening.
-            values: the tiles' blended maps, uint8 (h, w) each.
+            values: the tiles' blended maps, as `blend` gives them.
 
         Returns:
             For each setting the tiles' masks, bool (h, w) each.
         """
         outlined = [[np.zeros(0, object)] for _ in settings]
-        masks = [[np.zeros(each.shape, bool) for each in values] for _ in settings]
+        masks = [[np.zeros(each.shape[:2], bool) for each in values] for _ in settings]
         if self.mosaic is None:
             (only,) = values
             for own, outlines in zip(masks, outline_settings(pipeline.cut(only), only, settings), strict=True):
@@ -76,8 +82,7 @@ class Unit:
         for window, seeds in plan_windows(self.mosaic.size, cut, workers=Threads(1)):
             if seeds is not None and len(seeds) == 0:
                 continue
-            mask, blend = read_objects(self.mosaic, read, window, seeds)
-            corner = window[1].start, window[0].start
+            mask, blend, corner = read_objects(self.mosaic, read, window, seeds)
             for found, outlines in zip(outlined, outline_settings(mask, blend, settings), strict=True):
                 found.append(move_outlines(outlines, Affine.translation(*corner)))
         for found, own in zip(outlined, masks, strict=True):

@@ -25,12 +25,11 @@ HUNG = 120.0
 """Seconds after which a command hangs; it is killed, and its code is None."""
 
 
-def prepare(trains: bool, warm: bool) -> None:
-    """Import the commands, and put small networks in place of the members'; `warm` loads what is compiled, too."""
-    import geopandas  # noqa: F401
+def prepare(trains: bool) -> None:
+    """Import the commands, load what is compiled, and put small networks in place of the members'."""
     import numpy as np
-    import scipy.stats  # noqa: F401
-    import skimage.morphology  # noqa: F401
+    from conftest import pytest_xdist_setupnodes
+    from matplotlib.figure import Figure
 
     import postproc.reporting.plots
     import postproc.score
@@ -43,16 +42,11 @@ def prepare(trains: bool, warm: bool) -> None:
     from members.training.catalog import find_spec
     from members.training.networks.weights import read_weights
 
-    if warm:
-        from conftest import pytest_xdist_setupnodes
-
-        pytest_xdist_setupnodes()
-        for name in ("geopandas", "optuna.importance._fanova._evaluator", "pycocotools.mask", "pyogrio", "psycopg"):
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        from matplotlib.figure import Figure
-
-        Figure().savefig(io.BytesIO())
+    pytest_xdist_setupnodes()
+    for name in ("geopandas", "optuna.importance._fanova._evaluator", "pycocotools.mask", "pyogrio", "psycopg"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    Figure().savefig(io.BytesIO())
     scale = np.float32(255)
     predict.choose_backend = lambda: None  # type: ignore[assignment, return-value]
 
@@ -164,6 +158,6 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    prepare("train" in sys.argv[1:], "warm" in sys.argv[1:])
+    prepare("train" in sys.argv[1:])
     print("ready", flush=True)
     serve()

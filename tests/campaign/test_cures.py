@@ -16,7 +16,6 @@ from campaign_runs import (
     list_trainings,
     make_finished,
     make_run,
-    make_until,
     open_server,
     report,
 )
@@ -153,18 +152,10 @@ def check(cures: Cures, request: pytest.FixtureRequest) -> None:
     assert cures.wrong == []
 
 
-def test_some_cures(server: Server, tmp_path: Path) -> None:
-    cures = Cures(server, make_until(server, tmp_path / "made", "predict test"), tmp_path / "work")
-    record, *_ = list_cases(cures.work)
-    for damage in ("cut", "gone"):
-        cures.take(record, damage)
-    assert cures.wrong == []
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_all_cures(warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    cures = Cures(warm_server, make_finished(warm_server, tmp_path / "made"), tmp_path / "work")
+def test_all_cures(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    cures = Cures(server, make_finished(server, tmp_path / "made"), tmp_path / "work")
     for case in list_cases(cures.work):
         for damage in case.damages:
             cures.take(case, damage)

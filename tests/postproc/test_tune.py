@@ -104,20 +104,20 @@ def score_naively(run: Run, pipeline: Pipeline) -> float:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory, warm_server: Server) -> Run:
+def tuned(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Run:
     """A run tuned with weights by a process that is killed among the trials, and then by two at once."""
     run = make_run(tmp_path_factory.mktemp("tuned"))
     command = ["tune", "--data", run.path.parent / "data", "--run", run.path, "--tune-weights", "--trials", 6]
-    killed = warm_server.run(run.path, *command, signal=signal.SIGKILL, event=300)
+    killed = server.run(run.path, *command, signal=signal.SIGKILL, event=300)
     assert killed.code == -signal.SIGKILL
     assert count_lines(run.study_file) > 50
     assert not run.tuned_file.exists()
-    warm_server.start(run.path, *command)
+    server.start(run.path, *command)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "argv", ["roofstack", *map(str, command)])
         with pytest.raises(SystemExit) as end:
             roofstack.main()
-    ended = warm_server.wait()
+    ended = server.wait()
     assert (end.value.code or 0, ended.code) == (0, 0), ended.printed
     return run
 

@@ -80,7 +80,7 @@ def judge_int8(
             groups.append(tile.group)
             for number, network in enumerate(networks):
                 began = time.perf_counter()
-                [[seen]] = merge_views([network], image[None], [View()])
+                seen = merge_views([network], image[None], [View()])[0, 0]
                 seconds[number] += time.perf_counter() - began
                 columns[number].append(count_thresholds(quantise(seen), truth))
     crossfit = CrossFit.deal(groups)

@@ -10,9 +10,14 @@ PYRAMID_LEVELS, PYRAMID_FILTERS = (1, 2, 3, 6), 512
 
 
 def decode_features(
-    features: Sequence[keras.KerasTensor], filters: Sequence[int], dropout: Sequence[float], momentum: float, seed: int
+    features: Sequence[keras.KerasTensor],
+    filters: Sequence[int],
+    dropout: Sequence[float],
+    momentum: float,
+    seed: int,
+    bands: int = 1,
 ) -> keras.KerasTensor:
-    """Decode five encoder features, finest first, to probabilities (batch, h, w, 1), always float32.
+    """Decode five encoder features, finest first, to probabilities (batch, h, w, bands), always float32.
 
     The notebook's U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597).
     Each of the five steps: bilinear upsampling x2, concatenation with the skip (none at the last), dropout,
@@ -36,7 +41,7 @@ def decode_features(
             x = layers.BatchNormalization(momentum=momentum, name=f"{name}{half}_bn")(x)
             x = layers.ReLU(name=f"{name}{half}_relu")(x)
     # float32 whatever the precision policy: in bfloat16 a probability has two decimal digits
-    return layers.Conv2D(1, 1, activation="sigmoid", dtype="float32", name="probability")(x)
+    return layers.Conv2D(bands, 1, activation="sigmoid", dtype="float32", name="probability")(x)
 
 
 class PyramidLevel(layers.Layer):

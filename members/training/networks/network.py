@@ -19,7 +19,7 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
 
     Returns:
         A model from RGB 0..255, float (batch, h, w, 3) with h and w multiples of `spec.size_multiple`, to the
-        probability of building, float32 (batch, h, w, 1) in 0..1.
+        probability of each of `spec.bands`, float32 (batch, h, w, bands) in 0..1.
 
     Raises:
         InputError: the encoder weights are not to be had.
@@ -32,7 +32,8 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
         if spec.decoder == "unet":
             encoder = build_encoder(spec.backbone, encoder_weights)
             freeze_stages(encoder, spec.frozen)
-            outputs = decode_features(encoder(inputs), spec.filters, spec.dropout, spec.momentum, spec.seed)
+            features, bands = encoder(inputs), len(spec.bands)
+            outputs = decode_features(features, spec.filters, spec.dropout, spec.momentum, spec.seed, bands)
         elif spec.decoder == "sm_pspnet":
             outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(inputs), spec.seed)
         else:

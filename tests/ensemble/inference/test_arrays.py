@@ -13,7 +13,7 @@ from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
 from ensemble.inference.networks import Network
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.raster import map_path, read_map
+from ensemble.mapfolder.raster import map_path, measure_gaps, read_gaps, read_map
 from members.common.errors import InputError
 from members.data.drivers import hash_image
 from members.data.tiles import Tile
@@ -49,6 +49,23 @@ def test_maps_are_those_that_the_command_writes(tmp_path: Path) -> None:
     maps = predict_maps(network, images, views="d4", merge="gmean")
     for tile, values in zip(tiles, maps, strict=True):
         np.testing.assert_array_equal(values, read_map(map_path(job.target, tile.image_id), values.shape))
+
+
+def test_a_contact_member_gives_three_bands(tmp_path: Path) -> None:
+    images = [image for image in draw_images() if min(image.shape[:2]) >= 32]
+    paths = [write_raster(tmp_path / f"{number}.tif", image) for number, image in enumerate(images)]
+    tiles = [Tile(path.stem, path, None, path.stem) for path in paths]
+    hashes = {tile.image_id: hash_image(tile.image) for tile in tiles}
+    job = Job((), (), tmp_path / "maps", tmp_path / "std", VIEW_SETS["d4"], "mean", 32, hashes, bands=3)
+    network = Standin(member="lite0_contact").network
+    assert len(list(make_maps(job, [network], tiles, Locks(job.target)))) == len(images)
+    maps = predict_maps(network, images, views="d4")
+    for tile, values, image in zip(tiles, maps, images, strict=True):
+        assert (np.abs(values.astype(int) - image) <= 1).all()  # windows are means of several
+        path, size = map_path(job.target, tile.image_id), values.shape[:2]
+        np.testing.assert_array_equal(values[..., 0], read_map(path, size))
+        np.testing.assert_array_equal(measure_gaps(values[..., 1], values[..., 2]), read_gaps(path, size))
+        assert not read_map(map_path(tmp_path / "std", tile.image_id), size).any()
 
 
 def test_progress_sees_all_work() -> None:

@@ -11,7 +11,7 @@ from conftest import GEOREFERENCE, ROOT, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble.mapfolder.raster import quantise, read_map, write_map
+from ensemble.mapfolder.raster import quantise, read_gaps, read_map, write_map
 from members.common.errors import InputError
 
 VALUES = np.arange(32 * 40, dtype=np.uint8).reshape(32, 40)
@@ -39,6 +39,22 @@ def test_a_map_keeps_crs_and_transform(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "maps").iterdir()] == ["a.tif"]
 
 
+def test_a_map_of_three_bands_is_read_as_one_and_its_gaps(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "source.tif", np.dstack([VALUES] * 3), **GEOREFERENCE)
+    border, contact = np.zeros_like(VALUES), np.where(VALUES < 128, 255, 0).astype(np.uint8)
+    for name, values in {"three": np.stack([VALUES, border, contact]), "one": VALUES}.items():
+        write_map(tmp_path / f"{name}.tif", values, source)
+        np.testing.assert_array_equal(read_map(tmp_path / f"{name}.tif", (32, 40)), VALUES)
+    with rasterio.open(tmp_path / "three.tif") as raster:
+        assert raster.descriptions == ("building", "border", "contact")
+        assert raster.transform == GEOREFERENCE["transform"]
+    window = slice(3, 9), slice(2, 30)
+    assert read_gaps(tmp_path / "one.tif", (32, 40)) is None
+    gaps = read_gaps(tmp_path / "three.tif", (32, 40), window)
+    assert gaps is not None
+    np.testing.assert_array_equal(gaps, 255 - contact[window])
+
+
 def test_nothing_is_said_about_images_without_a_place_on_earth(tmp_path: Path) -> None:
     write_tiles(tmp_path, 2, suffix=".png")
     program = f"""
@@ -64,7 +80,7 @@ for tile in tiles:
     [
         (VALUES[:31], r"a.tif: 1 band\(s\) of uint8, 40x31 px; its manifest says one of uint8, 40x32 px; predict"),
         (VALUES.astype(np.float32), r"a.tif: 1 band\(s\) of float32, 40x32 px"),
-        (np.dstack([VALUES] * 3), r"a.tif: 3 band\(s\) of uint8, 40x32 px"),
+        (np.dstack([VALUES] * 2), r"a.tif: 2 band\(s\) of uint8, 40x32 px"),
     ],
 )
 def test_maps_that_are_no_maps(tmp_path: Path, pixels: np.ndarray, message: str) -> None:

@@ -61,7 +61,7 @@ TRUTHS = [draw_map(4) > 127, draw_map(5) > 127]
             {"maps": {"a": [draw_map(0) / 255, draw_map(1) / 255]}},
             r"maps\['a'\]\[0\]: float64 \(2, 3\); a map is a uint8 array \(h, w\), 255 where the probability is 1",
         ),
-        ({"maps": {"a": [draw_map(0), draw_map(1)[None]]}}, r"maps\['a'\]\[1\]: uint8 \(1, 2, 3\); a map is"),
+        ({"maps": {"a": [draw_map(0), draw_map(1)[..., None]]}}, r"maps\['a'\]\[1\]: uint8 \(2, 3, 1\); a map is"),
         ({"maps": {"a": [[[1, 2, 3]] * 2] * 2}}, r"maps\['a'\]\[0\]: list; a map is a uint8 array"),
         ({"truths": [TRUTHS[0], draw_map(0)]}, r"truths\[1\]: uint8 \(2, 3\); a truth is a bool array \(h, w\), True"),
         (

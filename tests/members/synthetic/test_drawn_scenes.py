@@ -10,8 +10,19 @@ import rasterio
 from members.common.errors import InputError
 from members.data.raster import read_pair
 from members.data.tiles import list_tiles
+from members.labels.reading import read_labels
 from members.synthetic.painting import Canvas, paint_slab
-from members.synthetic.scenes import Camera, draw_group, draw_scene, photograph, shrink_mask, write_scenes
+from members.synthetic.scenes import (
+    Camera,
+    draw_buildings,
+    draw_group,
+    draw_scene,
+    photograph,
+    shrink_buildings,
+    write_scenes,
+)
+from postproc.polygons.buildings import rasterize_outlines
+from postproc.polygons.labelling import label_components
 
 CLEAR = Camera(exposure=1.0, balance=(1, 1, 1), shade=0.5, haze=0.0, blur=0.01, noise=0.0, quality=100)
 
@@ -33,13 +44,19 @@ def test_three_groups_in_a_row_are_a_town_a_suburb_and_farmland() -> None:
 
 
 def test_a_pixel_is_building_where_half_of_it_is() -> None:
-    fine = np.zeros((4, 6), np.uint8)
-    fine[:2, :2] = 255  # four of four samples
-    fine[0, 2:4] = 255  # two
-    fine[2, 4] = 255  # one
-    square = np.zeros((6, 6), np.uint8)
-    square[:4] = fine
-    np.testing.assert_array_equal(shrink_mask(square), [[255, 255, 0], [0, 0, 0], [0, 0, 0]])
+    fine = np.zeros((6, 6), np.uint16)
+    fine[:2, :2] = 1  # four of four samples
+    fine[0, 2:4] = 1, 2  # two
+    fine[2, 4] = 1  # one
+    np.testing.assert_array_equal(shrink_buildings(fine), [[1, 2, 0], [0, 0, 0], [0, 0, 0]])
+
+
+def test_houses_of_a_town_stand_wall_to_wall() -> None:
+    (town,) = (group for group in range(3) if draw_group(group)[0].kind == "town")
+    tiles = [draw_buildings(4 * town + number, 128)[1] for number in range(4)]
+    assert sum(len(np.unique(tile)) - 1 for tile in tiles) > 1.2 * sum(
+        label_components(tile > 0).max() for tile in tiles
+    )
 
 
 def test_a_photograph_in_clear_light_has_the_colours_and_half_of_them_in_the_shade() -> None:
@@ -75,6 +92,9 @@ def test_a_folder_of_scenes_is_a_data_set(tmp_path: Path) -> None:
     assert kinds == [draw_group((1_000_000 + number) // 4)[0].kind for number in range(6)]
     with rasterio.open(tiles[0].image) as raster:
         assert raster.res == (0.3, 0.3)
+    outlines = read_labels(tmp_path / "buildings.geojson", tiles)
+    for tile in tiles:
+        np.testing.assert_array_equal(rasterize_outlines(outlines[tile.image_id], (256, 256)), read_pair(tile)[1])
 
 
 def test_a_folder_of_scenes_holds_nothing_else(tmp_path: Path) -> None:

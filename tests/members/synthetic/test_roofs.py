@@ -5,7 +5,7 @@ import pytest
 
 from members.synthetic.painting import Canvas, Frame
 from members.synthetic.roofs import PITCH, Form, Roof, Surface, build_roof, join, paint_building
-from members.synthetic.scenes import crop, shrink_mask
+from members.synthetic.scenes import crop, shrink_buildings
 
 ALONG, ACROSS = np.meshgrid(np.arange(-2.0, 3.0), np.arange(-1.0, 2.0))
 FRAME = Frame((slice(0, 3), slice(0, 5)), ALONG, ACROSS, 0.0)
@@ -66,7 +66,7 @@ def test_the_mask_is_the_roofs_outline_to_the_pixel(size: tuple[float, float]) -
     """A house of 6 by 3 m is 20 by 10 pixels of 0.3 m; the longer side may lie either way."""
     canvas = Canvas(32, (0.0, 1.0), np.random.default_rng(0))
     paint_building(canvas, np.random.default_rng(1), (0, 0), 0.0, size, 3.0, Roof("gable", "tiles", (0.6, 0.3, 0.3)))
-    mask = shrink_mask(crop(canvas.building))
+    mask = shrink_buildings(crop(canvas.building))
     expected = np.zeros((32, 32), np.uint8)
-    expected[11:21, 6:26] = 255
+    expected[11:21, 6:26] = 1
     np.testing.assert_array_equal(mask, expected if size[0] > size[1] else expected.T)

@@ -33,7 +33,7 @@ def test_there_are_a_dozen_members_named_as_their_files() -> None:
     assert list(specs) == sorted(path.stem for path in (ROOT / "members").glob("*.py") if path.stem != "__init__")
     assert len(specs) >= 12
     assert all(spec.name == name for name, spec in specs.items())
-    assert {"d4_photo", "none", "d4", "strong"} == {spec.augment for spec in specs.values()}
+    assert {"d4_photo", "none", "d4", "d4_cutmix", "strong"} == {spec.augment for spec in specs.values()}
     assert len({spec.decoder for spec in specs.values()}) == 5
 
 

@@ -36,6 +36,20 @@ RNG = np.random.default_rng(0)
 Loss = Callable[[Any, Any], Any]
 
 
+def test_further_bands_count_their_share() -> None:
+    """The building's band counts by the member's own loss, border and contact by a quarter and a half of theirs."""
+    rng = np.random.default_rng(3)
+    truth, guess = rng.integers(0, 2, (2, 4, 5, 3)).astype(np.float32), rng.random((2, 4, 5, 3)).astype(np.float32)
+
+    def compute(name: str, band: int) -> float:
+        one = np.s_[..., band : band + 1]
+        return float(build_loss(name)(ops.convert_to_tensor(truth[one]), ops.convert_to_tensor(guess[one]))[0])
+
+    expected = compute("lovasz", 0) + 0.25 * compute("bce_dice", 1) + 0.5 * compute("bce_dice", 2)
+    found = float(build_loss("lovasz")(ops.convert_to_tensor(truth), ops.convert_to_tensor(guess))[0])
+    assert found == pytest.approx(expected, rel=1e-5)
+
+
 def evaluate(loss: Loss, truth: np.ndarray, guess: np.ndarray) -> float:
     return float(loss(ops.convert_to_tensor(truth[None, ..., None]), ops.convert_to_tensor(guess[None, ..., None])))
 

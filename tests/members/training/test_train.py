@@ -7,16 +7,18 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import geopandas
 import pytest
-from conftest import Outcome
+from conftest import Outcome, hash_folder, write_tiles
 
 from members.common.errors import InputError
 from members.common.locking import hold
-from members.data.raster import Pair
+from members.data.raster import Pair, read_mask
 from members.data.run import FoldFolder
 from members.training.networks.weights import write_content
 from members.training.spec import MemberSpec
 from members.training.train import parse_duration
+from postproc.polygons.tracing import trace_mask
 
 RoofStack = Callable[..., Outcome]
 TILES = {f"tile{number}" for number in range(6)}  # tile0 and tile1 are of g0, tile2 and tile3 of g1, ..
@@ -180,3 +182,39 @@ def test_a_fold_is_trained_by_one_process_at_a_time(roofstack: RoofStack, data_s
         refused = train(roofstack, data_set, "--restart")
     assert (refused.code, len(fitted)) == (2, 1)
     assert "fold0: another process trains it; wait until it has finished, or train other folds: --fold" in refused.err
+
+
+def write_labels(path: Path, data: Path, tiles: int) -> Path:
+    """Write the outlines of some tiles' masks, in pixels."""
+    masks = {f"tile{number}": read_mask(data / f"masks/tile{number}.png") for number in range(tiles)}
+    outlines = [(image_id, outline) for image_id, mask in masks.items() for outline in trace_mask(mask)]
+    ids, polygons = zip(*outlines, strict=True)
+    geopandas.GeoDataFrame({"image_id": ids}, geometry=list(polygons)).to_file(path)
+    return path
+
+
+def test_contact_members_need_outlines(roofstack: RoofStack, tmp_path: Path, fitted: list[Fitted]) -> None:
+    data = write_tiles(tmp_path / "data", suffix=".png")
+
+    def learn(*arguments: object, member: str = "lite0_contact") -> Outcome:
+        return roofstack("train", member, "--data", data, "--run", tmp_path / "run", *arguments)
+
+    before = hash_folder(tmp_path)
+    refused = learn()
+    assert (refused.code, hash_folder(tmp_path)) == (2, before)
+    assert "lite0_contact: learns where buildings touch, which masks do not tell; give their outlines" in refused.err
+    labels = write_labels(tmp_path / "some.geojson", data, 2)
+    refused = learn("--labels", labels, member="lite0_unet")
+    assert refused.code == 2
+    assert "no contact member learns from it; name one, such as lite0_contact" in refused.err
+    refused = learn("--labels", labels)
+    assert refused.code == 2
+    assert "agree with the masks to IoU 0.3" in refused.err  # a third of the tiles have some
+    assert not (tmp_path / "run").exists()
+    write_labels(data / "buildings.geojson", data, 6)
+    assert learn().code == 0  # found by itself
+    assert (tmp_path / "run/members/lite0_contact/fold0/labels.json").is_file()
+    refused = learn("--labels", write_labels(tmp_path / "most.geojson", data, 5))
+    assert refused.code == 2
+    assert "begun on other outlines than" in refused.err
+    assert len(fitted) == 1

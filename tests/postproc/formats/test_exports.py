@@ -15,9 +15,9 @@ from shapely import STRtree, affinity, box
 from members.common.errors import InputError
 from members.data.frames import Frame
 from members.data.raster import read_mask
+from members.labels.reading import read_outlines
 from postproc.formats.exports import Source, draw_window, plan_exports, write_exports
 from postproc.formats.submission import read_submission
-from postproc.formats.vector_reading import read_outlines
 from postproc.geo.blocks import list_windows
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building, rasterize_outlines

@@ -44,6 +44,19 @@ def test_one_pixel_stays_one_pixel() -> None:
     assert building.outline.equals(shapely.box(3, 2, 4, 3))
 
 
+def test_a_relief_splits_what_the_map_does_not() -> None:
+    values = np.full((20, 41), 250, np.uint8)
+    relief = values.copy()
+    relief[:, 18:23] = 40  # a contact of two houses, that the map knows nothing of
+    layers, recipe = np.dstack([values, relief]), OutlineRecipe(split_contrast=64)
+    mask = np.ones(values.shape, bool)
+    assert len(outline_buildings(mask, values, recipe)) == 1
+    left, right = outline_buildings(mask, layers, recipe)
+    assert left.outline.area + right.outline.area == mask.size
+    assert 18 <= left.outline.bounds[2] <= 23
+    assert left.confidence == pytest.approx(250 / 255)
+
+
 def test_objects_at_the_border_stay_inside() -> None:
     mask = np.zeros((40, 40), bool)
     mask[:20, :15] = mask[30:, 22:] = True
@@ -89,7 +102,7 @@ def test_touching_buildings_are_split_by_the_map() -> None:
     mask[4:36, 2:62] = True
     blend = np.where(mask, 255, 0).astype(np.uint8)
     blend[:, 30:33] = 140
-    buildings = outline_buildings(mask, blend, OutlineRecipe(split_level=200))
+    buildings = outline_buildings(mask, blend, OutlineRecipe(split_contrast=24))
     assert len(buildings) == 2
     assert overlap(buildings) < 1
     assert sum(b.outline.area for b in buildings) == pytest.approx(mask.sum(), rel=0.02)
@@ -105,7 +118,7 @@ def test_buildings_that_share_walls_stay_a_coverage() -> None:
         cut = column + np.rint(2 * np.sin(rows)).astype(int)
         blend[rows, cut] = blend[rows, cut + 1] = 140
     blend[~mask] = 0
-    buildings = outline_buildings(blend > 0, blend, OutlineRecipe(split_level=200))
+    buildings = outline_buildings(blend > 0, blend, OutlineRecipe(split_contrast=24, split_smoothing=0))
     outlines = np.array([building.outline for building in buildings], object)
     assert len(outlines) == 3
     assert shapely.coverage_is_valid(outlines)
@@ -125,12 +138,12 @@ def test_drawn_outlines_of_a_ragged_house_are_nearer_to_it() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 160]), st.floats(0, 6))
-def test_buildings_are_valid_and_apart(seed: int, level: int, tolerance: float) -> None:
+@given(st.integers(0, 2**32 - 1), st.sampled_from([0, 16]), st.floats(0, 6))
+def test_buildings_are_valid_and_apart(seed: int, contrast: int, tolerance: float) -> None:
     rng = np.random.default_rng(seed)
     field = gaussian_filter(rng.standard_normal((48, 48)), rng.uniform(0, 4))
     blend = np.rint(255 * np.clip(0.5 + 0.2 * field / field.std(), 0, 1)).astype(np.uint8)
-    buildings = outline_buildings(blend >= 128, blend, OutlineRecipe(split_level=level, tolerance=tolerance))
+    buildings = outline_buildings(blend >= 128, blend, OutlineRecipe(split_contrast=contrast, tolerance=tolerance))
     assert all(b.outline.is_valid and not b.outline.is_empty for b in buildings)
     assert all(0.5 <= b.confidence <= 1 for b in buildings)
     assert overlap(buildings) <= 0.5
@@ -151,7 +164,7 @@ def test_a_map_that_does_not_fit_is_refused(blend: np.ndarray) -> None:
         outline_buildings(np.zeros((4, 4), bool), blend, OutlineRecipe())
 
 
-@pytest.mark.parametrize("options", [{"tolerance": -1.0}, {"min_iou": 1.1}, {"split_level": 256}, {"wall": 3}])
+@pytest.mark.parametrize("options", [{"tolerance": -1.0}, {"min_iou": 1.1}, {"split_contrast": 256}, {"wall": 3}])
 def test_a_recipe_knows_its_ranges(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         OutlineRecipe(**options)

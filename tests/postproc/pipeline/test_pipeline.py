@@ -57,8 +57,8 @@ def test_words() -> None:
     blend = Blend({"a": 2, "b": 0, "c": 1})
     assert str(Pipeline(blend, Recipe(threshold=90))) == "2 x a, 1 x c, threshold 90"
     assert str(Pipeline(blend, outlines=OutlineRecipe())) == "2 x a, 1 x c, threshold 128, outlines as by default"
-    split = OutlineRecipe(tolerance=3.0, split_level=192)
-    assert Pipeline(blend, outlines=split).describe_masks() == "threshold 128, outlines split_level 192, tolerance 3"
+    split = OutlineRecipe(tolerance=3.0, split_contrast=24)
+    assert Pipeline(blend, outlines=split).describe_masks() == "threshold 128, outlines split_contrast 24, tolerance 3"
 
 
 @pytest.mark.parametrize(

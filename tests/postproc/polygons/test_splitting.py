@@ -1,10 +1,10 @@
-"""Touching buildings are cut at necks and along the map's valleys."""
+"""Touching buildings are cut at necks and along the valleys of a relief."""
 
 import numpy as np
 import pytest
-import skimage
+from scipy.ndimage import gaussian_filter
 
-from postproc.polygons.splitting import split_by_distance, split_by_map
+from postproc.polygons.splitting import REACH, split_by_distance, split_by_relief
 
 DUMBBELL = np.zeros((21, 43), bool)
 DUMBBELL[1:20, 1:20] = DUMBBELL[1:20, 23:42] = DUMBBELL[8:13, 20:23] = True
@@ -21,40 +21,36 @@ def test_a_wide_neck_is_none() -> None:
     assert split_by_distance(DUMBBELL.astype(int), 9.0).max() == 1
 
 
-def test_cores_of_the_map_become_buildings() -> None:
+def test_a_valley_of_the_relief_is_a_wall() -> None:
     mask = np.ones((5, 9), bool)
-    blend = np.tile(np.array([200, 250, 250, 180, 140, 180, 250, 250, 200], np.uint8), (5, 1))
-    labels = split_by_map(mask, blend, 240)
-    assert labels.max() == 2
-    assert (labels[:, :4] == labels[0, 0]).all()
-    assert (labels[:, 5:] == labels[0, 8]).all()
+    relief = np.tile(np.array([200, 250, 250, 180, 140, 180, 250, 250, 200], np.uint8), (5, 1))
+    labels = split_by_relief(mask, relief, 100, smoothing=0, least=0)
+    assert labels.tolist() == [[1] * 5 + [2] * 4] * 5
+    assert split_by_relief(mask, relief, 111, smoothing=0, least=0).max() == 1
+    assert split_by_relief(mask, relief, 100, smoothing=0, least=21).max() == 1
+    assert split_by_relief(mask, relief, 100, smoothing=2, least=0).max() == 1  # the valley is narrow
 
 
-def test_a_component_without_a_core_stays_one() -> None:
+def test_components_stay_what_they_are() -> None:
     mask = np.array([[1, 1, 0, 1, 1]], bool)
-    labels = split_by_map(mask, np.full((1, 5), 150, np.uint8), 240)
+    labels = split_by_relief(mask, np.full((1, 5), 150, np.uint8), 24)
     assert labels.tolist() == [[1, 1, 0, 2, 2]]
 
 
 def test_of_an_empty_mask_nothing_is_cut() -> None:
     empty = np.zeros((4, 4), bool)
-    assert not split_by_map(empty, np.zeros((4, 4), np.uint8), 128).any()
-    assert not split_by_distance(empty.astype(int), 1.0).any()
+    assert not split_by_relief(empty, np.zeros((4, 4), np.uint8), 24).any()
+    assert not split_by_distance(empty.astype(np.int32), 1.0).any()
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_cuts_are_those_of_scikit_image_over_the_whole_mask(seed: int) -> None:
-    """Whether a component has no core, one, or several, as one has at least."""
-    noise = np.random.default_rng(seed).normal(size=(60, 80))
-    smooth = skimage.filters.gaussian(noise, 2.0)
-    blend = np.clip(128 + 90 * smooth / smooth.std(), 0, 255).astype(np.uint8)
-    mask = blend >= 128
-    cores = skimage.measure.label(blend >= 220, connectivity=1)
-    grown = skimage.segmentation.watershed(255 - blend.astype(int), cores, mask=mask)
-    components = skimage.measure.label(mask, connectivity=1)
-    grown[mask & (grown == 0)] = components[mask & (grown == 0)] + cores.max()
-    np.testing.assert_array_equal(
-        split_by_map(mask, blend, 220), skimage.measure.label(grown, background=0, connectivity=1)
-    )
-    within = [len(np.unique(cores[(components == n) & (cores > 0)])) for n in range(1, components.max() + 1)]
-    assert max(within) > 1
+@pytest.mark.parametrize("seed", range(4))
+def test_pixels_farther_than_the_reach_change_nothing(seed: int) -> None:
+    """A window with the reach around an object cuts it as the whole picture does."""
+    noise = np.random.default_rng(seed).normal(size=(120, 140))
+    relief = np.clip(128 + 400 * gaussian_filter(noise, 2.0), 0, 255).astype(np.uint8)
+    mask = np.zeros(relief.shape, bool)
+    mask[50:80, 40:90] = True
+    window = np.s_[50 - REACH : 80 + REACH, 40 - REACH : 90 + REACH]
+    whole = split_by_relief(mask, relief, 2, least=0)
+    np.testing.assert_array_equal(split_by_relief(mask[window], relief[window], 2, least=0), whole[window])
+    assert whole.max() > 1

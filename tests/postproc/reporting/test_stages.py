@@ -11,7 +11,8 @@ from members.data.run import Run
 from members.data.tiles import list_tiles
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
-from postproc.reporting.stages import draw_results, tabulate_stages
+from postproc.polygons.tracing import trace_mask
+from postproc.reporting.stages import Truth, draw_results, tabulate_stages
 
 MEMBERS = ("lite0_unet", "lite2_unet")
 SIZE = (32, 40)
@@ -43,11 +44,15 @@ def run(tmp_path: Path) -> Run:
     return made
 
 
+def tell_truth(*groups: str) -> Truth:
+    masks = {"built": TRUTH, "empty": EMPTY}
+    return Truth(masks, {image_id: trace_mask(mask) for image_id, mask in masks.items()}, groups)
+
+
 def test_table_shows_what_each_stage_brings(run: Run) -> None:
     """The blend is compared with the better member, each later stage with the one before."""
     tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
-    truths = {"built": TRUTH, "empty": EMPTY}
-    table = tabulate_stages(run, "test_without_tta", "test", truths, ["town", "town"], tuned)
+    table = tabulate_stages(run, "test_without_tta", "test", tell_truth("town", "town"), tuned)
     assert table.title == "2 tiles of 1 groups that nothing was trained or tuned on"
     gain = "gain [90 % interval]"
     assert list(table.header) == ["stage", "pooled IoU", gain, "building F1", gain]
@@ -63,8 +68,7 @@ def test_table_shows_what_each_stage_brings(run: Run) -> None:
 def test_intervals_are_over_groups(run: Run) -> None:
     """Of two groups, one of them right throughout, a gain may be anything: Student's t has one degree of freedom."""
     tuned = Pipeline(Blend(dict.fromkeys(MEMBERS, 1)), Recipe(threshold=100))
-    truths = {"built": TRUTH, "empty": EMPTY}
-    table = tabulate_stages(run, "test_without_tta", "test", truths, ["town", "field"], tuned)
+    table = tabulate_stages(run, "test_without_tta", "test", tell_truth("town", "field"), tuned)
     assert table.rows[-1][1:3] == ("0.9000", "+0.3000 [-0.6471, +1.0000]")
 
 

@@ -2,12 +2,13 @@
 
 import json
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import GEOREFERENCE, write_raster
-from shapely import box
+from shapely import Polygon, box
 
 from members.common.errors import InputError
 from members.data.frames import read_frame
@@ -18,16 +19,17 @@ MASK = np.zeros((40, 36), bool)
 MASK[2:10, 3:15] = True
 MASK[20:30, 20:36] = True
 IMAGE = np.zeros((40, 36, 3), np.uint8)
+HOUSES = (box(3, 2, 15, 10), box(20, 20, 36, 30))
 
 
 def write_mask(path: Path) -> Path:
     return write_raster(path, MASK * np.uint8(255))
 
 
-def write_geojson(path: Path, column: int = 0) -> Path:
+def write_geojson(path: Path, column: int = 0, outlines: Sequence[Polygon] = HOUSES) -> Path:
     """The two buildings of MASK in the CRS of GEOREFERENCE, as QGIS writes it, `column` pixels to the right."""
     features = []
-    for outline in (box(3, 2, 15, 10), box(20, 20, 36, 30)):
+    for outline in outlines:
         ring = [(GEOREFERENCE["transform"] @ (x + column, y)) for x, y in outline.exterior.coords]
         features.append({"type": "Feature", "properties": {}, "geometry": {"type": "Polygon", "coordinates": [ring]}})
     crs = {"type": "name", "properties": {"name": "urn:ogc:def:crs:EPSG::3857"}}
@@ -42,6 +44,20 @@ def test_truth_is_the_same_from_masks_and_from_outlines(tmp_path: Path, vector: 
     truth = read_truth(write_geojson(tmp_path / "t.geojson"), masks, {"a": read_frame(image)})("a")
     assert np.array_equal(truth.mask, MASK)
     assert [outline.area for outline in truth.outlines] == pytest.approx([96, 160])
+
+
+@pytest.mark.parametrize(("column", "found"), [(0, [48, 48, 160]), (1000, [96, 160])])
+def test_buildings_of_a_data_set_are_its_outlines_where_these_agree(
+    tmp_path: Path, column: int, found: list[int]
+) -> None:
+    """Two houses of one component of the mask are two, unless the file of outlines is of another place."""
+    image = write_raster(tmp_path / "images/a.tif", IMAGE, **GEOREFERENCE)
+    outlines = [box(3, 2, 9, 10), box(9, 2, 15, 10), box(20, 20, 36, 30)]
+    write_geojson(tmp_path / "buildings.geojson", column, outlines)
+    masks = {"a": write_mask(tmp_path / "masks/a.png")}
+    truth = read_truth(tmp_path, masks, {"a": read_frame(image)})("a")
+    assert np.array_equal(truth.mask, MASK)
+    assert [outline.area for outline in truth.outlines] == pytest.approx(found)
 
 
 def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:

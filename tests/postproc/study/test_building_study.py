@@ -14,6 +14,7 @@ from ensemble.statistics.gains import measure_gain
 from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.polygons.tracing import trace_mask
 from postproc.study import building_study
 from postproc.study.building_study import (
     OBJECTIVE,
@@ -31,7 +32,8 @@ from postproc.study.studies import MemoryStudies, Studies
 from postproc.study.trials import Params, Search, count_trials, list_complete, run_trials
 
 NEUTRAL = read_setting({})
-FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, "split_level": 0, "split_depth": 0.0}
+NO_SPLIT = {"split_contrast": 0.0, "split_smoothing": 1.0, "split_area": 64, "split_depth": 0.0}
+FIRST = {"threshold": 128, "min_hole": 0, "min_object": 0, **NO_SPLIT}
 
 
 def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
@@ -45,14 +47,19 @@ def draw_pair(valley: int = 140) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_counter(groups: list[str]) -> BuildingCounter:
-    return BuildingCounter([draw_pair() for _ in groups], groups)
+    return count([draw_pair() for _ in groups], groups)
+
+
+def count(tiles: list[tuple[np.ndarray, np.ndarray]], groups: list[str]) -> BuildingCounter:
+    """Count in maps with true masks, whose components are the true buildings."""
+    return BuildingCounter([(blend, trace_mask(truth)) for blend, truth in tiles], groups)
 
 
 def draw_noise(tiles: int) -> BuildingCounter:
     """Blocks of 4 x 4 px, of which those above 140 are true, so that settings differ a little."""
     random = np.random.default_rng(1)
     maps = [(random.random((6, 7)).repeat(4, 0).repeat(4, 1) * 255).astype(np.uint8) for _ in range(tiles)]
-    return BuildingCounter([(blend, blend >= 140) for blend in maps], [str(number) for number in range(tiles)])
+    return count([(blend, blend >= 140) for blend in maps], [str(number) for number in range(tiles)])
 
 
 def search(
@@ -71,7 +78,7 @@ def test_findings_of_each_setting() -> None:
     counter = make_counter(["a"])
     for params, found in (
         ({}, (0, 2, 2)),  # both houses in one, and the spot
-        ({"split_level": 200}, (2, 3, 2)),
+        ({**NO_SPLIT, "split_contrast": 24.0}, (2, 3, 2)),
         ({"threshold": 144}, (2, 3, 2)),
         ({"threshold": 144, "min_object": 16}, (2, 2, 2)),
     ):
@@ -98,7 +105,7 @@ def test_counts_of_groups_are_of_buildings() -> None:
 def test_any_counts_score_as_their_f1(counts: list[tuple[int, int, int]]) -> None:
     """Whatever is found: matches are no more than either side has."""
     counts = [(hits, hits + more, hits + missed) for hits, more, missed in counts]
-    counter = BuildingCounter([draw_pair()] * len(counts), ["a"] * len(counts))
+    counter = count([draw_pair()] * len(counts), ["a"] * len(counts))
     counter.counted[NEUTRAL] = np.array(counts)
     hits, predicted, truth = np.sum(counts, axis=0)
     f1 = 2 * hits / (predicted + truth) if predicted + truth else 1
@@ -122,8 +129,13 @@ def test_each_tile_is_counted_once_a_setting(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_outlines_are_those_that_submit_writes() -> None:
     blend, _ = draw_pair()
-    recipe, outlines = read_setting({"threshold": 100, "split_level": 200})
-    assert (recipe, outlines) == (Recipe(threshold=100), OutlineRecipe(split_level=200))
+    recipe, outlines = read_setting(
+        {"threshold": 100, "split_contrast": 24.0, "split_smoothing": 1.0, "split_area": 64}
+    )
+    assert (recipe, outlines) == (
+        Recipe(threshold=100),
+        OutlineRecipe(split_contrast=24.0, split_smoothing=1.0, split_area=64),
+    )
     expected = [building.outline for building in outline_buildings(blend >= 100, blend, outlines)]
     assert outline_setting(blend, (recipe, outlines)) == expected
     assert len(expected) == 3
@@ -192,8 +204,8 @@ def test_of_equals_the_simplest() -> None:
             {"min_object": 4},
             {"split_depth": 2.0},
             {"split_depth": 1.0},
-            {"split_level": 200},
-            {"split_level": 200, "split_depth": 2.0},
+            {"split_contrast": 24.0},
+            {"split_contrast": 24.0, "split_depth": 2.0},
         )
     )
     assert sorted([*reversed(others), simple], key=rank_setting) == [simple, *others]
@@ -201,10 +213,10 @@ def test_of_equals_the_simplest() -> None:
 
 def test_tiles_and_groups_are_equally_many() -> None:
     with pytest.raises(ValueError, match="1 tiles of 2 groups"):
-        BuildingCounter([draw_pair()], ["a", "b"])
+        count([draw_pair()], ["a", "b"])
 
 
 def test_truth_without_a_building() -> None:
     blend, truth = draw_pair()
     with pytest.raises(InputError, match="the truth of all 2 tiles is empty"):
-        BuildingCounter([(blend, truth & False)] * 2, ["a", "b"])
+        count([(blend, truth & False)] * 2, ["a", "b"])

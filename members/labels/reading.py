@@ -1,6 +1,6 @@
 """Vector files of buildings, read into the pixels of images: GeoJSON, GeoPackage, GeoParquet, all that GDAL knows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,12 +9,21 @@ import shapely
 from shapely import Polygon
 
 from members.common.errors import InputError
-from members.data.frames import Frame
-from postproc.formats.vector import CONFIDENCE, GEOJSON, ID, load_table
-from postproc.geo.frames import clip_outlines, draw_border, move_outlines
+from members.data.frames import Frame, read_frame
+from members.data.tiles import Tile
+from members.labels.geometry import clip_outlines, draw_border, move_outlines
 
 if TYPE_CHECKING:
     import geopandas
+
+ID, CONFIDENCE = "image_id", "confidence"
+LAYER = "buildings"
+GEOJSON, PARQUET = (".geojson", ".json"), (".parquet", ".geoparquet")
+BEGINNINGS: dict[str, bytes | tuple[bytes, ...]] = {
+    **dict.fromkeys(GEOJSON, (b"{", b"\x1e")), **dict.fromkeys(PARQUET, b"PAR1"), ".gpkg": b"SQLite format 3",
+    ".fgb": b"fgb", ".shp": b"\x00\x00\x27\x0a", ".kml": b"<", ".gml": b"<",
+}  # fmt: skip
+"""Of vector files that are read, by their endings."""
 
 
 def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Polygon]]:
@@ -24,6 +33,27 @@ def read_outlines(path: Path, frames: Mapping[str, Frame]) -> dict[str, list[Pol
     """
     found = _read_images(path, _read_table(path), frames)
     return {image_id: outlines for image_id, (outlines, _) in found.items()}
+
+
+def read_labels(path: Path, tiles: Sequence[Tile]) -> dict[str, list[Polygon]]:
+    """Read a file of outlines into the pixels of tiles, cut off at their borders.
+
+    Args:
+        path: any vector file, as for `read_outlines`.
+        tiles: of the data set.
+
+    Returns:
+        image id -> polygons as in `Building.outline`, for every tile; none where there is no building.
+
+    Raises:
+        InputError: the file is missing or damaged, holds no polygons, or none of them lies in a tile.
+    """
+    outlines = read_outlines(path, {tile.image_id: read_frame(tile.image) for tile in tiles})
+    if not any(outlines.values()):
+        raise InputError(
+            f"{path}: none of its outlines lies in the {len(tiles)} tiles; check the coordinates and the CRS of both"
+        )
+    return outlines
 
 
 def read_detections(path: Path, frames: Mapping[str, Frame]) -> dict[str, tuple[list[Polygon], list[float] | None]]:
@@ -144,3 +174,34 @@ def _take_by_position(outlines: np.ndarray, frames: Mapping[str, Frame]) -> dict
         rows = np.sort(tree.query(border))
         found[image_id] = move_outlines(outlines[rows], ~frame.transform), rows
     return found
+
+
+def check_kind(path: Path) -> None:
+    """Check that a file is of the kind that its ending says, before GDAL goes by its content.
+
+    GDAL would also read a virtual layer of any name, which leads to other files of the machine or onto the network.
+
+    Raises:
+        InputError: another ending, or a beginning that files of that kind do not have.
+    """
+    beginning = BEGINNINGS.get(path.suffix.lower())
+    if beginning is None:
+        raise InputError(f"{path}: ending {path.suffix or 'none'}; a vector file has one of {', '.join(BEGINNINGS)}")
+    with path.open("rb") as file:
+        content = file.read(1024).removeprefix(b"\xef\xbb\xbf").lstrip()
+    if not content.startswith(beginning) or b"<OGRVRT" in content:
+        raise InputError(f"{path}: not a readable vector file (it begins as no {path.suffix} does); export it again")
+
+
+def load_table(path: Path) -> "geopandas.GeoDataFrame":
+    """Read the one layer of a vector file, or that of several which is named `LAYER`."""
+    import geopandas
+    import pyogrio
+
+    check_kind(path)
+    if path.suffix.lower() in PARQUET:
+        return geopandas.read_parquet(path)
+    layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
+    if len(layers) > 1 and LAYER not in layers:
+        raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
+    return pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)

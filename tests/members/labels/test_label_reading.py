@@ -15,9 +15,9 @@ from shapely import MultiPolygon, Point, Polygon, box
 from members.common.errors import InputError
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
+from members.labels.geometry import move_outlines
+from members.labels.reading import read_detections, read_outlines
 from postproc.formats.vector import write_footprints
-from postproc.formats.vector_reading import read_detections, read_outlines
-from postproc.geo.frames import move_outlines
 from postproc.polygons.buildings import rasterize_outlines
 
 UTM = "EPSG:32645"

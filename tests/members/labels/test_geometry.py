@@ -5,7 +5,7 @@ import pytest
 from rasterio import Affine
 from shapely import MultiPolygon, Polygon, box
 
-from postproc.geo.frames import clip_outlines, move_outlines
+from members.labels.geometry import clip_outlines, move_outlines
 
 
 def test_outlines_move_there_and_back() -> None:
