@@ -149,7 +149,7 @@ def serve() -> None:
                 os.kill(child, request["signal"])
                 sent = True
             else:
-                time.sleep(0.002)
+                time.sleep(0.002 if request["after"] is not None and not sent else 0.01)
         if code is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
