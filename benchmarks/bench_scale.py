@@ -39,8 +39,9 @@ from ensemble.selection.blend import Blend, read_blend
 from members.common.console import run_command, stdout
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
+from members.data.groups import read_groups
 from members.data.raster import read_mask
-from members.data.tiles import Tile, read_groups
+from members.data.tiles import Tile
 from postproc.formats.exports import Source, plan_exports, write_exports
 from postproc.geo.blocks import Window as Block
 from postproc.pipeline.outlines import OutlineRecipe
@@ -66,17 +67,18 @@ class NoisyTiles:
     Args:
         count: how many tiles.
         side: of the corner that is taken of each, px.
+        data: the folder of hot_buildings and hot_maps.
     """
 
-    def __init__(self, count: int, side: int) -> None:
+    def __init__(self, count: int, side: int, data: Path = DATA) -> None:
         self.members, self.count, self.side = MEMBERS, count, side
-        folder = DATA / "hot_buildings/training/masks/img"
+        folder = data / "hot_buildings/training/masks/img"
         names = sorted(path.stem for path in folder.glob("*.tif"))
-        groups = read_groups(DATA / "hot_buildings", names)
+        groups = read_groups(data / "hot_buildings", names)
         self.groups = tuple(f"{groups[names[number % len(names)]]} {number // len(names)}" for number in range(count))
         self.base = [
             (
-                [self.cut(read_values(DATA / "hot_maps/valid" / member / f"{name}.tif")) for member in MEMBERS],
+                [self.cut(read_values(data / "hot_maps/valid" / member / f"{name}.tif")) for member in MEMBERS],
                 self.cut(read_mask(folder / f"{name}.tif")),
             )
             for name in names[:count]

@@ -195,7 +195,7 @@ def read_goal(promise: str | None, confidence: float | None) -> Goal | None:
 
 
 def plan_studies(run: Run, storage: Path | str, maps: str) -> functools.partial[StoredStudies]:
-    """Return what opens the studies of a run; a server has to answer at once, before anything else is done.
+    """Return what opens the studies of a run; before anything else is done a server has to answer, or a file to fit.
 
     Raises:
         InputError: it does not, or the address is none.
@@ -205,7 +205,12 @@ def plan_studies(run: Run, storage: Path | str, maps: str) -> functools.partial[
 
     address = Address(storage)
     address.reach()
-    return functools.partial(StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps)
+    open_studies = functools.partial(
+        StoredStudies, address, run.path.resolve().name, run.read_record().fingerprint, maps
+    )
+    if address.path is not None and address.path.exists():
+        open_studies()  # which refuses one of other data
+    return open_studies
 
 
 def record_study(tuning: Tuning, open_studies: functools.partial[StoredStudies]) -> optuna.Study:

@@ -63,6 +63,13 @@ def read_cpu() -> float:
 
 
 spent = read_cpu()
+at_end = False  # whether what is torn down is what tests share: processes, which have computed for all of them
+
+
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> None:
+    """Tell what one test has computed from what its process has to end."""
+    global at_end
+    at_end = nextitem is None
 
 
 @pytest.hookimpl(wrapper=True)
@@ -72,6 +79,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     report = yield
     before, spent = spent, read_cpu()
     report.__dict__["cpu"] = spent - before
+    report.__dict__["shared"] = report.when == "teardown" and at_end
     return report
 
 
@@ -84,13 +92,17 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
             for name, figures in report.user_properties:
                 campaigns.setdefault(name, Counter()).update(figures)
         if hasattr(report, "cpu"):
-            seconds[report.nodeid] += report.cpu
+            seconds["shared" if report.shared else report.nodeid] += report.cpu
     for name, total in campaigns.items():
         terminalreporter.write_line(json.dumps({"campaign": name, **total}))
     for report in terminalreporter.stats.get("skipped", []):
         if "campaign" in report.keywords:
             terminalreporter.write_line(f"left out of the campaign: {report.nodeid}: {report.longrepr[2]}")
-    terminalreporter.write_line(f"{seconds.total():.0f} s of computing in {len(seconds)} tests")
+    shared = seconds.pop("shared", 0.0)
+    terminalreporter.write_line(
+        f"{seconds.total() + shared:.0f} s of computing in {len(seconds)} tests, {shared:.0f} of them by "
+        "processes that tests share"
+    )
     for test, amount in seconds.most_common(10):
         if amount > CPU_LIMIT:
             terminalreporter.write_line(
@@ -295,6 +307,32 @@ def scheduler() -> Iterator[str]:
         n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
     ) as cluster:
         yield cluster.scheduler_address
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Runs command lines for the campaigns, in forks that have loaded what they need."""
+    from campaign_runs import open_server
+
+    with open_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
+
+
+@pytest.fixture
+def mount(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
+    """Mounts a file system in memory of some bytes at a folder; skips where that is not allowed."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def call(size: int) -> Path:
+        subprocess.run(["umount", folder], capture_output=True, check=False)
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
+        if done.returncode:
+            pytest.skip("no right to mount a file system: run as root")
+        return folder
+
+    yield call
+    subprocess.run(["umount", folder], capture_output=True, check=False)
 
 
 def find_program(name: str) -> str | None:

@@ -1,11 +1,39 @@
 """Reading ahead and writing behind: slow files cost no time while something else computes."""
 
+import threading
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from typing import TypeVar
 
 Item = TypeVar("Item")
 END = object()
+
+
+class Turn:
+    """A thread for calls one after the other, whose end waits for the call that is under way, whatever comes between.
+
+    A pool alone does not: of a thread that was just begun when an interruption came it knows nothing.
+    """
+
+    def __init__(self) -> None:
+        self.pool, self.busy, self.ended = ThreadPoolExecutor(1), threading.Lock(), False
+
+    def submit(self, function: Callable[[], Item]) -> Future[Item]:
+        """Have a function called."""
+
+        def call() -> Item:
+            with self.busy:
+                if self.ended:
+                    raise CancelledError
+                return function()
+
+        return self.pool.submit(call)
+
+    def end(self) -> None:
+        """Wait until all calls are done."""
+        self.pool.shutdown()
+        with self.busy:
+            self.ended = True
 
 
 def read_ahead(items: Iterator[Item]) -> Generator[Item]:
@@ -13,16 +41,20 @@ def read_ahead(items: Iterator[Item]) -> Generator[Item]:
 
     An item that cannot be made raises when its turn comes, so what stands before it is done. One item waits at most.
     """
-    with ThreadPoolExecutor(1) as thread:
-        try:
-            future: Future[object] = thread.submit(next, items, END)
-            while (item := future.result()) is not END:
-                future = thread.submit(next, items, END)
-                yield item  # type: ignore[misc]
-        finally:
-            thread.shutdown()  # the item that is being made must be whole before the iterator is closed
-            if isinstance(items, Generator):
-                items.close()
+    turn = Turn()
+
+    def make() -> object:
+        return next(items, END)
+
+    try:
+        future = turn.submit(make)
+        while (item := future.result()) is not END:
+            future = turn.submit(make)
+            yield item  # type: ignore[misc]
+    finally:
+        turn.end()  # the item that is being made must be whole before the iterator is closed
+        if isinstance(items, Generator):
+            items.close()
 
 
 def write_behind(writes: Iterator[Callable[[], Item]]) -> Generator[Item]:
@@ -30,15 +62,15 @@ def write_behind(writes: Iterator[Callable[[], Item]]) -> Generator[Item]:
 
     One call is under way at most. Where making the next function fails, the call before it is still finished.
     """
-    with ThreadPoolExecutor(1) as thread:
-        waiting: Future[Item] | None = None
-        try:
-            for write in writes:
-                if waiting is not None:
-                    yield waiting.result()
-                waiting = thread.submit(write)
+    turn, waiting = Turn(), None
+    try:
+        for write in writes:
             if waiting is not None:
                 yield waiting.result()
-        finally:
-            if isinstance(writes, Generator):
-                writes.close()
+            waiting = turn.submit(write)
+        if waiting is not None:
+            yield waiting.result()
+    finally:
+        if isinstance(writes, Generator):
+            writes.close()
+        turn.end()

@@ -6,6 +6,7 @@ units is part of the function: it goes to a cluster once, and each unit's task h
 
 import concurrent.futures
 import contextlib
+import functools
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -98,8 +99,9 @@ class Cluster:
         from distributed import CancelledError, KilledWorker, wait
         from distributed.comm import CommClosedError
 
-        # a task of its own, not scattered data: those would be gone with the last worker that has them
-        shared = self.client.submit(cloudpickle.loads, cloudpickle.dumps(work), pure=False)
+        # a task of its own, not scattered data: those would be gone with the last worker that has them; and bytes, as
+        # one worker hands it to another, where the function itself may change while it is packed again
+        shared = self.client.submit(bytes, cloudpickle.dumps(work), pure=False)
 
         def give_out(item: Item) -> Any:
             return self.client.submit(call, shared, item, pure=False)
@@ -114,9 +116,18 @@ class Cluster:
             raise InputError(f"--scheduler {self.address}: the scheduler is gone ({error}); {CURE}") from None
 
 
-def call(work: Callable[[Item], Result], item: Item) -> Result:
+def call(work: bytes, item: Any) -> Any:
     """Call the function that a cluster's worker was sent on one unit."""
-    return work(item)
+    return unpack(work)(item)
+
+
+@functools.lru_cache(maxsize=1)
+def unpack(work: bytes) -> Callable[[Any], Any]:
+    """Unpack a function that was sent, once for all of its units."""
+    import cloudpickle
+
+    function: Callable[[Any], Any] = cloudpickle.loads(work)
+    return function
 
 
 def stream(

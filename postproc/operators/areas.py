@@ -110,7 +110,9 @@ def sum_lines(truth: np.ndarray) -> np.ndarray:
 
 
 @compiled
-def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def cut_runs(
+    picture: np.ndarray, truth_sums: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Cut a picture into runs, line by line.
 
     Returns:
@@ -118,6 +120,7 @@ def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, n
         sizes: int32 (runs, 2), its pixels in the truth's background and building.
         neighbours: int32 (2 * pairs,), the runs that touch the first, then those that touch the second, ..
         starts: int32 (runs + 1,), where each run's neighbours begin.
+        pairs: int32 (pairs, 2), runs that touch, the earlier one first.
     """
     height, width = picture.shape
     count = 0
@@ -172,7 +175,7 @@ def cut_runs(picture: np.ndarray, truth_sums: np.ndarray) -> tuple[np.ndarray, n
         neighbours[places[j]] = i
         places[i] += 1
         places[j] += 1
-    return levels, sizes, neighbours, starts
+    return levels, sizes, neighbours, starts, pairs[:touching]
 
 
 @compiled
@@ -196,7 +199,7 @@ def rank_areas(areas: np.ndarray, largest: int) -> np.ndarray:
 
 @compiled
 def sum_small(
-    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     levels: np.ndarray,
     areas: np.ndarray,
     largest: int,
@@ -216,7 +219,7 @@ def sum_small(
         base: int64 (most + 1, 2), [t] the pixels of all objects.
         large_below: int32 (runs,), the highest threshold at which the run's object is large; 0 where there is none.
     """
-    _, sizes, neighbours, starts = runs
+    _, sizes, neighbours, starts, _ = runs
     count = len(levels)
     ranks = rank_areas(areas, largest)
     offsets = np.zeros(most + 2, np.int64)
@@ -295,7 +298,7 @@ def mark_ring(marks: np.ndarray, following: np.ndarray, first: int, mark: int) -
 
 @compiled
 def find_coupled(
-    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     large_below: np.ndarray,
     large_above: np.ndarray,
     most: int,
@@ -308,13 +311,11 @@ def find_coupled(
         large_above: int32 (runs,), the run's hole is large above this threshold.
         most: the highest threshold.
     """
-    levels, _, neighbours, starts = runs
+    levels, _, _, _, pairs = runs
     coupled = np.zeros(most + 1, np.bool_)
-    for i in range(len(levels)):
-        if large_below[i] >= levels[i]:
-            continue
-        for n in range(starts[i], starts[i + 1]):
-            j = neighbours[n]
+    for p in range(len(pairs)):
+        for way in range(2):
+            i, j = pairs[p, way], pairs[p, 1 - way]
             for t in range(max(levels[j], large_below[i]) + 1, min(levels[i], large_above[j]) + 1):
                 coupled[t] = True
     return coupled
@@ -322,22 +323,21 @@ def find_coupled(
 
 @compiled
 def count_pairs(
-    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    runs: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     threshold: int,
     hole_areas: np.ndarray,
     object_areas: np.ndarray,
     counts: np.ndarray,
 ) -> None:
     """Fill counts, int32 (holes, objects, 2), with the pixels of the mask at one threshold."""
-    levels, sizes, neighbours, starts = runs
+    levels, sizes, _, _, pairs = runs
     count = len(levels)
     parents = np.arange(count).astype(np.int32)
     own = sizes.copy()
-    for i in range(count):
-        for n in range(starts[i], starts[i + 1]):
-            j = neighbours[n]
-            if j > i and (levels[i] >= threshold) == (levels[j] >= threshold):
-                join(parents, own, i, j)
+    for p in range(len(pairs)):
+        i, j = pairs[p]
+        if (levels[i] >= threshold) == (levels[j] >= threshold):
+            join(parents, own, i, j)
     roots = np.empty(count, np.int32)
     filled_at = np.full(count, len(hole_areas), np.int32)  # of holes: the first minimum area that fills them
     components = 0
@@ -350,15 +350,16 @@ def count_pairs(
                 for hole in range(len(hole_areas) - 1, -1, -1):
                     if area < hole_areas[hole]:
                         filled_at[i] = hole
-    bridges, steps = np.empty((len(neighbours), 2), np.int32), np.empty(len(neighbours), np.int32)
+    bridges, steps = np.empty((len(pairs), 2), np.int32), np.empty(len(pairs), np.int32)
     used = 0
-    for i in range(count):
-        if levels[i] < threshold and filled_at[find_root(parents, i)] < len(hole_areas):
-            step = filled_at[find_root(parents, i)]
-            for n in range(starts[i], starts[i + 1]):
-                if levels[neighbours[n]] >= threshold:
-                    bridges[used, 0], bridges[used, 1], steps[used] = i, neighbours[n], step
-                    used += 1
+    for p in range(len(pairs)):
+        i, j = pairs[p]
+        if (levels[i] >= threshold) == (levels[j] >= threshold):
+            continue
+        step = filled_at[find_root(parents, i if levels[i] < threshold else j)]
+        if step < len(hole_areas):
+            bridges[used, 0], bridges[used, 1], steps[used] = i, j, step
+            used += 1
     is_object = np.zeros(count, np.bool_)
     for c in range(components):
         is_object[roots[c]] = levels[roots[c]] >= threshold

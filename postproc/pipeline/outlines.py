@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building, Status
+from postproc.polygons.gate import Gate
 from postproc.polygons.labelling import label_components
-from postproc.polygons.regularisation import regularise_outlines
+from postproc.polygons.regularisation import Forms
 from postproc.polygons.simplification import simplify_outlines
 from postproc.polygons.splitting import LARGEST_SMOOTHING, split_by_distance, split_by_relief
 from postproc.polygons.tracing import check_mask, trace_components
@@ -54,6 +55,11 @@ class OutlineRecipe(BaseModel):
         """How touching buildings are told apart."""
         return self.split_contrast, self.split_smoothing, self.split_area, self.split_depth
 
+    @property
+    def gate(self) -> Gate:
+        """How close a form must be to what was traced."""
+        return Gate(self.min_iou, self.max_distance)
+
     def __str__(self) -> str:
         changed = self.model_dump(exclude_defaults=True)
         return ", ".join(f"{name} {value:g}" for name, value in changed.items()) or "as by default"
@@ -87,7 +93,7 @@ def outline_buildings(mask: np.ndarray, blend: np.ndarray, recipe: OutlineRecipe
 
 
 def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[OutlineRecipe]) -> list[np.ndarray]:
-    """Outline the buildings of a mask by several recipes; those that split alike share all but straightening.
+    """Outline the buildings of a mask by several recipes; what is split alike is traced, straightened and squared once.
 
     Args:
         mask, blend: as for `outline_buildings`.
@@ -96,14 +102,21 @@ def outline_settings(mask: np.ndarray, blend: np.ndarray, recipes: Sequence[Outl
     Returns:
         For each recipe Polygon (n,), the outlines that `outline_buildings` finds.
     """
-    separated: dict[Splits, tuple[np.ndarray, np.ndarray | None]] = {}
+    touching: dict[Splits, np.ndarray | None] = {}
+    traced: list[np.ndarray] = []
+    for recipe in recipes:
+        if recipe.splits not in touching:
+            components, touching[recipe.splits] = separate_buildings(mask, blend, recipe.splits)
+            traced.append(trace_components(components))
+    alike = np.unique(shapely.to_wkb(np.concatenate(traced)), return_index=True, return_inverse=True)
+    sources = np.concatenate(traced)[alike[1]]
+    ends = np.cumsum([len(each) for each in traced])
+    numbers = dict(zip(touching, np.split(alike[2], ends[:-1]), strict=True))
+    forms: dict[Gate, Forms] = {}
     outlines = []
     for recipe in recipes:
-        if recipe.splits not in separated:
-            components, touching = separate_buildings(mask, blend, recipe.splits)
-            separated[recipe.splits] = trace_components(components), touching
-        traced, touching = separated[recipe.splits]
-        outlines.append(reshape_outlines(traced, recipe, touching)[0])
+        own = forms.setdefault(recipe.gate, Forms(sources, recipe.gate))
+        outlines.append(choose_forms(own, numbers[recipe.splits], recipe.tolerance, touching[recipe.splits])[0])
     return outlines
 
 
@@ -147,33 +160,44 @@ def reshape_outlines(
         Polygon (n,), valid, which overlap by no more than `LEAST_OVERLAP`; and the status of each, where
         straight walls count as simplified.
     """
-    straight, squared, forms = regularise_outlines(traced, recipe.tolerance, recipe.min_iou, recipe.max_distance)
-    if touching is not None:
-        forms[touching] = 0
-    while True:
-        outlines = np.choose(forms, [traced, straight, squared]) if len(traced) else traced
-        left = np.flatnonzero(forms == 0)
-        outlines[left] = simplify_outlines(traced[left], recipe.tolerance)
-        overlapping = find_overlapping(outlines) & (forms > 0)
-        if not overlapping.any():
-            break
-        forms[overlapping] -= 1
+    outlines, levels = choose_forms(Forms(traced, recipe.gate), np.arange(len(traced)), recipe.tolerance, touching)
     changed = ~shapely.equals_identical(outlines, traced)
     statuses: list[Status] = [
-        "regularised" if form == 2 else "simplified" if simpler else "traced"
-        for form, simpler in zip(forms, changed, strict=True)
+        "regularised" if level == 2 else "simplified" if simpler else "traced"
+        for level, simpler in zip(levels, changed, strict=True)
     ]
     return outlines, statuses
 
 
-def find_overlapping(outlines: np.ndarray) -> np.ndarray:
-    """Tell which outlines overlap another by more than `LEAST_OVERLAP`, bool (n,)."""
-    one, other = shapely.STRtree(outlines).query(outlines, predicate="intersects")
-    one, other = one[one < other], other[one < other]
-    over = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
+def choose_forms(
+    forms: Forms, which: np.ndarray, tolerance: float, touching: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Choose forms that do not overlap: Polygon (n,), and int (n,), 2 squared, 1 straight, 0 simplified."""
+    straight, squared, levels = forms.regularise(which, tolerance, touching)
+    traced = forms.sources[which]
+    simplified, simpler = traced, np.zeros(len(which), bool)
+    while True:
+        if not np.array_equal(simpler, levels == 0):
+            simpler, simplified = levels == 0, traced.copy()
+            simplified[simpler] = simplify_outlines(traced[simpler], tolerance)
+        outlines = np.choose(levels, [simplified, straight, squared]) if len(traced) else traced
+        overlapping = find_overlapping(outlines, levels > 0)
+        if not overlapping.any():
+            return outlines, levels
+        levels[overlapping] -= 1
+
+
+def find_overlapping(outlines: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    """Tell which of the outlines that are chosen, bool (n,), overlap any by more than `LEAST_OVERLAP`, bool (n,)."""
     overlapping = np.zeros(len(outlines), bool)
+    numbers = np.flatnonzero(chosen)
+    one, other = shapely.STRtree(outlines).query(outlines[numbers], predicate="intersects")
+    one = numbers[one]
+    once = (one < other) | ((one > other) & ~chosen[other])
+    one, other = one[once], other[once]
+    over = shapely.area(shapely.intersection(outlines[one], outlines[other])) > LEAST_OVERLAP
     overlapping[one[over]] = overlapping[other[over]] = True
-    return overlapping
+    return overlapping & chosen
 
 
 def find_touching(components: np.ndarray) -> np.ndarray:

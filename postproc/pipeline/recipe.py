@@ -1,5 +1,6 @@
 """Recipe: every post-processing parameter once, and the straight-line code that turns a map into a mask."""
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -81,8 +82,7 @@ class Recipe(Areas, Morphology, Threshold):  # the last comes first among the fi
         Fewer operations on, smaller kernels, smaller areas, threshold nearest 128, lower threshold; the rest only
         makes the order total.
         """
-        plain = self.normalise()
-        return plain.active, *plain.size, *plain.rest
+        return find_complexity(self)
 
     def describe(self) -> list[str]:
         return [words for step in self.steps for words in step.describe()]
@@ -117,3 +117,10 @@ class Recipe(Areas, Morphology, Threshold):  # the last comes first among the fi
 
     def __str__(self) -> str:
         return ", ".join(self.describe())
+
+
+@functools.lru_cache(maxsize=10_000)
+def find_complexity(recipe: Recipe) -> tuple[Any, ...]:
+    """Return a recipe's complexity; searches ask for that of a few recipes again and again."""
+    plain = recipe.normalise()
+    return plain.active, *plain.size, *plain.rest

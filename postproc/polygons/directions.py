@@ -104,10 +104,13 @@ def share_directions(outlines: np.ndarray, angles: np.ndarray, weights: np.ndarr
         float (n,), radians modulo pi/2: the weighted mean of the building's row, or its own angle where it differs
         from that mean by more than `ROW_ANGLE`.
     """
-    one, other = shapely.STRtree(outlines).query(outlines, predicate="dwithin", distance=gap)
+    reach = shapely.bounds(outlines) + np.array([-gap, -gap, gap, gap])
+    one, other = shapely.STRtree(outlines).query(shapely.box(*reach.T))
     apart = np.angle(np.exp(4j * (angles[one] - angles[other]))) / 4
-    alike = np.abs(apart) <= ROW_ANGLE  # never where one is NaN
-    links = scipy.sparse.coo_array((np.ones(alike.sum()), (one[alike], other[alike])), shape=(len(angles),) * 2)
+    alike = (np.abs(apart) <= ROW_ANGLE) & (one < other)  # never where one is NaN
+    one, other = one[alike], other[alike]
+    near = shapely.dwithin(outlines[one], outlines[other], gap)  # of few pairs, as it is dear
+    links = scipy.sparse.coo_array((np.ones(near.sum()), (one[near], other[near])), shape=(len(angles),) * 2)
     _, rows = scipy.sparse.csgraph.connected_components(links, directed=False)
     weighted = weights * np.exp(4j * angles)
     sums = np.bincount(rows, weights=weighted.real) + 1j * np.bincount(rows, weights=weighted.imag)

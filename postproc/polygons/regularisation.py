@@ -1,24 +1,23 @@
 """Regularisation: straight walls and right angles, kept only where the outline stays close to its source."""
 
-import math
+import functools
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import shapely
-from shapely import GeometryType, Polygon
+from shapely import Polygon
 
-from members.common.compiled import compiled
-from postproc.polygons.corners import Segments, join_lines, segment_rings
-from postproc.polygons.directions import LEAST_AREA, LEAST_DIAGONAL, find_directions, share_directions
-from postproc.polygons.gate import Gate, measure_gap
-from postproc.polygons.squaring import square_ring
+from postproc.polygons.corners import Segments
+from postproc.polygons.directions import find_directions, share_directions
+from postproc.polygons.forms import cut_walls, draw_forms
+from postproc.polygons.gate import Gate
 
 ROW_GAP = 2.0  # buildings that are this near may stand in a row, in units of the tolerance
 LEAST_TOLERANCE = 1.0  # px: finer walls would follow the pixels
 ROUNDNESS = 0.05  # of a circle: the standard deviation of its radius over the mean; a square has 0.11
 ROUND_FILL = 0.2  # of a circle: how much its area may differ from that of its mean radius
 ROUND_RADIUS = 8.0  # smaller blobs look round whatever they were, px
-DECIMALS = 6  # of a vertex, px
 
 
 def regularise_outlines(
@@ -43,67 +42,111 @@ def regularise_outlines(
         which: int64 (n,), the most regular form that passes: 2 squared, 1 straight, 0 the source.
     """
     sources = np.asarray(outlines, object)
-    which = np.zeros(len(sources), np.int64)
-    if not len(sources) or tolerance <= 0:
-        return sources, sources, which
-    gate = Gate(min_iou, max_distance)
-    walls = cut_walls(sources, tolerance)
-    free = np.full(len(sources), np.nan)
-    straight, passed = draw_forms(sources, *walls, free, tolerance, gate)
-    which[passed] = 1
-    angles, weights = find_directions(*walls, tolerance)
-    angles = share_directions(straight, angles, weights, ROW_GAP * tolerance)
-    angles[are_round(sources)] = np.nan
-    squared, passed = draw_forms(sources, *walls, angles, tolerance, gate)
-    which[passed & ~np.isnan(angles)] = 2
-    left = np.flatnonzero(which == 0)
-    while len(left) and tolerance / 2 >= LEAST_TOLERANCE:
-        tolerance /= 2
-        walls = cut_walls(sources[left], tolerance)
-        straight[left], passed = draw_forms(sources[left], *walls, free[left], tolerance, gate)
-        which[left[passed]] = 1
-        left = left[~passed]
-    return straight, squared, which
+    return Forms(sources, Gate(min_iou, max_distance)).regularise(np.arange(len(sources)), tolerance)
 
 
-def cut_walls(outlines: np.ndarray, tolerance: float) -> tuple[Segments, np.ndarray]:
-    """Cut the rings of outlines into walls: return their segments, and int64 (n + 1,), where each outline's begin."""
-    _, points, (starts, ring_starts) = shapely.to_ragged_array(outlines)
-    return segment_rings(points, starts, tolerance), ring_starts
+class Walls(NamedTuple):
+    """The walls of all sources, as `cut_walls` gives them, with what `find_directions` finds of them."""
+
+    segments: Segments
+    ring_starts: np.ndarray
+    angles: np.ndarray
+    weights: np.ndarray
 
 
-def draw_forms(
-    sources: np.ndarray, segments: Segments, ring_starts: np.ndarray, angles: np.ndarray, tolerance: float, gate: Gate
-) -> tuple[np.ndarray, np.ndarray]:
-    """Draw outlines with straight walls, loops cut off; the source where what is drawn fails the gate.
+class Drawn:
+    """What was drawn so far: of each source the form, or itself; whether that passed; whether it is known."""
+
+    def __init__(self, sources: np.ndarray) -> None:
+        self.forms = sources.copy()
+        self.passed, self.known = np.zeros((2, len(sources)), bool)
+
+    def take(self, which: np.ndarray, found: tuple[np.ndarray, np.ndarray]) -> None:
+        """Take what `draw_forms` found of some."""
+        self.forms[which], self.passed[which] = found
+        self.known[which] = True
+
+
+class Forms:
+    """Straight and squared forms of outlines: each is drawn once, for however many ways to split and tolerances.
 
     Args:
-        sources: Polygon (n,).
-        segments, ring_starts: as `cut_walls` gives them.
-        angles: as for `draw_rings`.
-        tolerance: as for `regularise_outlines`.
-        gate: how close the forms must be.
-
-    Returns:
-        Polygon (n,), valid, and bool (n,), which pass the gate.
+        sources: Polygon (n,), valid, as `trace_mask` gives them, px.
+        gate: how close a form must be to its source.
     """
-    vertices, lengths, owners, areas, between = draw_rings(segments, ring_starts, angles, tolerance)
-    counts = np.bincount(owners, minlength=len(sources))
-    made = np.flatnonzero(counts)
-    starts = np.concatenate([[0], np.cumsum(lengths)]), np.concatenate([[0], np.cumsum(counts[made])])
-    vertices = np.round(vertices, DECIMALS) + 0.0  # so that what lies on the image's border doesn't leave it
-    drawn = shapely.from_ragged_array(GeometryType.POLYGON, vertices, starts)
-    crossed = np.flatnonzero(~shapely.is_valid(drawn))
-    mended = shapely.make_valid(drawn[crossed], method="structure", keep_collapsed=False)
-    largest = np.array([max(shapely.get_parts(m), key=shapely.area, default=Polygon()) for m in mended], object)
-    between[made[crossed]] += shapely.area(mended) - shapely.area(largest)  # what is cut off counts too
-    drawn[crossed] = largest
-    fine = (shapely.get_type_id(drawn) == GeometryType.POLYGON) & ~shapely.is_empty(drawn)
-    made, drawn = made[fine], drawn[fine]
-    forms, passed = sources.copy(), np.zeros(len(sources), bool)
-    forms[made] = drawn
-    passed[made] = gate.accept(sources[made], drawn, areas[made], between[made])
-    return np.where(passed, forms, sources), passed
+
+    def __init__(self, sources: np.ndarray, gate: Gate) -> None:
+        self.sources, self.gate = sources, gate
+        self._walls: dict[float, Walls] = {}
+        self._straight: dict[float, Drawn] = {}
+        self._squared: dict[float, tuple[Drawn, np.ndarray]] = {}
+
+    def regularise(
+        self, which: np.ndarray, tolerance: float, fixed: np.ndarray | None = None
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Regularise some of the outlines, which stand together, as `regularise_outlines` does.
+
+        Args:
+            which: int (m,), their numbers among the sources.
+            tolerance: as for `regularise_outlines`.
+            fixed: bool (m,), which of them are neighbours only, and stay as they are; None: none.
+        """
+        sources, levels = self.sources[which], np.zeros(len(which), np.int64)
+        if not len(which) or tolerance <= 0:
+            return sources, sources, levels
+        free = np.ones(len(which), bool) if fixed is None else ~fixed
+        walls = self._cut(tolerance)
+        straight, passed = self._straighten(which, tolerance)
+        levels[passed & free] = 1
+        angles = share_directions(straight, walls.angles[which], walls.weights[which], ROW_GAP * tolerance)
+        square = free & ~np.isnan(angles) & ~self._round[which]
+        squared = sources.copy()
+        squared[square], passed = self._square(which[square], tolerance, angles[square])
+        levels[np.flatnonzero(square)[passed]] = 2
+        left = np.flatnonzero(free & (levels == 0))
+        while len(left) and tolerance / 2 >= LEAST_TOLERANCE:
+            tolerance /= 2
+            straight[left], passed = self._straighten(which[left], tolerance)
+            levels[left[passed]] = 1
+            left = left[~passed]
+        return straight, squared, levels
+
+    @functools.cached_property
+    def _round(self) -> np.ndarray:
+        return are_round(self.sources)
+
+    def _cut(self, tolerance: float) -> Walls:
+        if tolerance not in self._walls:
+            segments, ring_starts = cut_walls(self.sources, tolerance)
+            self._walls[tolerance] = Walls(segments, ring_starts, *find_directions(segments, ring_starts, tolerance))
+        return self._walls[tolerance]
+
+    def _straighten(self, which: np.ndarray, tolerance: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return straight forms, Polygon (m,), the source where none passes, and bool (m,), which pass."""
+        drawn = self._straight.setdefault(tolerance, Drawn(self.sources))
+        new = which[~drawn.known[which]]
+        if len(new):
+            walls = self._walls.get(tolerance)
+            if walls is None:
+                cut, numbers = cut_walls(self.sources[new], tolerance), np.arange(len(new))
+            else:
+                cut, numbers = (walls.segments, walls.ring_starts), new
+            drawn.take(
+                new, draw_forms(self.sources[new], *cut, numbers, np.full(len(new), np.nan), tolerance, self.gate)
+            )
+        return drawn.forms[which], drawn.passed[which]
+
+    def _square(self, which: np.ndarray, tolerance: float, angles: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return squared forms along angles, float (m,), as `_straighten` returns straight ones."""
+        drawn, known = self._squared.setdefault(tolerance, (Drawn(self.sources), np.full(len(self.sources), np.nan)))
+        other = known[which] != angles
+        new, own = which[other], angles[other]
+        if len(new):
+            walls = self._cut(tolerance)
+            cut = walls.segments, walls.ring_starts
+            drawn.take(new, draw_forms(self.sources[new], *cut, new, own, tolerance, self.gate))
+            known[new] = own
+        return drawn.forms[which], drawn.passed[which]
 
 
 def are_round(outlines: np.ndarray) -> np.ndarray:
@@ -118,63 +161,3 @@ def are_round(outlines: np.ndarray) -> np.ndarray:
     # a rectangle's corners are as far from its centre as a circle's, but it fills less of that circle
     full = np.abs(filled / (np.pi * means**2) - 1) < ROUND_FILL
     return full & (np.sqrt(squares) < ROUNDNESS * means) & (means > ROUND_RADIUS)
-
-
-@compiled
-def draw_rings(
-    segments: Segments, ring_starts: np.ndarray, angles: np.ndarray, tolerance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Draw the rings of each polygon with straight walls, along its direction or each along its own.
-
-    Args:
-        segments, ring_starts, tolerance: as for `find_directions`.
-        angles: float (n,), radians; NaN leaves each wall its own direction.
-
-    Returns:
-        vertices: float (k, 2), rings one after the other, each closed by its first point.
-        lengths: int64 (l,), the points of each ring.
-        owners: int64 (l,), the polygon of each; one that is too small for walls has none.
-        areas: float (n,), of the sampled polygons, without the holes that are closed, px area.
-        between: float (n,), the area between the samples and the drawn outline, px area.
-    """
-    samples, sample_starts, corners, corner_starts = segments
-    most = len(sample_starts) - 1
-    vertices = np.empty((2 * len(corners) + 3 * len(sample_starts), 2))
-    lengths, owners = np.empty(most, np.int64), np.empty(most, np.int64)
-    areas, between = np.zeros(len(angles)), np.zeros(len(angles))
-    least = LEAST_AREA * tolerance**2
-    used = count = 0
-    for k in range(len(ring_starts) - 1):
-        for r in range(ring_starts[k], ring_starts[k + 1]):
-            ring = samples[sample_starts[r] : sample_starts[r + 1]]
-            own = corners[corner_starts[r] : corner_starts[r + 1]]
-            outer, area = r == ring_starts[k], abs(measure_area(ring))
-            if not outer and area < least:
-                continue
-            areas[k] += area if outer else -area
-            if math.isnan(angles[k]):
-                drawn = join_lines(ring, own, tolerance)
-            else:
-                drawn, _, _ = square_ring(ring, own, angles[k], least, LEAST_DIAGONAL * tolerance)
-            if len(drawn) < 3:
-                if outer:
-                    break
-                between[k] += area
-                continue
-            between[k] += measure_gap(ring, drawn)
-            size = len(drawn) + 1
-            for i in range(size):
-                vertices[used + i, 0], vertices[used + i, 1] = drawn[i % len(drawn)]
-            lengths[count], owners[count] = size, k
-            used += size
-            count += 1
-    return vertices[:used], lengths[:count], owners[:count], areas, between
-
-
-@compiled
-def measure_area(ring: np.ndarray) -> float:
-    """Return the area inside a ring, its sign that of the sense, px area."""
-    area = 0.0
-    for i in range(len(ring)):
-        area += ring[i - 1, 0] * ring[i, 1] - ring[i, 0] * ring[i - 1, 1]
-    return area / 2

@@ -6,7 +6,8 @@ upper one's, for any areas. Where that bound is below the best score that was fo
 (branch and bound); elsewhere the thresholds between them are counted too, until none is left.
 """
 
-from collections.abc import Iterator, Sequence
+import functools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -26,7 +27,7 @@ from postproc.search.counting import Tile, Tiles, sum_tiles
 from postproc.search.exact import plan_rows
 from postproc.search.grid import Choice, Grid
 
-SLOPE = 0.004  # about what the bound rises from one threshold to the next: sets the first thresholds, not the result
+SLOPE = 0.002  # about what the bound rises from one threshold to the next: sets the first thresholds, not the result
 ENTRIES = 1000  # of settings and thresholds that are counted in one pass, which bounds the memory
 PAIRS = tuple(product(AREAS, AREAS))
 
@@ -110,10 +111,12 @@ def choose_areas(
         Leader(float(own.max()), frozenset(grid.recipes[number] for number in top))
         for own, top in zip(scores, tops, strict=True)
     ]
-    pending = [plan_branch(grid.recipes[number], scores[:, number], leaders) for number in np.unique(tops).tolist()]
-    while pending:
+    tried = sorted(np.unique(tops).tolist(), key=lambda number: -float(scores[:, number].max(axis=-1).sum()))
+    # planned as they are counted, the best ones first: what these reach rules out more of the others
+    branches: Iterator[Branch] = (plan_branch(grid.recipes[number], scores[:, number], leaders) for number in tried)
+    while True:
         open_gaps: list[tuple[Branch, np.ndarray]] = []
-        for part in split_branches(pending):
+        for part in split_branches(branches):
             counts = count_branches(part, tiles, groups, workers, progress)
             start = 0
             for branch in part:
@@ -126,7 +129,9 @@ def choose_areas(
                         update_leader(leader, branch, found, own, best)
                 if branch.gaps:
                     open_gaps.append((branch, bounds[:, exact:].max(axis=-1)))
-        pending = list(reopen_branches(open_gaps, leaders))
+        if not open_gaps:
+            break
+        branches = reopen_branches(open_gaps, leaders)
     choices = [leader.choice for leader in leaders if leader.choice is not None]
     return choices, [[recipe for _, recipe in leader.ranked] for leader in leaders]
 
@@ -148,7 +153,7 @@ def plan_branch(recipe: Recipe, scores: np.ndarray, leaders: Sequence[Leader]) -
     return Branch(recipe, tuple(thresholds), True)
 
 
-def split_branches(branches: Sequence[Branch]) -> Iterator[list[Branch]]:
+def split_branches(branches: Iterable[Branch]) -> Iterator[list[Branch]]:
     """Yield the branches in parts of `ENTRIES` entries or a little more."""
     part: list[Branch] = []
     for branch in branches:
@@ -196,6 +201,7 @@ def update_leader(leader: Leader, branch: Branch, scores: np.ndarray, counts: Co
         leader.choice = Choice(recipe, highest, counts[number, pair // len(AREAS), pair % len(AREAS)])
 
 
+@functools.lru_cache(maxsize=10_000)
 def with_areas(recipe: Recipe, pair: int) -> Recipe:
     """Return a recipe with one of `PAIRS`."""
     hole, least = PAIRS[pair]

@@ -18,22 +18,25 @@ class NumberedSampler(BaseSampler):
     So processes that share a study don't all try the same, and a study that was killed goes on as it would have.
     """
 
+    def __init__(self, seed: int = SEED) -> None:
+        self.seed = seed
+
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        return make_sampler(trial).infer_relative_search_space(study, trial)
+        return self.make_sampler(trial).infer_relative_search_space(study, trial)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        return make_sampler(trial).sample_relative(study, trial, search_space)
+        return self.make_sampler(trial).sample_relative(study, trial, search_space)
 
     def sample_independent(
         self, study: optuna.Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         # each parameter has random numbers of its own: with the same ones they would all rise and fall together
-        sampler = make_sampler(trial, zlib.crc32(param_name.encode()))
+        sampler = self.make_sampler(trial, zlib.crc32(param_name.encode()))
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 
-
-def make_sampler(trial: FrozenTrial, stream: int = 0) -> TPESampler:
-    """Return the sampler of one trial; `stream` tells its several series of random numbers apart."""
-    return TPESampler(seed=int(np.random.SeedSequence((SEED, trial.number, stream)).generate_state(1)[0]))
+    def make_sampler(self, trial: FrozenTrial, stream: int = 0) -> TPESampler:
+        """Return the sampler of one trial; `stream` tells its several series of random numbers apart."""
+        numbers = np.random.SeedSequence((self.seed, trial.number, stream))
+        return TPESampler(seed=int(numbers.generate_state(1)[0]))

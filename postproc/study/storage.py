@@ -76,19 +76,26 @@ class Address:
             return RDBStorage(url, engine_kwargs={"connect_args": self.connect_options})
 
     def reach(self) -> None:
-        """Try whether a server answers, before anything else is done; files are not touched.
+        """Try whether a server answers, or a file may be there, before anything else is done; none is touched.
 
         Raises:
-            InputError: it does not.
+            InputError: it does not, or may not.
         """
-        if self.path is None:
-            with self.report_failure(), self.take_turn():
-                pass
+        with self.report_failure():
+            self.check_folder()
+            if self.path is None:
+                with self.take_turn():
+                    pass
 
     @property
     def connect_options(self) -> dict[str, int]:
         """What the database driver is told."""
         return {"connect_timeout": PATIENCE} if self.path is None else {"timeout": SQLITE_PATIENCE}
+
+    def check_folder(self) -> None:
+        """Refuse a file in what is no folder."""
+        if self.path is not None and self.path.parent.exists() and not self.path.parent.is_dir():
+            raise NotADirectoryError(f"{self.path.parent} is no folder")
 
     @contextlib.contextmanager
     def take_turn(self) -> Iterator[None]:
@@ -97,8 +104,7 @@ class Address:
         Optuna adds single trials safely; looking which are missing and then adding them takes a lock of one's own.
         """
         if self.path is not None:
-            if self.path.parent.exists() and not self.path.parent.is_dir():
-                raise NotADirectoryError(f"{self.path.parent} is no folder")
+            self.check_folder()
             with hold(name_lock(self.path, "turn"), patience=FOR_EVER):
                 yield
         elif self.url is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.errors import KINDS, Errors, count_errors
@@ -61,11 +62,19 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
         """Count each tile of a unit: three masks; outlines; errors by kind, true objects and lost, (5 + steps,)."""
         tiles = unit.read(samples)
         drawn: dict[str, list[np.ndarray]] = {}
+        mixed: list[tuple[Blend, list[np.ndarray]]] = []
+
+        def mix(blend: Blend) -> list[np.ndarray]:
+            for other, values in mixed:
+                if other == blend:
+                    return values
+            mixed.append((blend, unit.blend(samples, blend)))
+            return mixed[-1][1]
 
         def draw(pipeline: Pipeline) -> list[np.ndarray]:
             key = json.dumps(pipeline.describe())
             if key not in drawn:
-                drawn[key] = unit.draw(pipeline, unit.blend(samples, pipeline.blend))
+                drawn[key] = unit.draw(pipeline, mix(pipeline.blend))
             return drawn[key]
 
         counted: list[tuple[TileCounts, TileCounts, np.ndarray]] = []
@@ -74,10 +83,11 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
             masks = [draw(pipeline)[position] for pipeline in (default, final, chosen)]
             columns = count_pixels(*np.array([((mask & truth).sum(), (mask | truth).sum()) for mask in masks]).T)
             objects, labels = cv2.connectedComponents(truth.astype(np.uint8), connectivity=4)
-            losses = [
-                len(np.setdiff1d(labels[draw(before)[position] & truth], labels[draw(after)[position] & truth]))
-                for before, after in pairs.values()
-            ]
+            met = {
+                name: [find_met(labels, objects, draw(pipeline)[position]) for pipeline in pair]
+                for name, pair in pairs.items()
+            }
+            losses = [np.count_nonzero(before & ~after) for before, after in met.values()]
             metres = measure_pixel(frames[number]) if frames else None
             beyond = count_beyond(masks[2], truth, metres)
             counted.append((columns, beyond, np.array([*count_errors(masks[1], truth), objects - 1, *losses])))
@@ -99,3 +109,20 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     if folds is not None:
         margin = Margin.find(Counts.from_tiles(samples.groups, (outlines[number] for number in range(len(outlines)))))
     return Losses(counts[0], counts[1], cross_fitted, objects, dict(zip(pairs, lost, strict=True)), errors, margin)
+
+
+def find_met(labels: np.ndarray, objects: int, mask: np.ndarray) -> np.ndarray:
+    """Tell which objects share a pixel with a mask.
+
+    Args:
+        labels: int (h, w), 0 = background, the others less than `objects`.
+        objects: how many labels there are, 0 among them.
+        mask: bool (h, w).
+
+    Returns:
+        bool (objects,), False for the background.
+    """
+    met = np.zeros(objects, bool)
+    met[labels[mask]] = True
+    met[0] = False
+    return met

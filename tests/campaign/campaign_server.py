@@ -25,9 +25,11 @@ HUNG = 120.0
 """Seconds after which a command hangs; it is killed, and its code is None."""
 
 
-def prepare(trains: bool, warm: bool) -> None:
-    """Import the commands, and put small networks in place of the members'; `warm` loads what is compiled, too."""
+def prepare(trains: bool) -> None:
+    """Import the commands, load what is compiled, and put small networks in place of the members'."""
     import numpy as np
+    from conftest import pytest_xdist_setupnodes
+    from matplotlib.figure import Figure
 
     import postproc.reporting.plots
     import postproc.score
@@ -40,16 +42,11 @@ def prepare(trains: bool, warm: bool) -> None:
     from members.training.catalog import find_spec
     from members.training.networks.weights import read_weights
 
-    if warm:
-        from conftest import pytest_xdist_setupnodes
-
-        pytest_xdist_setupnodes()
-        for name in ("geopandas", "optuna.importance._fanova._evaluator", "pycocotools.mask", "pyogrio", "psycopg"):
-            with contextlib.suppress(ImportError):
-                importlib.import_module(name)
-        from matplotlib.figure import Figure
-
-        Figure().savefig(io.BytesIO())
+    pytest_xdist_setupnodes()
+    for name in ("geopandas", "optuna.importance._fanova._evaluator", "pycocotools.mask", "pyogrio", "psycopg"):
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
+    Figure().savefig(io.BytesIO())
     scale = np.float32(255)
     predict.choose_backend = lambda: None  # type: ignore[assignment, return-value]
 
@@ -152,7 +149,7 @@ def serve() -> None:
                 os.kill(child, request["signal"])
                 sent = True
             else:
-                time.sleep(0.002)
+                time.sleep(0.002 if request["after"] is not None and not sent else 0.01)
         if code is None:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -161,6 +158,6 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
-    prepare("train" in sys.argv[1:], "warm" in sys.argv[1:])
+    prepare("train" in sys.argv[1:])
     print("ready", flush=True)
     serve()

@@ -2,7 +2,7 @@
 
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from campaign_runs import (
     list_trainings,
     make_finished,
     make_run,
-    make_until,
     open_server,
     report,
 )
@@ -147,36 +146,16 @@ class Cures:
         return None if ended.code == 0 else f"not cured: {ended.code} {ended.printed[-700:]}"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
-
-
 def check(cures: Cures, request: pytest.FixtureRequest) -> None:
     """Report figures, and check that nothing is wrong."""
     report(request, "cures", tried=cures.tried, cured=cures.tried - len(cures.wrong))
     assert cures.wrong == []
 
 
-def test_some_cures(server: Server, tmp_path: Path) -> None:
-    cures = Cures(server, make_until(server, tmp_path / "made", "predict test"), tmp_path / "work")
-    record, *_ = list_cases(cures.work)
-    for damage in ("cut", "gone"):
-        cures.take(record, damage)
-    assert cures.wrong == []
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_all_cures(warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    cures = Cures(warm_server, make_finished(warm_server, tmp_path / "made"), tmp_path / "work")
+def test_all_cures(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    cures = Cures(server, make_finished(server, tmp_path / "made"), tmp_path / "work")
     for case in list_cases(cures.work):
         for damage in case.damages:
             cures.take(case, damage)

@@ -26,35 +26,6 @@ from campaign_runs import (
 MIB = 2**20
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
-
-
-@pytest.fixture
-def mount(tmp_path: Path) -> Iterator[Callable[[int], Path]]:
-    """Mounts a file system in memory of some bytes at a folder; skips where that is not allowed."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-
-    def call(size: int) -> Path:
-        subprocess.run(["umount", folder], capture_output=True, check=False)
-        done = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True)
-        if done.returncode:
-            pytest.skip("no right to mount a file system: run as root")
-        return folder
-
-    yield call
-    subprocess.run(["umount", folder], capture_output=True, check=False)
-
-
 @contextmanager
 def make_read_only(folder: Path) -> Iterator[None]:
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
@@ -198,24 +169,14 @@ def try_flips(
     return flips, silent, wrong
 
 
-def test_flipped_bits(server: Server, tmp_path: Path) -> None:
-    kinds = ["weights", "maps", "blocks"]
-    assert try_flips(server, tmp_path, 6, kinds, tunes=False) == (6, [], [])
-
-
-def test_a_read_only_run(server: Server, tmp_path: Path, mount: Callable[[int], Path]) -> None:
-    _, wrong = try_read_only(server, tmp_path / "base", mount, tunes=False)
-    assert wrong == []
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
 def test_all_disks(
-    warm_server: Server, tmp_path: Path, mount: Callable[[int], Path], request: pytest.FixtureRequest
+    server: Server, tmp_path: Path, mount: Callable[[int], Path], request: pytest.FixtureRequest
 ) -> None:
-    full, wrong_full = try_full_disks(warm_server, tmp_path / "full", mount, [0.05, 0.2, 0.5, 0.8, 0.95])
-    read_only, wrong_read_only = try_read_only(warm_server, tmp_path / "read-only", mount)
-    flips, silent, wrong_flips = try_flips(warm_server, tmp_path / "flips", 500)
+    full, wrong_full = try_full_disks(server, tmp_path / "full", mount, [0.05, 0.2, 0.5, 0.8, 0.95])
+    read_only, wrong_read_only = try_read_only(server, tmp_path / "read-only", mount)
+    flips, silent, wrong_flips = try_flips(server, tmp_path / "flips", 500)
     wrong, cases = [*wrong_full, *wrong_read_only, *silent, *wrong_flips], full + read_only + flips
     report(request, "disks", cases=cases, clean=cases - len(wrong), silent=len(silent))
     assert wrong == []

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, open_server, report
+from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, report
 from conftest import hash_folder
 
 GIB = 2**30
@@ -327,32 +327,10 @@ def restore(source: Path, path: Path) -> None:
     shutil.copy2(source, path)
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
-
-
-def test_some_inputs(server: Server, tmp_path: Path) -> None:
-    def choose(cases: list[Case]) -> list[Case]:
-        quick = [case for case in cases if case.argv[0] in ("predict", "submit", "maps", "train") and case.certain]
-        return random.Random(1).sample(quick, 20)
-
-    figures = run_cases(server, tmp_path, choose, tunes=False)
-    assert figures.wrong == []
-    assert figures.sockets == 0
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_all_inputs(warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    figures = run_cases(warm_server, tmp_path, lambda cases: cases)
+def test_all_inputs(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    figures = run_cases(server, tmp_path, lambda cases: cases)
     counts = {name: getattr(figures, name) for name in ("cases", "accepted", "one_line", "unchanged", "sockets")}
     report(request, "inputs", **counts, gib=round(figures.memory / GIB, 2))
     assert figures.wrong == []

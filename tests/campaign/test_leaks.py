@@ -2,13 +2,13 @@
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, make_until, open_server, report
+from campaign_runs import Server, copy_run, is_one_line, list_commands, make_finished, report
 from conftest import GEOREFERENCE, hash_folder, write_fold, write_raster
 
 from members.data.run import Run
@@ -173,18 +173,6 @@ def list_leaks(work: Path) -> dict[str, tuple[Tamper, list[object]]]:
     }  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server")) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def warm_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    with open_server(tmp_path_factory.mktemp("server"), "warm") as server:
-        yield server
-
-
 def try_leaks(server: Server, source: Path, work: Path, names: list[str] | None = None) -> tuple[int, list[str]]:
     """Try leaks, all or these; return how many, and what was not refused in one line with nothing changed."""
     leaks, wrong = list_leaks(work), []
@@ -199,15 +187,10 @@ def try_leaks(server: Server, source: Path, work: Path, names: list[str] | None 
     return len(names or leaks), wrong
 
 
-def test_some_leaks(server: Server, tmp_path: Path) -> None:
-    names = ["another image", "folds that changed places", "a member of another run", "the record gone, to predict"]
-    assert try_leaks(server, make_until(server, tmp_path / "made", "predict test"), tmp_path / "work", names) == (4, [])
-
-
 @pytest.mark.campaign
 @pytest.mark.timeout(3600)
-def test_all_leaks(warm_server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    made = make_finished(warm_server, tmp_path / "made")
-    tried, wrong = try_leaks(warm_server, made, tmp_path / "work")
+def test_all_leaks(server: Server, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    made = make_finished(server, tmp_path / "made")
+    tried, wrong = try_leaks(server, made, tmp_path / "work")
     report(request, "leaks", tried=tried, refused=tried - len(wrong))
     assert wrong == []

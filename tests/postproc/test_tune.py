@@ -1,12 +1,9 @@
 """The tune command: what it writes, what it draws, what it refuses, and that killed or shared it loses nothing."""
 
 import json
-import os
 import re
 import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +11,10 @@ import cv2
 import numpy as np
 import optuna
 import pytest
+from campaign_runs import Server
 from conftest import Outcome, hash_folder, write_raster
 
+import roofstack
 from ensemble.mapfolder.manifest import Manifest, read_manifest, write_manifest
 from ensemble.selection.blend import blend_maps
 from ensemble.statistics.gains import LIKELY
@@ -105,20 +104,21 @@ def score_naively(run: Run, pipeline: Pipeline) -> float:
 
 
 @pytest.fixture(scope="module")
-def tuned(tmp_path_factory: pytest.TempPathFactory) -> Run:
+def tuned(tmp_path_factory: pytest.TempPathFactory, server: Server) -> Run:
     """A run tuned with weights by a process that is killed among the trials, and then by two at once."""
     run = make_run(tmp_path_factory.mktemp("tuned"))
-    options = ("--tune-weights", "--trials", "6")
-    victim = start(run, *options)
-    end = time.monotonic() + 120
-    while time.monotonic() < end and count_lines(run.study_file) < 100:
-        time.sleep(0.02)
-    os.kill(victim.pid, signal.SIGKILL)
-    victim.communicate()
+    command = ["tune", "--data", run.path.parent / "data", "--run", run.path, "--tune-weights", "--trials", 6]
+    killed = server.run(run.path, *command, signal=signal.SIGKILL, event=300)
+    assert killed.code == -signal.SIGKILL
+    assert count_lines(run.study_file) > 50
     assert not run.tuned_file.exists()
-    for process in [start(run, *options) for _ in range(2)]:
-        _, errors = process.communicate()
-        assert process.returncode == 0, errors
+    server.start(run.path, *command)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "argv", ["roofstack", *map(str, command)])
+        with pytest.raises(SystemExit) as end:
+            roofstack.main()
+    ended = server.wait()
+    assert (end.value.code or 0, ended.code) == (0, 0), ended.printed
     return run
 
 
@@ -126,15 +126,11 @@ def count_lines(path: Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def start(run: Run, *arguments: str) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "postproc.tune", "--data", str(run.path.parent / "data"), "--run", str(run.path)]
-    return subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
 @pytest.mark.parametrize(
     "options",
     [
-        ("--tune-weights", "--trials", 4),
+        ("--tune-weights", "--trials", 2, "--no-cross-fit"),
+        pytest.param(("--tune-weights", "--trials", 4), marks=pytest.mark.slow),
         pytest.param(("--objective", "building_f1", "--trials", 2), marks=pytest.mark.slow),
     ],
 )
@@ -291,7 +287,7 @@ def test_storage_with_a_study_of_other_data(run: Run, call: Tune, tmp_path: Path
 
 def test_a_promise_stands_in_place_of_the_steps(tmp_path: Path, call: Tune) -> None:
     run = make_run(tmp_path)
-    outcome = call(run, "--trials", 3, "--promise", "recall=0.8")
+    outcome = call(run, "--trials", 3, "--no-cross-fit", "--promise", "recall=0.8")
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
     promise, pipeline = content["promise"], Pipeline.load(run.tuned_file)

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -94,3 +95,32 @@ def test_closing_closes_what_is_read() -> None:
     next(ahead)
     ahead.close()
     assert closed == [True]
+
+
+@pytest.mark.parametrize("overlap", [read_ahead, write_behind])
+def test_an_interruption_while_the_thread_begins_waits_for_its_call(
+    overlap: Callable[[Any], Iterator[int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool has not noted the thread yet, and does not wait for it."""
+    begun, may_end, done = threading.Event(), threading.Event(), list[int]()
+    start = threading.Thread.start
+
+    def work() -> int:
+        begun.set()
+        assert may_end.wait(60)
+        done.append(1)
+        return 1
+
+    def items() -> Iterator[int]:
+        yield work()
+
+    def begin(thread: threading.Thread) -> None:
+        start(thread)
+        assert begun.wait(60)
+        start(threading.Timer(0.05, may_end.set))
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", begin)
+    with pytest.raises(KeyboardInterrupt):
+        next(overlap(items() if overlap is read_ahead else iter([work])))
+    assert done == [1]

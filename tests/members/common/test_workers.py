@@ -47,6 +47,19 @@ def test_what_is_the_same_for_all_units_goes_out_once(cluster: Workers, tmp_path
     assert 1 <= len(log.read_text().split()) <= 4  # by the worker that is asked first, and by the other one
 
 
+def test_what_workers_were_sent_they_never_pack_again(cluster: Workers) -> None:
+    """A function that changes as it is called can't be packed at that moment."""
+    parent = os.getpid()
+
+    class Memory:
+        def __reduce__(self) -> tuple[object, ...]:
+            assert os.getpid() == parent
+            return Memory, ()
+
+    memory = Memory()
+    assert list(cluster.map(lambda number: (number, memory)[0], range(40))) == list(range(40))
+
+
 def test_items_are_read_only_a_few_ahead() -> None:
     yielded: list[int] = []
 
