@@ -44,7 +44,7 @@ class Picture:
     banded: bool = False
 
     def read(self, window: Window) -> np.ndarray:
-        """Read a window as uint8 (h, w), probability = value / 255, what is no number is 0; or (h, w, 2) with a relief."""
+        """Read a window as uint8 (h, w), probability = value / 255, no number being 0; or (h, w, 2) with a relief."""
         indexes = [1, 2, 3] if self.banded else [1]
         with open_raster(self.path) as raster:
             values, *more = read_bands(raster, indexes=indexes, window=windows.Window.from_slices(*window))
@@ -127,7 +127,7 @@ def find_kind(pictures: Mapping[str, Picture]) -> Kind:
 def read_window(
     pictures: Mapping[str, Picture], threshold: int, name: str, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a window of a picture: its mask, bool (h, w), where it reaches a threshold; and what `Picture.read` gives."""
+    """Read a window of a picture: its mask, bool (h, w), where it reaches a threshold; and its map, or layers."""
     values = pictures[name].read(window)
     return split_layers(values)[0] >= threshold, values
 
