@@ -77,6 +77,10 @@ COMMANDS = {
         "members.training.overview:augment",
         "Draw a contact sheet of what a member's network sees: augmented tiles with the outlines of their masks.",
     ),
+    "prepare": Row(
+        "postproc.prepare:prepare",
+        "Make a data set of images and what says where buildings are: OUT/images, OUT/masks, and what goes with them.",
+    ),
     "audit": Row(
         "postproc.audit:audit",
         "Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.",

@@ -154,7 +154,10 @@ def test_masks_to_train_on(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["no_such_unet"], r"no_such_unet: no such member; there are .*lite0_unet.*, or add members/no_such_unet.py"),
+        (
+            ["no_such_unet"],
+            r"no_such_unet: no such member; there are .*lite0_unet.*, or give the path",
+        ),
         (["lite0_unet", "--valid-fraction", "1.5"], r"valid_fraction = 1.5: Input should be less than 1"),
         (["lite0_unet", "--valid-fraction", "0"], r"valid_fraction = 0.0: Input should be greater than 0"),
         (

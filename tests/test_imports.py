@@ -67,6 +67,9 @@ POSTPROC = {
     "postproc.straightening": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
     },
+    "postproc.preparing": {
+        "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
+    },
     "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting"},
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}

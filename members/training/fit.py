@@ -65,6 +65,7 @@ def train_fold(
         return history
     if not has_time(history, deadline):
         return history
+    keras.utils.clear_session()  # counts layers anew: their names, and so the file, depend on no fold trained before
     seed_backend(spec.seed)
     pairs = list(training.values())
     devices = max(len(list_accelerators()), 1)

@@ -44,7 +44,7 @@ def show_members(json: Annotated[bool, JSON] = False) -> None:
 
 
 def augment(
-    member: Annotated[str, typer.Argument(help="Member script by name, as in members/NAME.py.")],
+    member: Annotated[str, typer.Argument(help="Member by name, as in members/NAME.py, or the path of a script.")],
     data: Annotated[Path, typer.Option(help="Data set: the competition's folders, or images/ and masks/.")],
     output: Annotated[Path, typer.Option(help="The picture to write, .png.")],
     tiles: Annotated[int, typer.Option(help="Rows: tiles, evenly spread over the ids.", min=1)] = 6,

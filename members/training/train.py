@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 def train(
     members: Annotated[
         list[str],
-        typer.Argument(help="Member scripts by name, as in members/NAME.py; a script itself adds its own name."),
+        typer.Argument(help="Members by name, as in members/NAME.py, or scripts by their paths: ./my_unet.py."),
     ],
     data: Annotated[Path, typer.Option(help="Data set: the competition's folders, or images/ and masks/.")],
     run: Annotated[Path, typer.Option(help="The run's folder; members of one run share data and split.")],
@@ -316,5 +316,8 @@ def report(label: str, epochs: int, row: dict[str, float]) -> None:
 
 
 def run_member(script: str) -> NoReturn:
-    """Run the command line of one member script, given its `__file__`: `train` with the member of that name."""
-    run_command(train, [Path(script).stem, *sys.argv[1:]])
+    """Run the command line of one member script, given its `__file__`: `train` with the member of that name or path."""
+    from members.training.catalog import list_names
+
+    name = Path(script).stem
+    run_command(train, [name if name in list_names() else script, *sys.argv[1:]])

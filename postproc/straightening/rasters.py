@@ -8,7 +8,9 @@ from typing import Literal
 import numpy as np
 from rasterio import windows
 
-from ensemble.mapfolder.raster import ROUNDING
+from ensemble.mapfolder.raster import ROUNDING, measure_gaps
+from ensemble.selection.layers import split_layers, stack_layers
+from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
@@ -25,24 +27,29 @@ Kind = Literal["mask", "map"]
 
 @dataclass(frozen=True)
 class Picture:
-    """A raster of one band, of buildings.
+    """A raster of buildings: of one band, or of the three of a contact member.
 
     Attributes:
         path: the file.
         frame: its size and where it lies.
         kind: a mask of two values, or a probability map.
         scale: what a value is multiplied by to be on the scale 0..255.
+        banded: whether it is a map of a contact member.
     """
 
     path: Path
     frame: Frame
     kind: Kind
     scale: float
+    banded: bool = False
 
     def read(self, window: Window) -> np.ndarray:
-        """Read a window as uint8 (h, w), probability = value / 255; what is no number is 0."""
+        """Read a window as uint8 (h, w), probability = value / 255, no number being 0; or (h, w, 2) with a relief."""
+        indexes = [1, 2, 3] if self.banded else [1]
         with open_raster(self.path) as raster:
-            values = read_bands(raster, indexes=[1], window=windows.Window.from_slices(*window))[0]
+            values, *more = read_bands(raster, indexes=indexes, window=windows.Window.from_slices(*window))
+        if self.banded:
+            return stack_layers(values, [measure_gaps(*more)], [1])
         return values if values.dtype == np.uint8 and self.scale == 1 else _scale(values, self.scale)
 
 
@@ -54,8 +61,8 @@ def open_pictures(path: Path, progress: Progress = silent, workers: Workers | No
     """Look at a raster, or at all in a folder, and tell masks from maps.
 
     Args:
-        path: one band a file. Masks have the values {0, 1} or {0, 255}; maps are uint8, probability = value / 255, or
-            floats from 0 to 1.
+        path: one band a file, or the bands building, border and contact of a contact member's maps. Masks have the
+            values {0, 1} or {0, 255}; maps are uint8, probability = value / 255, or floats from 0 to 1.
         progress: is shown the files.
         workers: who reads; by default a thread a core.
 
@@ -63,10 +70,13 @@ def open_pictures(path: Path, progress: Progress = silent, workers: Workers | No
         The file's stem -> the picture, sorted.
 
     Raises:
-        InputError: no such file, several bands, or other values.
+        InputError: no such file, several bands, other values, or some maps of a contact member and some of others.
     """
     files = list_files(path, SUFFIXES) if path.is_dir() else {path.stem: path}
-    found = progress((workers or Threads()).map(look, files.values()), "reading", len(files))
+    found = list(progress((workers or Threads()).map(look, files.values()), "reading", len(files)))
+    if len({picture.banded for picture in found}) > 1:
+        plain = next(picture.path for picture in found if not picture.banded)
+        raise InputError(f"{plain}: one band, others have the {len(BANDS)} of a contact member; outline them apart")
     return dict(zip(files, found, strict=True))
 
 
@@ -79,7 +89,8 @@ def look(path: Path) -> Picture:
     low, high, binary = np.inf, -np.inf, True
     with open_raster(path) as raster:
         frame = take_frame(raster)
-        if raster.count != 1:
+        banded = raster.descriptions == BANDS and set(raster.dtypes) == {"uint8"}
+        if raster.count != 1 and not banded:
             raise InputError(f"{path}: {raster.count} bands; a mask or map has one (gdal_translate -b 1)")
         dtype = np.dtype(raster.dtypes[0])
         for window in list_windows(frame.size):
@@ -88,7 +99,8 @@ def look(path: Path) -> Picture:
                 values = np.nan_to_num(values, nan=0.0)
             low, high = min(low, values.min()), max(high, values.max())
             binary = binary and bool(((values == 0) | (values == high)).all())
-    return Picture(path, frame, *_tell_kind(path, dtype, float(low), float(high), binary))
+    kind = _tell_kind(path, dtype, float(low), float(high), binary and not banded)
+    return Picture(path, frame, *kind, banded)
 
 
 def _tell_kind(path: Path, dtype: np.dtype, low: float, high: float, binary: bool) -> tuple[Kind, float]:
@@ -115,9 +127,9 @@ def find_kind(pictures: Mapping[str, Picture]) -> Kind:
 def read_window(
     pictures: Mapping[str, Picture], threshold: int, name: str, window: Window
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Read a window of a picture: its mask, bool (h, w), where it reaches a threshold; and its map, uint8 (h, w)."""
+    """Read a window of a picture: its mask, bool (h, w), where it reaches a threshold; and its map, or layers."""
     values = pictures[name].read(window)
-    return values >= threshold, values
+    return split_layers(values)[0] >= threshold, values
 
 
 def outline_window(kind: Kind, recipe: OutlineRecipe, mask: np.ndarray, values: np.ndarray) -> list[Building]:

@@ -137,6 +137,7 @@ def serve() -> None:
         request = json.loads(line)
         counted = Path(request["log"] + ".events")
         counted.unlink(missing_ok=True)
+        Path(request["log"]).write_bytes(b"")  # a fork may be ended before it opens it
         child = os.fork()
         if child == 0:
             run_fork(request)

@@ -40,12 +40,15 @@ def write_weights(network: "keras.Model", folder: FoldFolder) -> None:
 def write_content(content: bytes, folder: FoldFolder) -> None:
     """Write the bytes of a file of weights, and their hash.
 
-    The hash is there first, beside that of the weights before: whenever a kill comes, those that are there are known.
+    The hash is there first, beside those of the weights before: whenever kills come, those that are there are known.
+    In the end it stands alone, so that nothing tells how often a training was stopped.
     """
-    known = read_hashes(folder)[:1] if folder.weights_file.is_file() else []
-    write_json(folder.hashes_file, {"fold": folder.path.name, "blake2b": [hash_bytes(content), *known]})
+    own = hash_bytes(content)
+    known = read_hashes(folder) if folder.weights_file.is_file() else []
+    write_json(folder.hashes_file, {"fold": folder.path.name, "blake2b": list(dict.fromkeys((own, *known)))})
     with write_whole(folder.weights_file) as temporary:
         temporary.write_bytes(content)
+    write_json(folder.hashes_file, {"fold": folder.path.name, "blake2b": [own]})
 
 
 def load_weights(network: "keras.Model", folder: FoldFolder) -> str:

@@ -68,7 +68,7 @@ def test_files_that_are_no_members(write_script: Script, name: str, source: str,
 
 
 def test_an_unknown_member_is_told_from_those_that_there_are() -> None:
-    with pytest.raises(InputError, match=r"b9_unet: no such member; there are b0_fpn, .*, or add members/b9_unet.py"):
+    with pytest.raises(InputError, match=r"b9_unet: no such member; there are b0_fpn, .*, or give the path"):
         find_spec("b9_unet")
 
 
@@ -76,5 +76,35 @@ def test_a_script_trains_the_member_of_its_own_file(monkeypatch: pytest.MonkeyPa
     calls: list[list[str]] = []
     monkeypatch.setattr(train, "run_command", lambda command, arguments: calls.append(arguments))
     monkeypatch.setattr(sys, "argv", ["my_unet.py", "--data", "tiles", "--run", "runs/x"])
-    train.run_member("/code/members/my_unet.py")
-    assert calls == [["my_unet", "--data", "tiles", "--run", "runs/x"]]
+    train.run_member("/code/members/lite0_unet.py")
+    train.run_member("/elsewhere/my_unet.py")  # a script that is not among the members is known by its path
+    options = ["--data", "tiles", "--run", "runs/x"]
+    assert calls == [["lite0_unet", *options], ["/elsewhere/my_unet.py", *options]]
+
+
+def test_a_script_anywhere_is_a_member(tmp_path: Path) -> None:
+    script = tmp_path / "my_unet.py"
+    script.write_text("from members.training.spec import MemberSpec\n\nSPEC = MemberSpec(backbone='lite1', epochs=7)\n")
+    spec = find_spec(str(script))
+    assert (spec.name, spec.backbone, spec.epochs) == ("my_unet", "lite1", 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "message"),
+    [
+        (
+            "lite0_unet",
+            "",
+            r"lite0_unet.py: named as members/lite0_unet.py; a run knows members by name, so rename one",
+        ),
+        ("mine", "SIDE = 256", r"mine.py: a member script has SPEC = MemberSpec\(...\), this one has none; add it"),
+        ("mine", "import nowhere_to_be", r"mine.py: fails with ModuleNotFoundError: No module named 'nowhere_to_be'"),
+        ("mine", "SPEC = ", r"mine.py: fails with SyntaxError: invalid syntax"),
+    ],
+)
+def test_scripts_that_are_no_members(tmp_path: Path, name: str, source: str, message: str) -> None:
+    (tmp_path / f"{name}.py").write_text(source)
+    with pytest.raises(InputError, match=message):
+        find_spec(str(tmp_path / f"{name}.py"))
+    with pytest.raises(InputError, match=r"gone.py: no such file; a member script has SPEC"):
+        find_spec(str(tmp_path / "gone.py"))

@@ -167,6 +167,8 @@ def test_a_run_killed_while_it_writes_its_state_ends_with_the_same_weights_bit_f
     for one, other in zip(expected, got, strict=True):
         np.testing.assert_array_equal(one, other)
     assert not killed.state_folder.exists()
+    # the same file, though another process began it, and this one has trained another fold before
+    assert killed.weights_file.read_bytes() == folder.weights_file.read_bytes()
 
 
 def test_jax_trains_where_there_is_neither_gpu_nor_tensorflow(tmp_path: Path) -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from conftest import write_raster
 
+from ensemble.mapfolder.raster import write_map
 from members.common.errors import InputError
-from postproc.straightening.rasters import find_kind, open_pictures
+from postproc.straightening.rasters import find_kind, open_pictures, read_window
 
 ALL = slice(0, 2), slice(0, 3)
 
@@ -28,6 +29,20 @@ def test_what_it_is_and_what_it_reads(tmp_path: Path, values: np.ndarray, kind: 
     picture = pictures["a"].read(ALL)
     assert picture.dtype == np.uint8
     assert picture.tolist() == read
+
+
+def test_maps_of_a_contact_member_come_with_their_relief(tmp_path: Path) -> None:
+    source = write_raster(tmp_path / "source.png", np.zeros((2, 3, 3), np.uint8))
+    bands = np.array([[[0, 200, 255], [7, 0, 1]], [[0] * 3] * 2, [[0, 51, 255], [255, 0, 0]]], np.uint8)
+    write_map(tmp_path / "maps/a.tif", bands, source)
+    pictures = open_pictures(tmp_path / "maps")
+    mask, layers = read_window(pictures, 128, "a", ALL)
+    assert mask.tolist() == [[False, True, True], [False] * 3]
+    assert layers[..., 0].tolist() == bands[0].tolist()
+    assert layers[..., 1].tolist() == [[0, 160, 0], [0, 0, 1]]
+    write_map(tmp_path / "maps/b.tif", bands[0], source)
+    with pytest.raises(InputError, match=r"b.tif: one band, others have the 3 of a contact member; outline them apart"):
+        open_pictures(tmp_path / "maps")
 
 
 def test_one_map_makes_a_folder_of_maps(tmp_path: Path) -> None:

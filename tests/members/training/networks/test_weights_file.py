@@ -50,14 +50,20 @@ def test_any_flipped_bit_is_found(tmp_path: Path) -> None:
             read_weights(files)
 
 
-def test_a_kill_between_hash_and_weights_leaves_known_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = FoldFolder(tmp_path / "fold0")
+def test_kills_between_hash_and_weights_leave_known_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it comes; and in the end no trace of it is left."""
+    files, whole = FoldFolder(tmp_path / "fold0"), FoldFolder(tmp_path / "whole/fold0")
     write_content(b"before", files)
 
     def die(path: Path) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("members.training.networks.weights.write_whole", die)
-    with pytest.raises(KeyboardInterrupt):
-        write_content(b"after", files)
-    assert read_weights(files) == b"before"
+    with monkeypatch.context() as patch:
+        patch.setattr("members.training.networks.weights.write_whole", die)
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                write_content(b"after", files)
+            assert read_weights(files) == b"before"
+    write_content(b"after", files)
+    write_content(b"after", whole)
+    assert files.hashes_file.read_bytes() == whole.hashes_file.read_bytes()
