@@ -1,6 +1,6 @@
 """Which of Optuna's samplers suits the study of buildings, where the exact grid ends: TPE as it is used, GP, or chance.
 
-    python benchmarks/bench_samplers.py --data ../shared/data --budget 50 --tiles 16 --seeds 10
+    python benchmarks/bench_samplers.py --data ../shared/data --budget 30 --tiles 8 --seeds 10
 
 Each sampler tries as many settings of threshold, areas and splits, on the same tiles of hot_maps and from the same
 first setting, for each seed; a setting is evaluated once, whoever asks. `mean` is the mean over the seeds of the best
@@ -77,8 +77,8 @@ def run_study(sampler: BaseSampler, scores: Scores, first: dict[str, Any], budge
 
 def bench(
     data: Annotated[Path, typer.Option(help="Folder with hot_buildings and hot_maps.")] = Path("../shared/data"),
-    budget: Annotated[int, typer.Option(help="Trials of each study.")] = 50,
-    tiles: Annotated[int, typer.Option(help="How many tiles, evenly out of all.")] = 16,
+    budget: Annotated[int, typer.Option(help="Trials of each study.")] = 30,
+    tiles: Annotated[int, typer.Option(help="How many tiles, evenly out of all.")] = 8,
     seeds: Annotated[int, typer.Option(help="Studies of each sampler.")] = 10,
 ) -> None:
     """Compare samplers."""
