@@ -4,7 +4,6 @@ import errno
 import json
 import logging
 import os
-import signal
 import sys
 import time
 import traceback
@@ -26,6 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
+from members.common.interruption import listen, stop_listening
 from members.common.logfile import LOG
 from members.common.progress import Item
 from members.common.tables import ResultTable
@@ -173,7 +173,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
         fail("Windows: roofstack runs on Linux and macOS; on this machine start it in WSL, Windows' own Linux")
     choose_volume(quiet=False, verbose=False)
     LOG.close()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # what a cluster sends ends as Ctrl-C does
+    listen()
     try:
         app(arguments)
     except InputError as error:
@@ -197,6 +197,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
 
 def tell_interruption() -> None:
     """Say that a command was stopped, and what to do."""
+    stop_listening()
     stderr.print("interrupted; the same command goes on where it stopped")
 
 

@@ -1,0 +1,37 @@
+"""An interruption is heard wherever it comes, and told in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from conftest import ROOT
+
+IN_A_DESTRUCTOR = """
+import os, signal, sys, time
+from members.common.console import run_command
+
+class Stubborn:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.001)  # the interruption is raised here, where nothing leaves a destructor
+
+def work():
+    Stubborn()
+    for _ in range(2000):
+        time.sleep(0.01)
+
+run_command(work, [])
+"""
+
+
+def test_an_interruption_in_a_destructor_ends_the_command_in_one_line(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", IN_A_DESTRUCTOR], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stdout) == (130, "")
+    assert run.stderr == "interrupted; the same command goes on where it stopped\n"
+
+
+def test_what_else_a_destructor_raises_is_told_as_python_does() -> None:
+    program = "from members.common.interruption import listen; listen()\nclass A:\n  def __del__(self): 1 / 0\nA()"
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0
+    assert "ZeroDivisionError" in run.stderr
