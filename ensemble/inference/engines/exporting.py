@@ -59,7 +59,7 @@ def export_networks(
     Raises:
         InputError: Keras does not run on TensorFlow, a converter is missing, or weights are damaged.
     """
-    networks = [load_keras_network(files) for files in folds]
+    networks = [take_building(load_keras_network(files)) for files in folds]
     [(mean, std)] = {take_preprocessing(network) for network in networks}
     model = convert_networks(networks, side, channels_first=True)
     size = side or WINDOW
@@ -79,6 +79,15 @@ def export_networks(
     for key, value in metadata.items():
         model.metadata_props.add(key=key, value=json.dumps(value))
     return Export(model.SerializeToString(), metadata)
+
+
+def take_building(network: "keras.Model") -> "keras.Model":
+    """Return a network without its further bands: the plugin would take border and contact for classes of their own."""
+    import keras
+
+    if network.output.shape[-1] == 1:
+        return network
+    return keras.Model(network.input, network.output[..., :1], name=network.name)
 
 
 def take_preprocessing(network: "keras.Model") -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -9,8 +9,14 @@ import numpy as np
 import pytest
 from conftest import write_raster
 
-from ensemble.inference.engines.conversion import load_keras_network
-from ensemble.inference.engines.exporting import export_networks, measure_resolution, take_preprocessing, write_ir
+from ensemble.inference.engines.conversion import convert_networks, load_keras_network
+from ensemble.inference.engines.exporting import (
+    export_networks,
+    measure_resolution,
+    take_building,
+    take_preprocessing,
+    write_ir,
+)
 from members.data.run import FoldFolder
 from members.data.tiles import Tile
 
@@ -64,6 +70,22 @@ def test_the_plugin_reads_and_uses_it(write_small: Callable[..., FoldFolder]) ->
     sure = np.abs(ours - 0.5) > 1e-4
     np.testing.assert_array_equal(plugin.process(tiles)[sure], (ours >= 0.5)[sure])
     assert 0.01 < (ours >= 0.5).mean() < 0.99
+
+
+def test_of_a_contact_member_the_building_alone_is_exported() -> None:
+    import keras
+
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the extra `onnx` is not installed")
+    image = keras.Input((None, None, 3))
+    bands = keras.layers.Conv2D(3, 1, activation="sigmoid")
+    network = take_building(keras.Model(image, bands(image)))
+    assert take_building(network) is network
+    model = convert_networks([network], 32, channels_first=True)
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    batch = np.random.default_rng(0).normal(0, 1, (1, 3, 32, 32)).astype(np.float32)
+    [seen] = session.run(None, {session.get_inputs()[0].name: batch})
+    ours = np.asarray(bands(batch.transpose(0, 2, 3, 1)))[..., 0]
+    np.testing.assert_allclose(seen, ours[:, None], atol=1e-5)
 
 
 def test_the_files_of_openvino_say_the_same(write_small: Callable[..., FoldFolder], tmp_path: Path) -> None:
