@@ -35,6 +35,12 @@ def hear(unraisable: Unraisable) -> None:
         sys.__unraisablehook__(unraisable)
 
 
+def follows_interruption(error: BaseException) -> bool:
+    """Tell whether an error was raised while an interruption was under way, as by what a library closes then."""
+    before = error.__cause__ or error.__context__
+    return isinstance(before, KeyboardInterrupt) or (before is not None and follows_interruption(before))
+
+
 def stop_listening() -> None:
     """Let what ends the program run undisturbed by an interruption that comes again."""
     signal.signal(signal.SIGALRM, signal.SIG_IGN)

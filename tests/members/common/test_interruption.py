@@ -35,3 +35,20 @@ def test_what_else_a_destructor_raises_is_told_as_python_does() -> None:
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert run.returncode == 0
     assert "ZeroDivisionError" in run.stderr
+
+
+def test_an_error_that_closing_raises_then_is_an_interruption() -> None:
+    """As GDAL's environment does, which an interruption finds half closed."""
+    program = """
+from members.common.console import run_command
+
+def work():
+    try:
+        raise KeyboardInterrupt
+    finally:
+        raise RuntimeError("no environment")
+
+run_command(work, [])
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (run.returncode, run.stderr) == (130, "interrupted; the same command goes on where it stopped\n")
