@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 that also learns where buildings end and touch, so that row houses come apart."""
+"""EfficientNet-Lite0 that also learns where buildings end and touch."""
 
 from members.training.spec import MemberSpec
 from members.training.train import run_member

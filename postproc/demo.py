@@ -11,7 +11,7 @@ import typer
 
 from members.common.console import JSON, print_result, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
-from members.training.training_set import TrainingSet, open_fold
+from members.training.training_set import TrainingSet, measure_areas, open_fold, read_pairs
 from postproc.report import report
 from postproc.submit import submit
 from postproc.tune import tune
@@ -129,18 +129,14 @@ def draw_scenes(folder: Path, count: int) -> Path:
 
 def plan_training(run: Run, data: Path) -> TrainingSet:
     """Read the training tiles, their outlines where there are some, and draw the split, unless the run has one."""
-    from members.data.raster import read_pair
     from members.data.split import Split, draw_split
     from members.data.tiles import find_labels, list_tiles
-    from members.training.targets import TargetReader
 
     tiles, labels = list_tiles(data), find_labels(data)
-    read = read_pair if labels is None else TargetReader.open(labels, tiles)
-    pairs = [read(tile) for tile in tiles]
+    pairs = read_pairs(tiles, run.path, labels)
     if run.has_record():
         return TrainingSet(data, tiles, pairs, run.check_tiles(tiles).split, labels)
-    areas = [int((mask & 1).sum()) for _, mask in pairs]
-    split = draw_split([tile.group for tile in tiles], areas, Split(valid_fraction=VALID_SHARE))
+    split = draw_split([tile.group for tile in tiles], measure_areas(pairs), Split(valid_fraction=VALID_SHARE))
     run.write_record(data, tiles, split)
     return TrainingSet(data, tiles, pairs, split, labels)
 

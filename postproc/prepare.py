@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import functools
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from members.common.console import JSON, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.tables import ResultTable
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from members.data.frames import Frame
 
 
 def prepare(
@@ -52,12 +45,13 @@ def prepare(
     ten images, each square of four by four tiles.
     """
     from members.data.frames import read_frame
+    from postproc.preparing.masks import check_mask, draw_from_masks
     from postproc.preparing.sources import find_files, pair_files
     from postproc.preparing.tiling import cut_frame
-    from postproc.preparing.truths import read_truth
-    from postproc.preparing.writing import write_outlines, write_tiles
+    from postproc.preparing.truths import draw_from_outlines, read_truth
+    from postproc.preparing.writing import make_folder, write_outlines, write_tiles
 
-    if (masks is None) == (labels is None):
+    if masks is not None and labels is not None:
         raise InputError("prepare takes one of --masks WHERE and --labels FILE; give either")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: not empty; a data set is made in a new folder")
@@ -65,24 +59,27 @@ def prepare(
     frames = {image_id: replace(read_frame(path), image_id=image_id) for image_id, path in found.items()}
     cuts = [cut for frame in frames.values() for cut in cut_frame(frame, tile, overlap)]
     kinds: Counter[str] = Counter()
-    outlines, read = None, None
+    outlines = None
     if masks is not None:
         pictures = find_files(masks, "--masks")
         pair_files(found, pictures, f"--masks {masks}")
-        read = functools.partial(read_mask, pictures)
-        for image_id in track(found, "masks", len(found)):  # all, before the first is written
-            kinds[f"masks: {check_mask(pictures[image_id], frames[image_id])}"] += 1
+        kinds.update(f"masks: {check_mask(pictures[each], frames[each])}" for each in track(found, "masks", len(found)))
+        draw = draw_from_masks(pictures)
     elif labels is not None:
         outlines, kind = read_truth(labels, frames)
         kinds[f"buildings of {kind}"] = sum(map(len, outlines.values()))
+        draw = draw_from_outlines(outlines)
+    else:
+        raise InputError("prepare takes one of --masks WHERE and --labels FILE; give either")
     taken = [("images", f"{len(found)}, such as {next(iter(found))} from {next(iter(found.values()))}")]
     taken += [("georeferenced", f"{sum(frame.crs is not None for frame in frames.values())} of {len(frames)}")]
     if dry_run:
         lines = [*taken, *((kind, str(count)) for kind, count in kinds.items()), ("tiles", str(len(cuts)))]
         print_result(json, dict(lines) | {"written": None}, ResultTable("nothing is written", ("", "found"), lines))
         return
-    written = write_tiles(folder, found, cuts, read, outlines, track)
-    labelled = None if outlines is None else write_outlines(folder, frames, cuts, outlines)
+    with make_folder(folder) as part:
+        written = write_tiles(part, found, cuts, draw, track)
+        labelled = None if outlines is None else folder / write_outlines(part, frames, cuts, outlines).name
     sizes = ", ".join(f"{count} of {width}x{height}" for (height, width), count in written.sizes.most_common(3))
     lines = [*taken, *((kind, str(count)) for kind, count in kinds.items())]
     lines += [
@@ -96,28 +93,6 @@ def prepare(
         ResultTable(str(folder), ("", "found"), lines),
         f"written: {folder}; next: roofstack audit --data {folder}",
     )
-
-
-def read_mask(pictures: Mapping[str, Path], image_id: str) -> np.ndarray:
-    """Read an image's mask, bool (h, w)."""
-    from postproc.preparing.masks import read_any_mask
-
-    return read_any_mask(pictures[image_id])[0]
-
-
-def check_mask(path: Path, frame: Frame) -> str:
-    """Check that a mask is of its image's size; return of what kind it is.
-
-    Raises:
-        InputError: it is not, or is no mask.
-    """
-    from postproc.preparing.masks import read_any_mask
-
-    mask, kind = read_any_mask(path)
-    if mask.shape != frame.size:
-        found, wanted = (f"{size[1]}x{size[0]} px" for size in (mask.shape, frame.size))
-        raise InputError(f"{path}: mask of {found} for an image of {wanted}; they must be equal")
-    return kind
 
 
 if __name__ == "__main__":

@@ -58,6 +58,8 @@ def score(
     if len(inputs.ids) < inputs.images:
         scored = f"{len(inputs.ids)} of the {inputs.images} images at {images}"
         warn(f"{inputs.source} has {scored}; the others are not scored")
+    if inputs.remark:
+        warn(inputs.remark)
     table = find_table(images, truth)
     if by and table is None:
         raise InputError(f"--by {by}: no tiles.csv or groups.csv at {images or truth}; add one, with the column {by}")

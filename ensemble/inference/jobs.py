@@ -238,19 +238,14 @@ def write_scene(job: Job, tile: Tile, scene: Scene, predict: Predict) -> None:
     with contextlib.closing(write_behind(writes)) as written:
         for _ in written:
             pass
-    files = {job.target: slice(job.bands)} | ({job.std: slice(job.bands, job.channels)} if job.std else {})
-    with contextlib.ExitStack() as opened:  # closed from the last to the first
+    counts = {job.target: job.bands} | ({job.std: 1} if job.std else {})
+    with contextlib.ExitStack() as files:  # closed from the last to the first
         rasters = [
-            (
-                opened.enter_context(
-                    open_map(map_path(folder, tile.image_id), tile.image, scene.size, own.stop - (own.start or 0))
-                ),
-                own,
-            )
-            for folder, own in files.items()
+            files.enter_context(open_map(map_path(folder, tile.image_id), tile.image, scene.size, count))
+            for folder, count in counts.items()
         ]
         for block in list_blocks(scene.size, job.multiple):
-            values = blocks.read(block)
-            for raster, own in rasters:
-                raster.write(values[own], window=Window.from_slices(*block))
+            parts = np.split(blocks.read(block), [job.bands])  # the second is empty without standard deviations
+            for raster, values in zip(rasters, parts, strict=False):
+                raster.write(values, window=Window.from_slices(*block))
     shutil.rmtree(waiting, ignore_errors=True)

@@ -133,16 +133,13 @@ def read_map(path: Path, size: tuple[int, int], window: tuple[slice, slice] | No
         return read_bands(raster, indexes=[1], window=window and Window.from_slices(*window))[0]
 
 
-def read_gaps(path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None) -> np.ndarray | None:
-    """Read how far buildings are apart from each other in a map, as `measure_gaps` says; None of a map of one band.
-
-    Raises:
-        InputError: as `read_map` does.
-    """
+def read_bands_of_map(
+    path: Path, size: tuple[int, int], window: tuple[slice, slice] | None = None
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """Read a map as `read_map` does, and where buildings are apart in it, as `measure_gaps` says; None of one band."""
     with open_checked(path, size) as raster:
-        if raster.count == 1:
-            return None
-        return measure_gaps(*read_bands(raster, indexes=[2, 3], window=window and Window.from_slices(*window)))
+        values, *further = read_bands(raster, window=window and Window.from_slices(*window))
+        return values, measure_gaps(*further) if further else None
 
 
 @contextlib.contextmanager
@@ -159,7 +156,7 @@ def open_checked(path: Path, size: tuple[int, int]) -> Iterator[rasterio.Dataset
 
 
 def split_bands(values: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return a map's probability of building, uint8 (h, w), and its gaps, as `read_gaps` does.
+    """Return a map's probability of building, uint8 (h, w), and its gaps, as `read_bands_of_map` does.
 
     Args:
         values: uint8 (h, w), or (h, w, 3) of a contact member.

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from ensemble.mapfolder.manifest import Manifest, read_manifests
-from ensemble.mapfolder.raster import map_path, read_gaps, read_map, split_bands
+from ensemble.mapfolder.raster import map_path, read_bands_of_map, read_map, split_bands
 from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.data.raster import read_mask
@@ -201,17 +201,16 @@ class RunSamples:
 
     def read_gaps(self, number: int) -> Sequence[np.ndarray | None]:
         tile, told = self.tiles[number], self._tell_gaps
-        return [
-            read_gaps(map_path(self.folder / member, tile.image_id), self.sizes[tile.image_id]) if own else None
-            for member, own in zip(self.members, told, strict=True)
-        ]
+        paths = [map_path(self.folder / member, tile.image_id) for member in self.members]
+        size = self.sizes[tile.image_id]
+        return [read_bands_of_map(path, size)[1] if own else None for path, own in zip(paths, told, strict=True)]
 
     @functools.cached_property
     def _tell_gaps(self) -> list[bool]:
         """Tell which members' maps have bands for it, by the first tile."""
         image_id = self.tiles[0].image_id
         paths = (map_path(self.folder / member, image_id) for member in self.members)
-        return [read_gaps(path, self.sizes[image_id]) is not None for path in paths]
+        return [read_bands_of_map(path, self.sizes[image_id])[1] is not None for path in paths]
 
     def list_buildings(self, number: int) -> Sequence[Polygon] | None:
         known = self._buildings

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ensemble.mapfolder.manifest import Manifest, find_difference
-from ensemble.mapfolder.raster import map_path, read_gaps, read_map, split_bands
+from ensemble.mapfolder.raster import map_path, read_bands_of_map, split_bands
 from ensemble.selection.layers import stack_layers
 from members.common.choices import BANDS
 from members.common.errors import InputError
@@ -226,10 +226,10 @@ def read_blend(
     Raises:
         InputError: a map is missing, truncated, or of another size.
     """
-    paths = [map_path(part / member, image_id) for member in blend.used]
-    values = blend.mix_used([read_map(path, size, window) for path in paths])
-    gaps = [read_gaps(path, size, window) for path in paths]
-    return stack_layers(values, gaps, [blend.weights[member] for member in blend.used])
+    paths = (map_path(part / member, image_id) for member in blend.used)
+    read = [read_bands_of_map(path, size, window) for path in paths]
+    values = blend.mix_used([building for building, _ in read])
+    return stack_layers(values, [gaps for _, gaps in read], [blend.weights[member] for member in blend.used])
 
 
 def read_weights(run: Run, manifests: Mapping[str, Manifest | None]) -> Blend:

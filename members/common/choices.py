@@ -1,5 +1,5 @@
-"""The words and numbers that commands name in their help, apart from the code that they stand for: it takes a second
-to load, and help should not."""
+"""The words and numbers that commands name in their help, and maps in their bands, apart from the code that they stand
+for: it takes a second to load, and help should not."""
 
 from typing import Literal
 

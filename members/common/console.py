@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
-from members.common.interruption import follows_interruption, listen, stop_listening
+from members.common.interruption import follows_interruption, listen, stop_waiting
 from members.common.logfile import LOG
 from members.common.progress import Item
 from members.common.tables import ResultTable
@@ -185,11 +185,8 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
         where = f"{error.filename}: " if error.filename else ""
         cure = "free some room" if error.errno in FULL else "make it so that you may, or give another path"
         fail(f"{where}refused by the disk ({error.strerror}); what was whole is whole still: {cure}, and try again")
-    except KeyboardInterrupt:  # before Typer looks out for it
-        tell_interruption()
-        sys.exit(INTERRUPTED)
-    except Exception as error:
-        if not follows_interruption(error):
+    except (KeyboardInterrupt, Exception) as error:  # the first before Typer looks out for it
+        if not isinstance(error, KeyboardInterrupt) and not follows_interruption(error):
             raise
         tell_interruption()
         sys.exit(INTERRUPTED)
@@ -202,7 +199,7 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
 
 def tell_interruption() -> None:
     """Say that a command was stopped, and what to do."""
-    stop_listening()
+    stop_waiting()
     stderr.print("interrupted; the same command goes on where it stopped")
 
 

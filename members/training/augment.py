@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from members.data.raster import Pair
+from members.training.targets import take_mask
 
 SYMMETRIES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "e": lambda image: image,
@@ -135,7 +136,7 @@ def paste_buildings(
     Returns:
         A new image and mask.
     """
-    count, labels = cv2.connectedComponents((donor_mask & 1).astype(np.uint8))
+    count, labels = cv2.connectedComponents(take_mask(donor_mask).astype(np.uint8))
     chosen = rng.random(count) < 0.5
     chosen[0] = False  # label 0 is the ground
     pasted = chosen[labels]

@@ -10,7 +10,7 @@ from members.common.errors import InputError
 from members.data.raster import Pair
 from members.training.augment import augment_tile, pad_tile
 from members.training.spec import MemberSpec
-from members.training.targets import split_bits
+from members.training.targets import split_bits, take_mask
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -27,7 +27,7 @@ class TrainingBatches(keras.utils.PyDataset):
         super().__init__(workers=2, max_queue_size=8)
         self.pairs, self.spec, self.epoch = pairs, spec, epoch
         # only a balance looks at the masks, which may be on disk
-        built_up = [spec.balance is None or bool((mask & 1).any()) for _, mask in pairs]
+        built_up = [spec.balance is None or bool(take_mask(target).any()) for _, target in pairs]
         self.order = draw_order(built_up, spec.balance, (spec.seed, epoch))
         self.size = min(spec.batch_size, len(pairs) - len(pairs) % devices)
         if spec.batch_size % devices or not self.size:

@@ -70,6 +70,11 @@ def spread(labels: np.ndarray, width: int) -> np.ndarray:
     return cv2.dilate(labels, np.ones((width, width), np.uint8))
 
 
+def take_mask(target: np.ndarray) -> np.ndarray:
+    """Return the mask, bool (h, w), of a target; a mask is its own."""
+    return (target & BUILDING) > 0
+
+
 def split_bits(targets: np.ndarray, bands: int) -> np.ndarray:
     """Return the first bits of masks or targets, (.., h, w), as bands: uint8 (.., h, w, bands), 0 or 1."""
     return np.stack([targets.astype(np.uint8) >> bit & 1 for bit in range(bands)], axis=-1)

@@ -14,18 +14,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from members.common.choices import Precision
-from members.common.console import JSON, Minutes, make_progress, print_result, run_command, stderr, warn
+from members.common.console import JSON, print_result, run_command, stderr, warn
 from members.common.errors import InputError
 from members.common.tables import ResultTable
 from members.training.networks.backend import choose_backend, describe_devices, load_backend
-from members.training.training_set import TrainingSet, open_fold, read_pairs
+from members.training.training_set import TrainingSet, choose_labels, measure_areas, open_fold, read_pairs
 
 SCORE = "valid IoU at 0.5"
 COLUMNS = ("member", "fold", "tiles", "validated on", "epochs", "best epoch", SCORE, "minutes")
 
 if TYPE_CHECKING:
-    import keras
-
     from members.data.run import Run
     from members.data.split import Split
     from members.training.spec import MemberSpec
@@ -143,20 +141,12 @@ def train(
     tiles = list_tiles(data, group_by=split.group_by)
     for remark in check_tiles(tiles):
         warn(remark)
-    outlines = find_outlines(specs, data, labels)
-    if outlines is None:
-        pairs = read_pairs(tiles, run)
-    else:
-        from members.training.targets import TargetReader
-
-        reader = TargetReader.open(outlines, tiles)
-        pairs = read_pairs(tiles, run, reader)
-        for remark in reader.agreement.check():
-            warn(remark)
+    outlines = choose_labels(specs, data, labels)
+    pairs = read_pairs(tiles, run, outlines)
     if recorded:
         target.check_tiles(tiles)
     else:
-        areas = [int((mask & 1).sum()) for _, mask in pairs]
+        areas = measure_areas(pairs)
         if not any(areas):
             raise InputError(f"{data}: no building in any of {len(areas)} masks; check how they were drawn")
         split = assign_folds(data, tiles, areas, split)
@@ -169,28 +159,6 @@ def train(
         if few := remark_on_groups(split):
             warn(few)
     fit_members(specs, TrainingSet(data, tiles, pairs, split, outlines), target, folds_now, restart, deadline, json)
-
-
-def find_outlines(specs: Sequence[MemberSpec], data: Path, labels: Path | None) -> Path | None:
-    """Return the file of outlines that the contact members among specs learn from; None where there is no such member.
-
-    Raises:
-        InputError: they have none, or others are given one.
-    """
-    from members.data.tiles import LABELS, find_labels
-
-    learning = [spec.name for spec in specs if spec.contact]
-    if not learning:
-        if labels is not None:
-            raise InputError(f"--labels {labels}: no contact member learns from it; name one, such as lite0_contact")
-        return None
-    path = labels or find_labels(data)
-    if path is None:
-        raise InputError(
-            f"{learning[0]}: learns where buildings touch, which masks do not tell; give their outlines, --labels FILE "
-            f"or one of {', '.join(LABELS)} in {data}, or train members that learn from masks"
-        )
-    return path
 
 
 def parse_duration(text: str) -> float:
@@ -227,6 +195,7 @@ def fit_members(
     """Train folds of every member, one after the other, and print a table of them, or the same as JSON."""
     load_backend()
     from members.training.checkpoint import read_progress
+    from members.training.display import show_epoch, show_steps
     from members.training.fit import train_fold
     from members.training.networks.network import build_network
 
@@ -259,7 +228,7 @@ def fit_members(
                 validation,
                 folder,
                 deadline,
-                partial(report, label, spec.epochs),
+                partial(show_epoch, label, spec.epochs),
                 [show_steps(spec, steps)],
             )
         if not history or folder.state_file.is_file():
@@ -277,41 +246,6 @@ def fit_members(
         {"weights": str(run.members_folder), "folds": rows},
         ResultTable("", COLUMNS, cells),
         f"weights in {run.members_folder}; next: roofstack predict --data {data.folder} --run {run.path} --part valid",
-    )
-
-
-def show_steps(spec: MemberSpec, steps: int) -> keras.callbacks.Callback:
-    """Make a callback that shows a bar over the steps of each epoch, with loss and IoU."""
-    import keras
-
-    progress = make_progress()
-    task = progress.add_task("", total=steps, note="")
-    minutes = Minutes("", steps)
-
-    def begin(epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        nonlocal minutes
-        description = f"{spec.name} epoch {epoch + 1}/{spec.epochs}"
-        minutes = Minutes(f"{description}, steps", steps)
-        progress.reset(task, description=description, note="")
-        progress.start()
-
-    def advance(batch: int, logs: Mapping[str, float] | None = None) -> None:
-        note = " ".join(f"{name} {value:.3f}" for name, value in (logs or {}).items())
-        progress.update(task, advance=1, note=note)
-        minutes.tell(batch + 1, note)
-
-    def end(epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        progress.stop()
-
-    return keras.callbacks.LambdaCallback(on_epoch_begin=begin, on_epoch_end=end, on_train_batch_end=advance)
-
-
-def report(label: str, epochs: int, row: dict[str, float]) -> None:
-    """Print one line about an epoch."""
-    stderr.print(
-        f"{label}  epoch {row['epoch']:.0f}/{epochs}  loss {row['loss']:.4f}  iou {row['iou']:.4f}  "
-        f"valid loss {row['val_loss']:.4f}  valid iou {row['val_iou']:.4f}  {row['seconds']:.0f} s",
-        highlight=False,
     )
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from members.common.console import stderr
+from members.common.console import stderr, warn
 from members.common.errors import InputError
 from members.common.files import hash_file, read_json, remove_stale, write_json
 from members.common.locking import hold
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from members.data.run import FoldFolder
     from members.data.split import Split
     from members.data.tiles import Tile
+    from members.training.spec import MemberSpec
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class TrainingSet:
         validation = [index for index, out in enumerate(held) if out]
         if self.split.inner_valid:
             groups = [self.tiles[index].group for index in training]
-            areas = [int((self.pairs[index][1] & 1).sum()) for index in training]
+            areas = measure_areas(self.pairs[index] for index in training)
             inner = list(zip(training, split_training(groups, areas, self.split.seed), strict=True))
             training, validation = [index for index, out in inner if not out], [index for index, out in inner if out]
         return self.take(training), self.take(validation)
@@ -59,25 +60,64 @@ class TrainingSet:
         return {self.tiles[index].image_id: self.pairs[index] for index in indices}
 
 
-def read_pairs(tiles: Sequence[Tile], run: Path, read: Callable[[Tile], Pair] | None = None) -> list[Pair]:
+def read_pairs(tiles: Sequence[Tile], run: Path, labels: Path | None = None) -> list[Pair]:
     """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it.
 
     Args:
         tiles: with masks.
         run: the run's folder.
-        read: reads a tile; by default `read_pair`.
+        labels: a file of outlines that targets are drawn from, in place of masks.
+
+    Raises:
+        InputError: a tile is damaged, or the outlines are not those of the masks.
     """
     from members.data.raster import read_pair
     from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
+    from members.training.targets import TargetReader
 
-    need, memory, read = measure_pairs(tiles), measure_memory(), read or read_pair
+    reader = None if labels is None else TargetReader.open(labels, tiles)
+    read = reader or read_pair
+    need, memory = measure_pairs(tiles), measure_memory()
     if need <= SHARE * memory:
-        return [read(tile) for tile in tiles]
-    stderr.print(
-        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
-        f"they are kept in a file on the disk of {run}"
-    )
-    return map_pairs(tiles, run, read)
+        pairs = [read(tile) for tile in tiles]
+    else:
+        stderr.print(
+            f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of "
+            f"memory: they are kept in a file on the disk of {run}"
+        )
+        pairs = map_pairs(tiles, run, read)
+    for remark in reader.agreement.check() if reader else ():
+        warn(remark)
+    return pairs
+
+
+def measure_areas(pairs: Iterable[Pair]) -> list[int]:
+    """Return how many pixels are building in the mask or target of each pair."""
+    from members.training.targets import take_mask
+
+    return [int(take_mask(target).sum()) for _, target in pairs]
+
+
+def choose_labels(specs: Sequence[MemberSpec], data: Path, labels: Path | None) -> Path | None:
+    """Return the file of outlines that the contact members among specs learn from; None where there is no such member.
+
+    Raises:
+        InputError: they have none, or others are given one.
+    """
+    from members.data.tiles import LABELS, find_labels
+
+    learning = [spec.name for spec in specs if spec.contact]
+    if not learning:
+        if labels is not None:
+            raise InputError(f"--labels {labels}: no contact member learns from it; name one, such as lite0_contact")
+        return None
+    path = labels or find_labels(data)
+    if path is None:
+        raise InputError(
+            f"{learning[0]}: learns where buildings touch, which masks do not tell; give their outlines, --labels FILE "
+            f"or one of {', '.join(LABELS)} in {data}, or train members that learn from masks"
+        )
+    return path
 
 
 @contextlib.contextmanager

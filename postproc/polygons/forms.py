@@ -36,7 +36,7 @@ def draw_forms(
         sources: Polygon (n,).
         segments, ring_starts: as `cut_walls` gives them, of these and perhaps of others.
         numbers, angles: as for `draw_rings`.
-        tolerance: as for `regularise_outlines`.
+        tolerance: as for `Forms.regularise`.
         gate: how close the forms must be.
 
     Returns:

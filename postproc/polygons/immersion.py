@@ -1,4 +1,7 @@
-"""Pieces of a relief: its peaks, each with what lies around it, where they are high and large enough to stand alone."""
+"""Pieces of a relief: its peaks, each with what lies around it, where they are high and large enough to stand alone.
+
+Everything that calls one another is in this file: numba's cache would not see a change in another one.
+"""
 
 import numpy as np
 

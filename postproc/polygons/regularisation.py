@@ -1,12 +1,10 @@
 """Regularisation: straight walls and right angles, kept only where the outline stays close to its source."""
 
 import functools
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import shapely
-from shapely import Polygon
 
 from postproc.polygons.corners import Segments
 from postproc.polygons.directions import find_directions, share_directions
@@ -18,31 +16,6 @@ LEAST_TOLERANCE = 1.0  # px: finer walls would follow the pixels
 ROUNDNESS = 0.05  # of a circle: the standard deviation of its radius over the mean; a square has 0.11
 ROUND_FILL = 0.2  # of a circle: how much its area may differ from that of its mean radius
 ROUND_RADIUS = 8.0  # smaller blobs look round whatever they were, px
-
-
-def regularise_outlines(
-    outlines: Sequence[Polygon] | np.ndarray, tolerance: float, min_iou: float, max_distance: float
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Give outlines straight walls, at right angles where they stay close to what they were.
-
-    Straight walls are those of `segment_rings`. To be squared they follow the direction that most length of the
-    outline's walls has, modulo 90 degrees; neighbours in a row share it, long diagonal walls keep theirs. Courtyards
-    stay, holes of less than four times the tolerance's square are closed. Circles are not squared. Where
-    straight walls fail the gate, finer ones are tried, down to `LEAST_TOLERANCE`.
-
-    Args:
-        outlines: n valid polygons as `trace_mask` gives them, px.
-        tolerance: a corner is set where it saves the tolerance's cube of squared distance along the walls, px,
-            more than 0; squared walls lose steps and bumps of less than four times its square.
-        min_iou, max_distance: as for `Gate`; a form passes if it is as close as that to its source.
-
-    Returns:
-        straight: Polygon (n,), valid; the source where there is none that passes.
-        squared: Polygon (n,), valid; the source where there is none that passes.
-        which: int64 (n,), the most regular form that passes: 2 squared, 1 straight, 0 the source.
-    """
-    sources = np.asarray(outlines, object)
-    return Forms(sources, Gate(min_iou, max_distance)).regularise(np.arange(len(sources)), tolerance)
 
 
 class Walls(NamedTuple):
@@ -84,12 +57,23 @@ class Forms:
     def regularise(
         self, which: np.ndarray, tolerance: float, fixed: np.ndarray | None = None
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Regularise some of the outlines, which stand together, as `regularise_outlines` does.
+        """Give outlines that stand together straight walls, at right angles where they stay close to what they were.
+
+        Straight walls are those of `segment_rings`. To be squared they follow the direction that most length of the
+        outline's walls has, modulo 90 degrees; neighbours in a row share it, long diagonal walls keep theirs.
+        Courtyards stay, holes of less than four times the tolerance's square are closed. Circles are not squared. Where
+        straight walls fail the gate, finer ones are tried, down to `LEAST_TOLERANCE`.
 
         Args:
             which: int (m,), their numbers among the sources.
-            tolerance: as for `regularise_outlines`.
+            tolerance: a corner is set where it saves the tolerance's cube of squared distance along the walls, px;
+                squared walls lose steps and bumps of less than four times its square. 0 leaves all as it is.
             fixed: bool (m,), which of them are neighbours only, and stay as they are; None: none.
+
+        Returns:
+            straight: Polygon (m,), valid; the source where there is none that passes.
+            squared: Polygon (m,), valid; the source where there is none that passes.
+            levels: int64 (m,), the most regular form that passes: 2 squared, 1 straight, 0 the source.
         """
         sources, levels = self.sources[which], np.zeros(len(which), np.int64)
         if not len(which) or tolerance <= 0:

@@ -1,12 +1,16 @@
 """Masks of any kind: grey, RGB, palette, with alpha, or saved as JPEG."""
 
+import functools
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 from rasterio.enums import ColorInterp
 
 from members.common.errors import InputError
+from members.data.frames import Frame
 from members.data.raster import open_raster, read_bands
+from postproc.preparing.tiling import Draw
 
 NEAR = 48
 """How far JPEG moves values of a mask from 0 and 255."""
@@ -44,3 +48,26 @@ def read_any_mask(path: Path) -> tuple[np.ndarray, str]:
             )
         return values > 127, f"{kind}, values near 0 and 255"
     return values > 0, kind
+
+
+def check_mask(path: Path, frame: Frame) -> str:
+    """Check that a mask is of its image's size; return of what kind it is.
+
+    Raises:
+        InputError: it is not, or is no mask.
+    """
+    mask, kind = read_any_mask(path)
+    if mask.shape != frame.size:
+        found, wanted = (f"{size[1]}x{size[0]} px" for size in (mask.shape, frame.size))
+        raise InputError(f"{path}: mask of {found} for an image of {wanted}; they must be equal")
+    return kind
+
+
+def draw_from_masks(pictures: Mapping[str, Path]) -> Draw:
+    """Return what cuts tiles out of masks; the last mask is kept, as tiles come image by image."""
+
+    @functools.lru_cache(maxsize=1)
+    def read(image_id: str) -> np.ndarray:
+        return read_any_mask(pictures[image_id])[0]
+
+    return lambda cut: read(cut.source)[cut.window]

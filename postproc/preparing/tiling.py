@@ -1,7 +1,9 @@
 """Images cut into tiles, and tiles into groups of neighbours."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
 
 from members.common.errors import InputError
 from members.data.frames import Frame
@@ -28,6 +30,10 @@ class Cut:
     source: str
     window: tuple[slice, slice]
     block: tuple[int, int]
+
+
+Draw = Callable[[Cut], np.ndarray]
+"""From a tile to its mask, bool (h, w)."""
 
 
 def cut_frame(frame: Frame, side: int | None, overlap: int = 0) -> Iterator[Cut]:

@@ -6,14 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rasterio import Affine
 from shapely import Polygon
 from shapely.errors import GEOSException
 
 from members.common.errors import InputError
+from members.common.files import read_json
 from members.data.frames import Frame
+from members.labels.geometry import clip_outlines, move_outlines
 from postproc.formats.rle import decode_rle
+from postproc.polygons.buildings import rasterize_outlines
 from postproc.polygons.tracing import trace_mask
 from postproc.preparing.sources import SUFFIXES
+from postproc.preparing.tiling import Cut, Draw
 
 IDS, RUNS = ("ImageId", "image_id", "id", "img"), ("EncodedPixels", "rle", "rle_mask", "segmentation")
 """Columns of run-length CSV files, by the names that competitions give them."""
@@ -34,7 +39,7 @@ def read_truth(path: Path, frames: Mapping[str, Frame]) -> tuple[Outlines, str]:
     """
     content = None
     if path.suffix.lower() == ".json":
-        content = _load_json(path)
+        content = read_json(path, "export it again")
     if path.suffix.lower() == ".csv":
         outlines, kind = read_runs(path, frames), "run lengths"
     elif isinstance(content, dict) and "annotations" in content:
@@ -46,12 +51,6 @@ def read_truth(path: Path, frames: Mapping[str, Frame]) -> tuple[Outlines, str]:
     if not any(outlines.values()):
         raise InputError(f"{path}: no building in any of the {len(frames)} images; check ids, coordinates and CRS")
     return outlines, kind
-
-
-def _load_json(path: Path) -> Any:
-    from members.common.files import read_json
-
-    return read_json(path, "export it again")
 
 
 def find_id(name: str, frames: Mapping[str, Frame]) -> str | None:
@@ -127,3 +126,21 @@ def _choose(path: Path, candidates: Sequence[str], columns: Sequence[str]) -> st
             f"{path}: columns {', '.join(columns) or 'none'}; one of them has to be {' or '.join(candidates)}"
         )
     return found
+
+
+def clip_to_cut(outlines: Sequence[Polygon], cut: Cut) -> np.ndarray:
+    """Return the parts of an image's outlines, px, that are in a tile, in the tile's pixels: Polygon (n,)."""
+    rows, columns = cut.window
+    moved = move_outlines(np.array(outlines, object), Affine.translation(-columns.start, -rows.start))
+    return clip_outlines(moved, (rows.stop - rows.start, columns.stop - columns.start))[0]
+
+
+def draw_from_outlines(outlines: Outlines) -> Draw:
+    """Return what draws tiles out of outlines: a pixel is building where its centre lies inside one."""
+
+    def draw(cut: Cut) -> np.ndarray:
+        rows, columns = cut.window
+        size = rows.stop - rows.start, columns.stop - columns.start
+        return rasterize_outlines(clip_to_cut(outlines[cut.source], cut), size)
+
+    return draw

@@ -1,8 +1,10 @@
 """The data set that all commands read: images, masks, groups, and outlines where they are known."""
 
+import contextlib
 import csv
+import shutil
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,12 +19,9 @@ from members.common.files import write_whole
 from members.common.progress import Progress, silent
 from members.data.frames import Frame
 from members.data.raster import allow_ungeoreferenced, check_bands, open_raster, read_bands
-from members.labels.geometry import clip_outlines, move_outlines
-from postproc.polygons.buildings import rasterize_outlines
-from postproc.preparing.tiling import Cut, name_group
-
-ReadMask = Callable[[str], np.ndarray]
-"""From an image id to its mask, bool (h, w)."""
+from members.labels.geometry import move_outlines
+from postproc.preparing.tiling import Cut, Draw, name_group
+from postproc.preparing.truths import clip_to_cut
 
 
 @dataclass
@@ -44,12 +43,26 @@ class Written:
     groups: int = 0
 
 
+@contextlib.contextmanager
+def make_folder(folder: Path) -> Iterator[Path]:
+    """Yield a folder to write into, which becomes `folder` once all is there; what a killed process left is removed."""
+    part = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if folder.is_dir():
+            folder.rmdir()  # it is empty
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
 def write_tiles(
     folder: Path,
     images: Mapping[str, Path],
     cuts: Sequence[Cut],
-    read_mask: ReadMask | None,
-    outlines: Mapping[str, Sequence[Polygon]] | None,
+    draw: Draw,
     progress: Progress = silent,
 ) -> Written:
     """Write the tiles of images with their masks; and groups.csv, where they are cut, last.
@@ -58,15 +71,13 @@ def write_tiles(
         folder: of the data set.
         images: image id -> file.
         cuts: the tiles, image by image.
-        read_mask: of images with masks; None where outlines are the truth.
-        outlines: image id -> buildings, px.
+        draw: gives each one's mask.
         progress: is shown the tiles.
 
     Raises:
         InputError: an image is none that is read.
     """
     written, rows = Written(), []
-    whole: tuple[str, np.ndarray] = "", np.zeros((0, 0), bool)
     for cut in progress(cuts, "tiles", len(cuts)):
         with open_raster(images[cut.source]) as raster:
             bands = [1, 1, 1] if check_bands(raster) == "grey" else [1, 2, 3]
@@ -76,12 +87,7 @@ def write_tiles(
                 continue
             pixels = read_bands(raster, indexes=bands, window=window)
             crs, transform = raster.crs, raster.window_transform(window)
-        if read_mask is not None:
-            if whole[0] != cut.source:
-                whole = cut.source, read_mask(cut.source)
-            mask = whole[1][cut.window]
-        else:
-            mask = rasterize_outlines(clip_to_cut((outlines or {})[cut.source], cut), pixels.shape[1:])
+        mask = draw(cut)
         write_picture(folder / "images" / f"{cut.image_id}.tif", pixels, crs, transform)
         write_picture(folder / "masks" / f"{cut.image_id}.tif", mask[None] * np.uint8(255), crs, transform)
         rows.append((cut.image_id, name_group(cut, len(images)), cut.source))
@@ -93,13 +99,6 @@ def write_tiles(
         with write_whole(folder / "groups.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             csv.writer(file, lineterminator="\n").writerows([("image_id", "group", "source"), *rows])
     return written
-
-
-def clip_to_cut(outlines: Sequence[Polygon], cut: Cut) -> np.ndarray:
-    """Return the parts of an image's outlines, px, that are in a tile, in the tile's pixels: Polygon (n,)."""
-    rows, columns = cut.window
-    moved = move_outlines(np.array(outlines, object), Affine.translation(-columns.start, -rows.start))
-    return clip_outlines(moved, (rows.stop - rows.start, columns.stop - columns.start))[0]
 
 
 def write_picture(path: Path, bands: np.ndarray, crs: object, transform: Affine) -> None:

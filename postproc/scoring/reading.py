@@ -32,6 +32,7 @@ class Inputs:
         images: how many images there are; those that the source does not name are not scored.
         predicted: ids, and what gives an image's buildings, in any process. Can be gone through once.
         read_truth: gives the true buildings of an id.
+        remark: what the user ought to know of the truth, or "".
     """
 
     source: Path
@@ -39,6 +40,7 @@ class Inputs:
     images: int
     predicted: Iterable[tuple[str, Take]]
     read_truth: Callable[[str], ImageBuildings]
+    remark: str = ""
 
     def compare(self, progress: Progress = silent, workers: Workers | None = None) -> list[Comparison]:
         """Compare each image's buildings with the true ones, and list them in the order of the ids.
@@ -94,13 +96,14 @@ def open_inputs(truth: Path, submission: Path | None, vector: Path | None, image
         check_ids(submission, wanted or (), expected)
     frames = read_frames(files, expected) if vector or not masks or find_labels(truth) else {}
     predicted = read_masks(source) if submission else read_vector(source, frames)
-    return Inputs(
-        source,
-        sorted(expected),
-        len(masks or files),
-        predicted,
-        read_truth(truth, expected if masks else {}, frames),
+    if not masks:
+        return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames))
+    outlines = find_buildings(truth, expected, frames)
+    labels = find_labels(truth)
+    remark = (
+        "" if outlines or not labels else f"{labels}: not the outlines of these masks, so that their components count"
     )
+    return Inputs(source, sorted(expected), len(masks), predicted, read_masked(expected, outlines), remark)
 
 
 def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
@@ -115,23 +118,30 @@ def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict
     return {image_id: read_frame(files[image_id]) for image_id in expected}
 
 
-def read_truth(path: Path, masks: Mapping[str, Path], frames: Mapping[str, Frame]) -> Callable[[str], ImageBuildings]:
-    """Return the function that gives an image's true buildings by its id.
+def read_masked(
+    masks: Mapping[str, Path], outlines: Mapping[str, Sequence[Polygon]] | None
+) -> Callable[[str], ImageBuildings]:
+    """Return the function that gives an image's true buildings by its id: its mask, with outlines or its components.
 
     Args:
-        path: the folder of masks, the data set, or the vector file.
-        masks: image id -> mask file; none where `path` is a vector file. Buildings are the outlines that a data set
-            has of them, where these agree with the masks, else the masks' components.
-        frames: image id -> frame, for outlines.
+        masks: image id -> mask file.
+        outlines: as `find_buildings` gives them.
+    """
+    if outlines is None:
+        return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
+    return lambda image_id: ImageBuildings(read_mask(masks[image_id]), outlines[image_id])
+
+
+def read_outlined(path: Path, frames: Mapping[str, Frame]) -> Callable[[str], ImageBuildings]:
+    """Return the function that gives an image's true buildings by its id, out of a vector file.
+
+    Args:
+        path: the vector file.
+        frames: image id -> frame.
 
     Raises:
         InputError: the vector file is bad, or has no building in any of the images.
     """
-    if masks:
-        outlines = find_buildings(path, masks, frames)
-        if outlines is None:
-            return lambda image_id: ImageBuildings.from_mask(read_mask(masks[image_id]))
-        return lambda image_id: ImageBuildings(read_mask(masks[image_id]), outlines[image_id])
     from members.labels.reading import read_outlines
 
     known = read_outlines(path, frames)

@@ -17,7 +17,7 @@ from postproc.geo.outlining import OutlinedMosaic, collect_pieces
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_truth
 from postproc.scoring.pixels import pool_masks
-from postproc.scoring.reading import read_truth
+from postproc.scoring.reading import find_buildings, read_masked, read_outlined
 from postproc.scoring.scores import format_estimate, make_scorer, score_images
 
 SHOWN: tuple[MetricName, ...] = (
@@ -40,12 +40,15 @@ def open_truth(path: Path, frames: Mapping[str, Frame]) -> ReadTruth:
         frames: the images.
 
     Raises:
-        InputError: an image has no mask, or as by `postproc.scoring.reading.read_truth`.
+        InputError: an image has no mask, or as by `postproc.scoring.reading.read_outlined`.
     """
-    masks = {} if path.is_file() else find_truth(path)
-    if masks and (bare := sorted(frames.keys() - masks.keys())):
+    if path.is_file():
+        return read_outlined(path, frames)
+    masks = find_truth(path)
+    if bare := sorted(frames.keys() - masks.keys()):
         raise InputError(f"{path}: {len(bare)} of {len(frames)} images have no mask there, such as {bare[0]}; add them")
-    return read_truth(path, masks, frames)
+    own = {image_id: masks[image_id] for image_id in frames}
+    return read_masked(own, find_buildings(path, own, frames))
 
 
 def compare_with_truth(

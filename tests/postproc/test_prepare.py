@@ -173,6 +173,21 @@ def test_bad_input_is_one_line(tmp_path: Path, roofstack: Any, how: str, message
     assert hash_folder(tmp_path) == before
 
 
+def test_a_data_set_is_whole_or_absent(tmp_path: Path, roofstack: Any) -> None:
+    raw = write_images(tmp_path / "raw")
+    truth = write_truth(tmp_path, "runs")
+    (raw / "b.tif").write_bytes((raw / "b.tif").read_bytes()[:-2000])  # its pixels are read last
+    left = tmp_path / ".out.part/images/c.tif"
+    save(left, MASK * np.uint8(255))  # by a process that was killed
+    run = roofstack("prepare", tmp_path / "out", "--images", raw, "--labels", truth)
+    assert (run.code, len(run.err.splitlines())) == (2, 1)
+    assert {path.name for path in tmp_path.iterdir()} == {"raw", "train.csv"}
+    write_images(raw)
+    (tmp_path / "out").mkdir()
+    assert roofstack("prepare", tmp_path / "out", "--images", raw, "--labels", truth).code == 0
+    check(tmp_path / "out")
+
+
 def test_a_dry_run_tells_and_writes_nothing(tmp_path: Path, roofstack: Any) -> None:
     raw = write_images(tmp_path / "raw")
     truth, before = write_truth(tmp_path, "coco"), hash_folder(tmp_path)

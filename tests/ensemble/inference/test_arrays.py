@@ -13,7 +13,7 @@ from ensemble.inference.jobs import Job, make_maps
 from ensemble.inference.locks import Locks
 from ensemble.inference.networks import Network
 from ensemble.inference.views import VIEW_SETS
-from ensemble.mapfolder.raster import map_path, measure_gaps, read_gaps, read_map
+from ensemble.mapfolder.raster import map_path, measure_gaps, read_bands_of_map, read_map
 from members.common.errors import InputError
 from members.data.drivers import hash_image
 from members.data.tiles import Tile
@@ -64,7 +64,7 @@ def test_a_contact_member_gives_three_bands(tmp_path: Path) -> None:
         assert (np.abs(values.astype(int) - image) <= 1).all()  # windows are means of several
         path, size = map_path(job.target, tile.image_id), values.shape[:2]
         np.testing.assert_array_equal(values[..., 0], read_map(path, size))
-        np.testing.assert_array_equal(measure_gaps(values[..., 1], values[..., 2]), read_gaps(path, size))
+        np.testing.assert_array_equal(measure_gaps(values[..., 1], values[..., 2]), read_bands_of_map(path, size)[1])
         assert not read_map(map_path(tmp_path / "std", tile.image_id), size).any()
 
 

@@ -11,7 +11,7 @@ from conftest import GEOREFERENCE, ROOT, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble.mapfolder.raster import quantise, read_gaps, read_map, write_map
+from ensemble.mapfolder.raster import quantise, read_bands_of_map, read_map, write_map
 from members.common.errors import InputError
 
 VALUES = np.arange(32 * 40, dtype=np.uint8).reshape(32, 40)
@@ -49,8 +49,9 @@ def test_a_map_of_three_bands_is_read_as_one_and_its_gaps(tmp_path: Path) -> Non
         assert raster.descriptions == ("building", "border", "contact")
         assert raster.transform == GEOREFERENCE["transform"]
     window = slice(3, 9), slice(2, 30)
-    assert read_gaps(tmp_path / "one.tif", (32, 40)) is None
-    gaps = read_gaps(tmp_path / "three.tif", (32, 40), window)
+    assert read_bands_of_map(tmp_path / "one.tif", (32, 40))[1] is None
+    building, gaps = read_bands_of_map(tmp_path / "three.tif", (32, 40), window)
+    np.testing.assert_array_equal(building, VALUES[window])
     assert gaps is not None
     np.testing.assert_array_equal(gaps, 255 - contact[window])
 

@@ -25,14 +25,14 @@ run_command(work, [])
 
 
 def test_an_interruption_in_a_destructor_ends_the_command_in_one_line(tmp_path: Path) -> None:
-    run = subprocess.run([sys.executable, "-c", IN_A_DESTRUCTOR], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", IN_A_DESTRUCTOR], cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stdout) == (130, "")
     assert run.stderr == "interrupted; the same command goes on where it stopped\n"
 
 
 def test_what_else_a_destructor_raises_is_told_as_python_does() -> None:
     program = "from members.common.interruption import listen; listen()\nclass A:\n  def __del__(self): 1 / 0\nA()"
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert run.returncode == 0
     assert "ZeroDivisionError" in run.stderr
 
@@ -50,5 +50,5 @@ def work():
 
 run_command(work, [])
 """
-    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (130, "interrupted; the same command goes on where it stopped\n")

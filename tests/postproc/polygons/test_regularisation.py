@@ -1,5 +1,7 @@
 """Walls become straight and right-angled, and what would stray from its source stays as it was."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import shapely
@@ -9,13 +11,22 @@ from scipy.ndimage import gaussian_filter
 from shapely import Point, Polygon, affinity, box
 
 from postproc.polygons.buildings import rasterize_outlines
-from postproc.polygons.regularisation import regularise_outlines
+from postproc.polygons.gate import Gate
+from postproc.polygons.regularisation import Forms
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.shapes import count_vertices, measure_hausdorff, measure_iou, measure_right_angles
 
 SIZE = (120, 120)
 ELL = Polygon([(25, 25), (95, 25), (95, 60), (60, 60), (60, 95), (25, 95)])
 COURTYARD = Polygon(box(20, 25, 100, 95).exterior, [box(45, 45, 75, 75).exterior])
+
+
+def regularise(
+    outlines: Sequence[Polygon] | np.ndarray, tolerance: float, least: float, most: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Regularise all of some outlines."""
+    sources = np.asarray(outlines, object)
+    return Forms(sources, Gate(least, most)).regularise(np.arange(len(sources)), tolerance)
 
 
 def roughen(mask: np.ndarray, seed: int) -> np.ndarray:
@@ -29,7 +40,7 @@ def roughen(mask: np.ndarray, seed: int) -> np.ndarray:
 def test_ragged_buildings_get_their_walls_back(shape: Polygon, angle: int) -> None:
     drawn = affinity.rotate(shape, angle, origin=(60, 60))
     traced = max(trace_mask(roughen(rasterize_outlines([drawn], SIZE), angle)), key=lambda outline: outline.area)
-    straight, squared, which = regularise_outlines([traced], 4.0, 0.8, 12.0)
+    straight, squared, which = regularise([traced], 4.0, 0.8, 12.0)
     assert which.tolist() == [2]
     assert count_vertices(squared) == count_vertices([drawn])
     assert measure_right_angles(squared, 0.1) == 1
@@ -39,14 +50,14 @@ def test_ragged_buildings_get_their_walls_back(shape: Polygon, angle: int) -> No
 
 def test_circles_are_not_squared() -> None:
     (traced,) = trace_mask(rasterize_outlines([Point(60, 60).buffer(30)], SIZE))
-    _, _, which = regularise_outlines([traced], 4.0, 0.0, 100.0)
+    _, _, which = regularise([traced], 4.0, 0.0, 100.0)
     assert which.tolist() == [1]
 
 
 def test_a_strict_gate_lets_nothing_through() -> None:
     (traced,) = trace_mask(rasterize_outlines([affinity.rotate(ELL, 20)], SIZE))
     for gate in ((1.0, 12.0), (0.8, 0.0)):
-        _, _, which = regularise_outlines([traced], 4.0, *gate)
+        _, _, which = regularise([traced], 4.0, *gate)
         assert which.tolist() == [0]
 
 
@@ -56,7 +67,7 @@ def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: 
     rng = np.random.default_rng(seed)
     mask = gaussian_filter(rng.standard_normal((40, 40)), rng.uniform(0, 4)) > 0
     traced = np.array(trace_mask(mask), object)
-    straight, squared, which = regularise_outlines(traced, tolerance, least, most)
+    straight, squared, which = regularise(traced, tolerance, least, most)
     for forms, passed in ((straight, which >= 1), (squared, which == 2)):
         assert shapely.is_valid(forms).all()
         assert not shapely.is_empty(forms).any()
@@ -66,4 +77,4 @@ def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: 
 
 
 def test_of_nothing_comes_nothing() -> None:
-    assert all(len(made) == 0 for made in regularise_outlines([], 4.0, 0.8, 12.0))
+    assert all(len(made) == 0 for made in regularise([], 4.0, 0.8, 12.0))

@@ -13,7 +13,14 @@ from shapely import Polygon, box
 from members.common.errors import InputError
 from members.data.frames import read_frame
 from postproc.formats.submission import write_submission
-from postproc.scoring.reading import open_inputs, read_masks, read_truth, read_vector
+from postproc.scoring.reading import (
+    find_buildings,
+    open_inputs,
+    read_masked,
+    read_masks,
+    read_outlined,
+    read_vector,
+)
 
 MASK = np.zeros((40, 36), bool)
 MASK[2:10, 3:15] = True
@@ -41,7 +48,8 @@ def write_geojson(path: Path, column: int = 0, outlines: Sequence[Polygon] = HOU
 def test_truth_is_the_same_from_masks_and_from_outlines(tmp_path: Path, vector: bool) -> None:
     image = write_raster(tmp_path / "a.tif", IMAGE, **GEOREFERENCE)
     masks = {} if vector else {"a": write_mask(tmp_path / "masks/a.png")}
-    truth = read_truth(write_geojson(tmp_path / "t.geojson"), masks, {"a": read_frame(image)})("a")
+    outlined = read_outlined(write_geojson(tmp_path / "t.geojson"), {"a": read_frame(image)})
+    truth = (outlined if vector else read_masked(masks, None))("a")
     assert np.array_equal(truth.mask, MASK)
     assert [outline.area for outline in truth.outlines] == pytest.approx([96, 160])
 
@@ -55,9 +63,13 @@ def test_buildings_of_a_data_set_are_its_outlines_where_these_agree(
     outlines = [box(3, 2, 9, 10), box(9, 2, 15, 10), box(20, 20, 36, 30)]
     write_geojson(tmp_path / "buildings.geojson", column, outlines)
     masks = {"a": write_mask(tmp_path / "masks/a.png")}
-    truth = read_truth(tmp_path, masks, {"a": read_frame(image)})("a")
+    truth = read_masked(masks, find_buildings(tmp_path, masks, {"a": read_frame(image)}))("a")
     assert np.array_equal(truth.mask, MASK)
     assert [outline.area for outline in truth.outlines] == pytest.approx(found)
+    write_submission(tmp_path / "s.csv", {"a": MASK})
+    inputs = open_inputs(tmp_path, tmp_path / "s.csv", None, tmp_path)
+    told = f"{tmp_path / 'buildings.geojson'}: not the outlines of these masks, so that their components count"
+    assert inputs.remark == ("" if column == 0 else told)
 
 
 def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
@@ -66,7 +78,7 @@ def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
     with pytest.raises(
         InputError, match=r"t.geojson: none of its outlines lies in the 1 images; check the coordinates"
     ):
-        read_truth(path, {}, frames)
+        read_outlined(path, frames)
 
 
 def test_predictions_are_the_same_from_masks_and_from_outlines(tmp_path: Path) -> None:
