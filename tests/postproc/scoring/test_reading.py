@@ -21,6 +21,7 @@ from postproc.scoring.reading import (
     read_outlined,
     read_vector,
 )
+from postproc.straightening.comparison import open_truth
 
 MASK = np.zeros((40, 36), bool)
 MASK[2:10, 3:15] = True
@@ -70,6 +71,14 @@ def test_buildings_of_a_data_set_are_its_outlines_where_these_agree(
     inputs = open_inputs(tmp_path, tmp_path / "s.csv", None, tmp_path)
     told = f"{tmp_path / 'buildings.geojson'}: not the outlines of these masks, so that their components count"
     assert inputs.remark == ("" if column == 0 else told)
+
+
+def test_masks_of_more_images_than_are_outlined_are_no_hindrance(tmp_path: Path) -> None:
+    image = write_raster(tmp_path / "images/a.tif", IMAGE, **GEOREFERENCE)
+    write_geojson(tmp_path / "buildings.geojson", 0, [box(3, 2, 9, 10), box(9, 2, 15, 10), box(20, 20, 36, 30)])
+    for image_id in "ab":
+        write_mask(tmp_path / f"masks/{image_id}.png")
+    assert len(open_truth(tmp_path, {"a": read_frame(image)})("a").outlines) == 3
 
 
 def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
