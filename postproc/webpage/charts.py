@@ -11,8 +11,8 @@ from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, MetricName, find_theoretical_cut
 from postproc.pipeline.recipe import Recipe
 from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE
-from postproc.reporting.measures import GroupScore
 from postproc.search.grid import Grid
+from postproc.webpage.measures import GroupScore
 
 POINTS = 100
 MOST_GROUPS = 40
@@ -117,6 +117,17 @@ def draw_calibration(bins: Sequence[tuple[float, float, int]]) -> str:
         hovertemplate="probability %{x:.3f}: %{y:.1%} building<br>%{customdata} of the pixels<extra></extra>",
     )  # fmt: skip
     return draw([diagonal, line], "probability", "share of building pixels")
+
+
+def draw_doubts(bins: Sequence[tuple[float, float, int]]) -> str:
+    """Draw how often pixels of a standard deviation are wrong."""
+    total = sum(count for _, _, count in bins)
+    line = go.Scatter(
+        x=[round(mean, 4) for mean, _, _ in bins], y=[round(wrong, 4) for _, wrong, _ in bins], mode="lines+markers",
+        line_color=ORANGE, name="masks", customdata=[f"{count / total:.2%}" for _, _, count in bins],
+        hovertemplate="std %{x:.3f}: %{y:.1%} wrong<br>%{customdata} of the pixels<extra></extra>",
+    )  # fmt: skip
+    return draw([line], "standard deviation over views and members", "share of wrong pixels", showlegend=False)
 
 
 def draw_groups_scores(scores: Sequence[GroupScore]) -> str:

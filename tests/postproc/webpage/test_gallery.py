@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ensemble.selection.blend import Blend
 from postproc.pipeline.pipeline import Pipeline
-from postproc.reporting.gallery import LAYERS, SIDE, choose_tiles, paint_layers
 from postproc.reporting.panels import ImageResult
+from postproc.webpage.gallery import LAYERS, SIDE, choose_tiles, paint_layers
 
 
 def decode(address: str) -> np.ndarray:
