@@ -63,7 +63,10 @@ def draw_threshold(curve: Counts, chosen: int, metric: MetricName) -> str:
 
 
 def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
-    """Draw the gain of closing and opening over the neutral recipe, threshold, order and shape at their best."""
+    """Draw the gain of closing and opening over the neutral recipe, threshold, order and shape at their best.
+
+    Colours end at the largest gain, and as far below 0: what loses more is of the darkest one.
+    """
     scores = grid.counts.score(metric)
     gains = POINTS * (scores.max(axis=-1) - scores[0, NEUTRAL_THRESHOLD - 1])
     sizes = sorted({recipe.close for recipe in grid.recipes})
@@ -75,16 +78,20 @@ def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
     words = [[cells[close, opened][1] for opened in sizes] for close in sizes]
     names = ["off" if size == 1 else str(size) for size in sizes]
     reach = max(abs(min(cells[k][0] for k in cells if max(k) <= 3)), max(gain for gain, _ in cells.values()), 0.1)
+    ticks = [-reach, -reach / 2, 0, reach / 2, reach]
+    labels = [f"{tick:+.2f}" for tick in ticks]
+    labels[0] += " or less" if min(gain for gain, _ in cells.values()) < -reach else ""
     heat = go.Heatmap(
         x=names, y=names, z=z, customdata=words, colorscale="RdBu", zmid=0, zmin=-reach, zmax=reach,
-        texttemplate="%{z:+.2f}", colorbar_title="points",
+        texttemplate="%{z:+.2f}", colorbar={"title": "points", "tickvals": ticks, "ticktext": labels},
         hovertemplate="close %{y}, open %{x}: %{z:+.3f} points<br>%{customdata}<extra></extra>",
     )  # fmt: skip
-    mark = go.Scatter(
-        x=[names[sizes.index(chosen.open)]], y=[names[sizes.index(chosen.close)]], mode="markers", name="chosen",
-        marker={"symbol": "square-open", "size": 40, "color": ORANGE, "line": {"width": 3}}, hoverinfo="skip",
-    )  # fmt: skip
-    return draw([heat, mark], "opening, kernel [px]", "closing, kernel [px]", height=460)
+    column, row = sizes.index(chosen.open), sizes.index(chosen.close)
+    mark = {
+        "type": "rect", "x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5,
+        "line": {"color": ORANGE, "width": 4},
+    }  # fmt: skip
+    return draw([heat], "opening, kernel [px]", "closing, kernel [px]", height=460, shapes=[mark])
 
 
 def draw_steps(steps: Sequence[Mapping[str, Any]], metric: MetricName) -> str:

@@ -53,7 +53,7 @@ class Section:
             f'<li><img src="{address}" alt="" loading="lazy"><small>{escape(words)}</small></li>'
             for address, words in pictures
         )
-        self.blocks.append(f'<ul class="cards">{shown}</ul>')
+        self.blocks.append(f'<ul class="cards pictures">{shown}</ul>')
 
     def add_ground(self, ground: Ground) -> None:
         """Add a map of tiles and outlines, one on a page."""

@@ -39,7 +39,7 @@ def tell_scores(
     )
     kernels = Section("Closing and opening", "The best of all thresholds, orders and shapes in each cell, in sample.")
     grid = search_kernels(BlendedTiles(samples, pipeline.blend), samples.groups, progress=progress, workers=Threads())
-    words = "gain over the neutral recipe in points of pooled IoU, by the kernels of closing and opening"
+    words = "gain over the neutral recipe, points of pooled IoU, by the kernels of closing and opening; framed: chosen"
     kernels.add_chart(charts.draw_kernels(grid, "pooled_iou", pipeline.recipe), words)
     calibration = Section(
         "Calibration", "How often pixels of a probability are building; on the diagonal it is what it says."

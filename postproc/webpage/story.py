@@ -96,7 +96,7 @@ def tell_promise(tuned: Mapping[str, Any]) -> Section | None:
             ("what it rests on", f"{promise['tiles']} tiles of {promise['groups']} groups; new places drawn like them"),
             ("here", f"{promise['mean']:.1%}, the mean over these groups"),
         ]
-        section.add_table(ResultTable("the promise, part by part", ("", ""), rows))
+        section.add_table(ResultTable("the promise, part by part", ("part", "words"), rows))
         return section
     margin = tuned.get("margin")
     return Section("Margin", f"{begin(margin['words'])}.") if margin else None
@@ -139,7 +139,7 @@ def tell_blend(content: Mapping[str, Any]) -> Section:
                 "kept" if method == content.get("method") else "",
             )
         )
-    header = ("blend", "weights", "in sample", "cross-fitted", "over the mean", f"{LEVEL:.0%} interval", "")
+    header = ("blend", "weights", "in sample", "cross-fitted", "over the mean", f"{LEVEL:.0%} interval", "verdict")
     section.add_table(ResultTable("pooled IoU at the best threshold", header, rows))
     correlation = content.get("error_correlation", [])
     if len(correlation) > 1:
@@ -149,7 +149,7 @@ def tell_blend(content: Mapping[str, Any]) -> Section:
             for name, row in zip(members, correlation, strict=True)
         ]
         section.add_table(
-            ResultTable("correlation of errors: the lower, the more a blend can gain", ("", *members), cells)
+            ResultTable("correlation of errors: the lower, the more a blend can gain", ("member", *members), cells)
         )
     if calibration := content.get("calibration"):
         kept = "kept" if calibration["kept"] else "refused"

@@ -20,6 +20,13 @@ def decode(address: str) -> np.ndarray:
     return picture[..., ::-1]
 
 
+def decode_with_alpha(address: str) -> np.ndarray:
+    content = base64.b64decode(address.removeprefix("data:image/webp;base64,"))
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture
+
+
 def test_errors_are_white_orange_and_blue() -> None:
     image = np.full((60, 90, 3), 120, np.uint8)
     truth, values = np.zeros((60, 90), bool), np.zeros((60, 90), np.uint8)
@@ -32,6 +39,14 @@ def test_errors_are_white_orange_and_blue() -> None:
     assert extra[0] > extra[2] + 60
     truth_shown = decode(layers["truth"])[30, :, 0]
     assert truth_shown[30] > 250 > 5 > truth_shown[80]
+
+
+def test_a_standard_deviation_is_a_layer_more() -> None:
+    blank = np.zeros((8, 9), np.uint8)
+    result = ImageResult.of_map(np.zeros((8, 9, 3), np.uint8), None, blank, Pipeline(Blend({"m": 1})))
+    layers = paint_layers(result, np.full((8, 9), 64, np.uint8))
+    assert list(layers) == [*LAYERS, "uncertainty"]
+    assert decode(layers["uncertainty"]).min(axis=(0, 1))[0] > 200  # as bright as it gets
 
 
 def test_large_tiles_come_smaller() -> None:
