@@ -65,7 +65,12 @@ POSTPROC = {
     "postproc.geo": {"members.common", "members.data", "members.labels", "postproc.polygons"},
     "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons"},
     "postproc.formats": {"members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo"},
-    "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
+    "postproc.preparing": {
+        "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
+    },
+    "postproc.scoring": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.preparing",
+    },
     "postproc.search": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
     "postproc.study": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
@@ -85,9 +90,6 @@ POSTPROC = {
     },
     "postproc.straightening": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
-    },
-    "postproc.preparing": {
-        "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
     },
     "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting", "postproc.webpage"},
 }  # fmt: skip

@@ -78,8 +78,8 @@ class Coding:
         if self.scale is not None:
             return f"values from 0 to {self.scale:g} are probabilities from 0 to 1"
         return (
-            "a map has floats from 0 to 1, or uint8; of logits the activation is sigmoid, of other numbers the scale is "
-            "the one that stands for 1"
+            "a map has floats from 0 to 1, or uint8; of logits the activation is sigmoid, of other numbers the scale "
+            "is the one that stands for 1"
         )
 
 
