@@ -25,7 +25,9 @@ def outline(
         Path,
         typer.Argument(metavar="IN", help="A mask or probability map, a folder of them, or a vector file of outlines."),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="A .gpkg, .geojson (in WGS84), .parquet or .fgb file.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .gpkg, .geojson (in WGS84), .parquet, .fgb or .shp file.")
+    ],
     threshold: Annotated[
         int, typer.Option(min=1, max=255, help="Of maps: building where the map reaches this [1/255].")
     ] = 128,
@@ -57,6 +59,9 @@ def outline(
     Outlines follow the building's own directions, with right angles where they stay close to what is there; walls that
     two buildings share stay shared; what would come too far off is only simplified, and `status` says so. Rasters that
     touch on one pixel grid are joined first. A layer's rows keep their attributes.
+
+    In QGIS outlines have the colour of their status, paler where confidence is low: the style is in a GeoPackage, and
+    beside other files as OUT.qml and OUT.sld, unless these are there.
     """
     from postproc.pipeline.outlines import OutlineRecipe
 
@@ -90,8 +95,8 @@ def outline_rasters(
     import functools
 
     from postproc.formats.exports import plan_exports
-    from postproc.formats.vector import write_vector
-    from postproc.geo.footprints import check_areas, drop_small
+    from postproc.formats.vector import read_areas, write_vector
+    from postproc.geo.footprints import advise_specks, check_areas, drop_small
     from postproc.geo.outlining import outline_images
     from postproc.straightening.comparison import compare_with_truth, open_truth
     from postproc.straightening.rasters import find_kind, open_pictures, outline_window, read_window
@@ -113,7 +118,7 @@ def outline_rasters(
     shown, counts = describe(target, f"of {what}", [building.status for building in buildings])
     if read_truth is not None:
         shown.append(compare_with_truth(frames, read, outlined, read_truth, track, workers))
-    return shown, counts
+    return [*shown, *advise_specks(read_areas(target))], counts
 
 
 def outline_layer(
@@ -123,9 +128,11 @@ def outline_layer(
     import numpy as np
 
     from members.labels.reading import read_table
+    from postproc.formats.columns import AREA, STATUS, free_name
     from postproc.formats.registry import find_format
+    from postproc.formats.shapefile import SHAPEFILE, fit_table
     from postproc.formats.vector import GEOJSON, write_table
-    from postproc.geo.footprints import WGS84, measure_areas
+    from postproc.geo.footprints import WGS84, advise_specks, measure_areas
     from postproc.straightening.layers import straighten_layer
 
     find_format("vector", target)
@@ -138,10 +145,11 @@ def outline_layer(
         found = found[measure_areas(np.asarray(found.geometry), found.crs.to_wkt()) >= min_area_m2]
     if found.crs is not None and target.suffix.lower() in GEOJSON:
         found = found.to_crs(WGS84)
-    write_table(target, found)
-    statuses = list(found["outline_status" if "status" in table else "status"])
-    shown, counts = describe(target, f"of {len(table)} rows", statuses)
-    return [*shown, *done.remarks], counts
+    fitted, remarks = fit_table(found) if target.suffix.lower() == SHAPEFILE else (found, [])
+    write_table(target, fitted)
+    shown, counts = describe(target, f"of {len(table)} rows", list(found[free_name(STATUS, table)]))
+    specks = advise_specks(found[free_name(AREA, table)].to_numpy()) if found.crs is not None else []
+    return [*shown, *done.remarks, *remarks, *specks], counts
 
 
 def describe(target: Path, of_what: str, statuses: list[str]) -> Done:
