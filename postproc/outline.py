@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -51,6 +51,10 @@ def outline(
             metavar="PATH", help="Of rasters: score before and after against masks, a data set, or a vector file."
         ),
     ] = None,
+    against: Annotated[
+        Literal["buildingregulariser"] | None,
+        typer.Option(help="With --truth: also score what this library makes of the same masks, in metres."),
+    ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -69,10 +73,12 @@ def outline(
         raise InputError(f"--resolution {resolution:g}: the side of a pixel is more than 0")
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
+    if against is not None and truth is None:
+        raise InputError(f"--against {against}: scores are against a truth; give --truth PATH")
     recipe = OutlineRecipe(split_contrast=split_contrast, split_depth=split_depth, tolerance=tolerance)
     with open_workers(scheduler) as workers:
         if source.is_dir() or source.suffix.lower() in RASTERS:
-            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
+            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, against, workers)
         elif truth is not None:
             raise InputError(
                 "--truth is for rasters; score OUT: roofstack score --vector OUT --truth PATH --images DIR"
@@ -89,6 +95,7 @@ def outline_rasters(
     recipe: OutlineRecipe,
     min_area_m2: float,
     truth: Path | None,
+    against: str | None,
     workers: Workers,
 ) -> Done:
     """Outline a raster, or all in a folder together."""
@@ -100,6 +107,7 @@ def outline_rasters(
     from postproc.geo.outlining import outline_images
     from postproc.straightening.comparison import compare_with_truth, open_truth
     from postproc.straightening.rasters import find_kind, open_pictures, outline_window, read_window
+    from postproc.straightening.rivals import REMARK, check_library, outline_by_library
 
     pictures = open_pictures(source, track, workers)
     kind = find_kind(pictures)
@@ -108,6 +116,8 @@ def outline_rasters(
         raise InputError(f"--split-contrast {recipe.split_contrast:g}: {source} is a mask; peaks are found in maps")
     check_areas(frames.values(), min_area_m2)
     plan_exports({"vector": target}, frames)
+    if against is not None:
+        check_library(frames)
     read_truth = None if truth is None else open_truth(truth, frames)
     read = functools.partial(read_window, pictures, threshold)
     outlined = outline_images(frames.values(), read, functools.partial(outline_window, kind, recipe), track, workers)
@@ -117,7 +127,11 @@ def outline_rasters(
     what = f"a {kind}" if source.is_file() else f"{len(pictures)} {kind}s"
     shown, counts = describe(target, f"of {what}", [building.status for building in buildings])
     if read_truth is not None:
-        shown.append(compare_with_truth(frames, read, outlined, read_truth, track, workers))
+        compared = {"straightened": outlined}
+        if against is not None:
+            compared |= outline_by_library(frames, read, min_area_m2, track, workers)
+        shown.append(compare_with_truth(frames, read, compared, read_truth, track, workers))
+        shown += [REMARK] if against is not None else []
     return [*shown, *advise_specks(read_areas(target))], counts
 
 

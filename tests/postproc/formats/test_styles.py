@@ -47,10 +47,10 @@ def test_qml_has_a_category_a_status_in_its_colour_and_paler_fills() -> None:
     for status, symbol in categories.items():
         red, green, blue = bytes.fromhex(STATUSES[str(status)].colour[1:])
         options = {option.get("name"): option.get("value") for option in symbol.iterfind("layer/Option/Option")}
-        assert options["color"] == f"{red},{green},{blue},190"
+        assert options["color"] == f"{red},{green},{blue},220"
         assert options["outline_color"] == f"{red},{green},{blue},255"
         (fill,) = symbol.iterfind(".//Option[@name='fillColor']/Option[@name='expression']")
-        assert fill.get("value") == f'color_rgba({red},{green},{blue}, 40 + 150 * "confidence")'
+        assert fill.get("value") == f'color_rgba({red},{green},{blue}, scale_linear("confidence", 0.4, 1, 30, 220))'
     aliases = {alias.get("field"): alias.get("name") for alias in root.iterfind("aliases/alias")}
     assert aliases == {name: column.alias for name, column in COLUMNS.items()}
 
