@@ -86,6 +86,10 @@ COMMANDS = {
         "Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.",
     ),
     "train": Row("members.training.train:train", "Train members and keep the best weights of each."),
+    "distill": Row(
+        "ensemble.distill:distill",
+        "Train a student: one network that learns what several know, from their maps and the masks.",
+    ),
     "predict": Row(
         "ensemble.predict:predict",
         "Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.",

@@ -63,7 +63,7 @@ def predict(
     there stay: an image that is new or has changed gets its map, and other views or weights are refused.
     """
     from ensemble.inference.engines.choice import choose_engine
-    from ensemble.inference.inputs import choose_members, list_part
+    from ensemble.inference.inputs import choose_members, list_part, read_views
     from ensemble.inference.sharing import check_networks, predict_member
     from ensemble.inference.std import combine_std
     from ensemble.inference.tasks import Request, plan_member
@@ -138,20 +138,6 @@ def name_engine(engine: EngineName, int8: bool) -> str:
 
     name = "int8" if int8 else "keras" if engine == "auto" else engine
     return find_engine(name).name
-
-
-def read_views(tta: str) -> tuple[View, ...]:
-    """Parse the option --tta.
-
-    Raises:
-        InputError: it names no views.
-    """
-    from ensemble.inference.views import parse_views
-
-    try:
-        return parse_views(tta)
-    except InputError as error:
-        raise InputError(f"--tta {tta}: {error}") from None
 
 
 def warn_all(remarks: Sequence[str]) -> None:

@@ -170,7 +170,7 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
         outlook.finish(stage, 1 / spec.epochs)
 
     stderr.print(f"{spec.name}: {len(training)} tiles to train on, {len(validation)} to tune on", highlight=False)
-    with open_fold(folder, run.read_record(), restart=False, labels=data.labels if spec.contact else None):
+    with open_fold(folder, run.read_record(), restart=False, sources=data.list_sources(spec, 0, folder)):
         network = train_network(spec, training, validation, folder, report)
     outlook.finish(stage, left)  # epochs that an earlier start did
     return network

@@ -34,7 +34,22 @@ ENSEMBLE = {
         "ensemble.statistics",
     },
     "ensemble.selection": {"members.common", "members.data", "ensemble.statistics", "ensemble.mapfolder"},
-    "ensemble": {*MEMBERS, "ensemble.statistics", "ensemble.mapfolder", "ensemble.inference", "ensemble.selection"},
+    "ensemble.distillation": {
+        "members.common",
+        "members.data",
+        "members.audit",
+        "members.training",
+        "ensemble.mapfolder",
+        "ensemble.inference",
+    },
+    "ensemble": {
+        *MEMBERS,
+        "ensemble.statistics",
+        "ensemble.mapfolder",
+        "ensemble.inference",
+        "ensemble.selection",
+        "ensemble.distillation",
+    },
 }
 SHARED = {
     "members.common",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rasterio.windows import Window
 
+from ensemble.inference.views import View, parse_views
 from members.common.errors import InputError
 from members.data.raster import check_tiles, open_raster, read_bands
 from members.data.run import Run, RunRecord
@@ -97,3 +98,15 @@ def choose_members(run: Run, record: RunRecord, texts: Sequence[str] | None) -> 
     if not chosen:
         raise InputError(f"{run.path}: no trained members; run roofstack train first")
     return chosen, remarks
+
+
+def read_views(tta: str) -> tuple[View, ...]:
+    """Parse the option --tta.
+
+    Raises:
+        InputError: it names no views.
+    """
+    try:
+        return parse_views(tta)
+    except InputError as error:
+        raise InputError(f"--tta {tta}: {error}") from None

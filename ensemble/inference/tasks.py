@@ -40,6 +40,7 @@ class Request:
         std: whether standard deviations are wanted too.
         engine: what computes the networks.
         replace: whether maps that are in the way are dropped.
+        fold: whose networks alone predict, for students of that fold; None: all, as the part says.
     """
 
     run: Run
@@ -53,6 +54,7 @@ class Request:
     std: bool = False
     engine: str = "keras"
     replace: bool = False
+    fold: int | None = None
 
     @classmethod
     def of_tiles(
@@ -67,6 +69,17 @@ class Request:
     def terms(self) -> Terms:
         """What may happen to maps that are there: a part of one's own grows, those of the data set are what it has."""
         return Terms(adds=self.part not in ("valid", "test"), replace=self.replace)
+
+    @property
+    def folds(self) -> Sequence[int]:
+        """The folds whose networks are needed."""
+        return range(self.record.split.folds) if self.fold is None else [self.fold]
+
+    def find_folder(self, member: str) -> Path:
+        """Return the folder that a member's maps go to."""
+        if self.fold is None:
+            return self.run.map_folder(self.part, member)
+        return self.run.teaching_folder(self.fold, member)
 
 
 @dataclass(frozen=True)
@@ -151,26 +164,26 @@ def plan_member(request: Request, member: str) -> Task:
         InputError: the member supports none of the views, or there are maps that would be lost, or of unknown origin.
     """
     run, record = request.run, request.record
-    folders = [run.fold(member, fold) for fold in range(record.split.folds)]
-    spec = read_spec(folders[0].spec_file)
+    folders = {fold: run.fold(member, fold) for fold in request.folds}
+    spec = read_spec(next(iter(folders.values())).spec_file)
     views = choose_views(spec, request.views)
     manifest = Manifest(
         member=member,
         spec=spec.model_dump(mode="json"),
         tta=name_views(views),
         merge=request.merge,
-        weights={str(fold): hash_file(folder.weights_file) for fold, folder in enumerate(folders)},
+        weights={str(fold): hash_file(folder.weights_file) for fold, folder in folders.items()},
         split=record.split,
         images={tile.image_id: request.sizes[tile.image_id] for tile in request.tiles},
         hashes=dict(request.hashes),
         int8=not ENGINES[request.engine].exact,
         engines=(request.engine,),
     )
-    folder, std_folder = run.map_folder(request.part, member), run.uncertainty_folder(request.part, member)
+    folder, std_folder = request.find_folder(member), run.uncertainty_folder(request.part, member)
     if obstacle := find_obstacle(folder, manifest, request.terms):
         raise InputError(obstacle)
     full = Job(
-        folders=tuple(each.path.resolve() for each in folders),
+        folders=tuple(each.path.resolve() for each in folders.values()),
         weights=tuple(manifest.weights.values()),
         target=folder.resolve(),
         std=std_folder.resolve() if request.std else None,

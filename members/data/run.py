@@ -36,6 +36,11 @@ class FoldFolder:
         return self.path / "labels.json"
 
     @property
+    def teachers_file(self) -> Path:
+        """By which networks, on which images, a student was taught."""
+        return self.path / "teachers.json"
+
+    @property
     def weights_file(self) -> Path:
         return self.path / "best.weights.h5"
 
@@ -125,6 +130,10 @@ class Run:
     def map_folder(self, part: str, member: str) -> Path:
         """Return the folder of one member's maps of a part."""
         return self.part_folder(part) / check_name(member, "member")
+
+    def teaching_folder(self, fold: int, member: str) -> Path:
+        """Return the folder of the maps by one fold of a member that teach the same fold of a student."""
+        return self.path / "teaching" / f"fold{fold}" / check_name(member, "member")
 
     def uncertainty_folder(self, part: str, member: str | None = None) -> Path:
         """Return the folder of a member's standard deviations over views and folds; without a member over all members.

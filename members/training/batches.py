@@ -10,7 +10,7 @@ from members.common.errors import InputError
 from members.data.raster import Pair
 from members.training.augment import augment_tile, pad_tile
 from members.training.spec import MemberSpec
-from members.training.targets import split_bits, take_mask
+from members.training.targets import decode_probabilities, split_bits, take_mask
 
 
 class TrainingBatches(keras.utils.PyDataset):
@@ -105,8 +105,10 @@ class ValidationBatches(keras.utils.PyDataset):
 def stack_pairs(pairs: Sequence[Pair], spec: MemberSpec) -> Pair:
     """Pad to the spec's size multiple and stack: images (batch, h, w, 3) in 0..255, targets (batch, h, w, bands).
 
-    Targets are 0 or 1, one band for each of the spec's; all is float32.
+    Targets are 0 or 1, one band for each of the spec's; a student's are 0..1, or -1 where it is taught nothing. All is
+    float32.
     """
     padded = ([pad_tile(pixels, 0, spec.size_multiple) for pixels in pair] for pair in pairs)
     images, targets = map(np.stack, zip(*padded, strict=True))
-    return images.astype(np.float32), split_bits(targets, len(spec.bands)).astype(np.float32)
+    bands = decode_probabilities(targets)[..., None] if spec.student else split_bits(targets, len(spec.bands))
+    return images.astype(np.float32), bands.astype(np.float32)

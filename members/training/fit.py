@@ -133,7 +133,7 @@ def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
     averaging = {"use_ema": True, "ema_momentum": spec.ema} if spec.ema else {}
     network.compile(
         optimizer=keras.optimizers.Adam(choose_rate(spec, steps), global_clipnorm=spec.clip_norm, **averaging),
-        loss=build_loss(spec.loss),
+        loss=build_loss(spec.loss, partial=spec.student is not None),
         metrics=[BuildingIoU(target_class_ids=[1], threshold=0.5, name="iou")],
         # XLA spends a minute compiling on a CPU, and gains nothing there
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
@@ -142,10 +142,10 @@ def compile_network(network: keras.Model, spec: MemberSpec, steps: int) -> None:
 
 
 class BuildingIoU(keras.metrics.BinaryIoU):
-    """IoU of the first band, building or not, whatever bands there are."""
+    """IoU of the first band, building or not, whatever bands there are, and however sure the truth is."""
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
-        return super().update_state(y_true[..., :1], y_pred[..., :1], sample_weight)
+        return super().update_state(y_true[..., :1] >= 0.5, y_pred[..., :1], sample_weight)
 
 
 class RawWeights(keras.callbacks.Callback):

@@ -90,8 +90,12 @@ FURTHER_LOSS, FURTHER_WEIGHTS = "bce_dice", (0.25, 0.5)
 """Of the bands border and contact, beside the building's loss, which counts 1."""
 
 
-def build_loss(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
+def build_loss(name: str, partial: bool = False) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
     """Make the sum of a named loss's terms on the first band, and of `FURTHER_LOSS` on further ones.
+
+    Args:
+        name: of the loss.
+        partial: whether truth may be -1, for unknown: such pixels count as background that is predicted as such.
 
     Returns:
         A loss of (batch, h, w, bands), computed in float32; its result is of shape (1,).
@@ -99,6 +103,8 @@ def build_loss(name: str) -> Callable[[KerasTensor, KerasTensor], KerasTensor]:
 
     def loss(truth: KerasTensor, prediction: KerasTensor) -> KerasTensor:
         truth, prediction = ops.cast(truth, "float32"), ops.cast(prediction, "float32")
+        if partial:
+            truth, prediction = ops.maximum(truth, 0), ops.where(truth < 0, 0.0, prediction)
         total = sum(term(truth[..., :1], prediction[..., :1]) for term in LOSSES[name])
         for band, weight in enumerate(FURTHER_WEIGHTS[: prediction.shape[-1] - 1], 1):
             one = truth[..., band : band + 1], prediction[..., band : band + 1]

@@ -27,6 +27,22 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Width = Annotated[int, Field(ge=1)]
 
 
+class Distillation(BaseModel):
+    """How a student is taught by maps of other members (Hinton et al. 2015, https://arxiv.org/abs/1503.02531)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label_weight: Annotated[
+        float, Field(ge=0, le=1, description="of the mask, where there is one, beside the teachers' map")
+    ] = 0.5
+    temperature: Annotated[
+        float, Field(gt=0, description="that the map's log-odds are divided by: above 1 it is softer")
+    ] = 1.0
+    floor: Annotated[
+        float, Field(ge=0.5, lt=1, description="probability, of building or of none, below which no pixel is taught")
+    ] = 0.5
+
+
 class MemberSpec(BaseModel):
     """One member of the ensemble. Networks take RGB 0..255 and hold their own preprocessing."""
 
@@ -44,6 +60,9 @@ class MemberSpec(BaseModel):
     contact: Annotated[
         bool, Field(description="learns, from outlines, the borders of buildings and where they touch, too")
     ] = False
+    student: Annotated[
+        Distillation | None, Field(description="how it is taught by other members' maps; None: by masks alone")
+    ] = None
     schedule: Annotated[Schedule, Field(description="how the learning rate falls")] = "plateau"
     learning_rate: Annotated[float, Field(gt=0, description="Adam's, at the start")] = 5e-5
     epochs: Annotated[int, Field(ge=1, description="at most")] = 150
@@ -86,6 +105,10 @@ class MemberSpec(BaseModel):
             raise ValueError("stages are frozen of encoders that the notebook's decoder takes; decoder unet")
         if self.contact and self.decoder != "unet":
             raise ValueError("borders and contacts are drawn by the notebook's decoder alone; decoder unet")
+        if self.student and self.contact:
+            raise ValueError("maps teach a student buildings alone; one that learns no borders and contacts")
+        if self.student and "lovasz" in self.loss:
+            raise ValueError(f"{self.loss} is of masks, not of probabilities; a student with loss bce_dice")
         if self.warmup and self.schedule != "cosine":
             raise ValueError("a warm-up comes with the cosine schedule only")
         if self.warmup >= self.epochs:

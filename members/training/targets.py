@@ -1,4 +1,7 @@
-"""What a network is taught of a tile: a mask, or bits that say building, border, contact."""
+"""What a network is taught of a tile: a mask, bits that say building, border, contact, or probabilities.
+
+Whatever it is, the lowest bit says building: what only looks for buildings need not know more.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +21,10 @@ from members.labels.reading import read_labels
 BUILDING, BORDER, CONTACT = (1 << bit for bit in range(len(BANDS)))
 BORDER_WIDTH, CONTACT_WIDTH = 3, 9
 """Sides of the squares around a pixel in which a border, or two buildings, are looked for, px."""
+
+
+LEVELS, UNKNOWN = 126, 127
+"""Steps of a taught probability, and what stands for none, beside the bit of the building."""
 
 
 @dataclass(frozen=True)
@@ -78,3 +85,29 @@ def take_mask(target: np.ndarray) -> np.ndarray:
 def split_bits(targets: np.ndarray, bands: int) -> np.ndarray:
     """Return the first bits of masks or targets, (.., h, w), as bands: uint8 (.., h, w, bands), 0 or 1."""
     return np.stack([targets.astype(np.uint8) >> bit & 1 for bit in range(bands)], axis=-1)
+
+
+def encode_probabilities(probabilities: np.ndarray, known: np.ndarray | None = None) -> np.ndarray:
+    """Make a student's target.
+
+    Args:
+        probabilities: of building, (h, w), 0..1.
+        known: which pixels are taught, bool (h, w); default: all.
+
+    Returns:
+        uint8 (h, w): the lowest bit says building, the others the probability in steps of 1 / 126, or 127 for none.
+
+    Example:
+        >>> encode_probabilities(np.array([0, 0.5, 1]), np.array([True, True, False]))
+        array([  0, 127, 255], dtype=uint8)
+    """
+    levels = np.rint(probabilities * LEVELS).astype(np.uint8)
+    if known is not None:
+        levels[~known] = UNKNOWN
+    return levels << 1 | (probabilities >= 0.5)
+
+
+def decode_probabilities(targets: np.ndarray) -> np.ndarray:
+    """Return the probabilities of students' targets, float32 of their shape, 0..1; -1 where none is taught."""
+    levels = targets.astype(np.uint8) >> 1
+    return np.where(levels == UNKNOWN, -1, levels / np.float32(LEVELS)).astype(np.float32)

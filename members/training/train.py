@@ -18,6 +18,7 @@ from members.common.console import JSON, print_result, run_command, stderr, warn
 from members.common.errors import InputError
 from members.common.tables import ResultTable
 from members.training.networks.backend import choose_backend, describe_devices, load_backend
+from members.training.options import BATCH_SIZE, CROP, ENCODER_WEIGHTS, EPOCHS, FOLD, PRECISION, RESTART, TIME_BUDGET
 from members.training.training_set import TrainingSet, choose_labels, measure_areas, open_fold, read_pairs
 
 SCORE = "valid IoU at 0.5"
@@ -36,12 +37,9 @@ def train(
     ],
     data: Annotated[Path, typer.Option(help="Data set: the competition's folders, or images/ and masks/.")],
     run: Annotated[Path, typer.Option(help="The run's folder; members of one run share data and split.")],
-    epochs: Annotated[int | None, typer.Option(help="At most; default: the member's.")] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Tiles a step; default: the member's, 8.")] = None,
-    crop: Annotated[
-        int | None,
-        typer.Option(help="Train on random crops of this side, px, a multiple of 32; default: 256."),
-    ] = None,
+    epochs: Annotated[int | None, EPOCHS] = None,
+    batch_size: Annotated[int | None, BATCH_SIZE] = None,
+    crop: Annotated[int | None, CROP] = None,
     folds: Annotated[
         int | None,
         typer.Option(help="K members on K folds by group; default: the run's, or one hold-out.", min=1),
@@ -57,15 +55,11 @@ def train(
             "'(.+)_[0-9]+_[0-9]+', or squares on the ground, such as 500m; default: the run's, or group."
         ),
     ] = None,
-    encoder_weights: Annotated[
-        str | None, typer.Option(help="imagenet, lite, none, or a file; default: the member's.")
-    ] = None,
+    encoder_weights: Annotated[str | None, ENCODER_WEIGHTS] = None,
     seed: Annotated[
         int | None, typer.Option(help="Of split, weights, order, augmentation; default: the run's, or 42.")
     ] = None,
-    precision: Annotated[
-        Precision | None, typer.Option(help="Of activations; mixed ones are faster on a GPU; default: the member's.")
-    ] = None,
+    precision: Annotated[Precision | None, PRECISION] = None,
     labels: Annotated[
         Path | None,
         typer.Option(
@@ -73,9 +67,7 @@ def train(
             ".parquet or .fgb in --data."
         ),
     ] = None,
-    fold: Annotated[
-        int | None, typer.Option(help="Train this fold alone, 0-based, as folds run on different machines.", min=0)
-    ] = None,
+    fold: Annotated[int | None, FOLD] = None,
     leave_out: Annotated[
         str | None,
         typer.Option(help="COLUMN=VALUE of tiles.csv, such as region=banepa_np: validate on all of it, train on none."),
@@ -87,14 +79,8 @@ def train(
             help="Stop early by a share of the training groups, or by the held-out ones; default: the run's, or outer.",
         ),
     ] = None,
-    time_budget: Annotated[
-        str | None,
-        typer.Option(help="Such as 8.5h, 90m or 600s: begin no epoch that would end later; resumable."),
-    ] = None,
-    restart: Annotated[
-        bool,
-        typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left."),
-    ] = False,
+    time_budget: Annotated[str | None, TIME_BUDGET] = None,
+    restart: Annotated[bool, RESTART] = False,
     json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train members and keep the best weights of each.
@@ -132,6 +118,7 @@ def train(
         "seed": recorded.seed if recorded else seed,
     }
     specs = [revise_spec(find_spec(name), **changes) for name in dict.fromkeys(members)]
+    specs = [spec.model_copy(update={"student": None}) for spec in specs]  # which `distill` trains
     for spec in specs:
         if restart or spec.name not in target.list_members():
             check_encoder_weights(spec.backbone, spec.encoder_weights)
@@ -221,7 +208,7 @@ def fit_members(
         stderr.print(
             f"{label}: {len(training)} tiles, {steps} steps an epoch, {steps * spec.epochs:,} in {spec.epochs} epochs"
         )
-        with open_fold(folder, record, restart, data.labels if spec.contact else None):
+        with open_fold(folder, record, restart, data.list_sources(spec, fold, folder)):
             history = train_fold(
                 spec,
                 training,

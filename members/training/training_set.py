@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,21 @@ if TYPE_CHECKING:
     from members.data.split import Split
     from members.data.tiles import Tile
     from members.training.spec import MemberSpec
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a fold is trained on beside tiles, masks and split: outlines, or teachers.
+
+    Attributes:
+        file: the note of it, beside the fold's weights.
+        content: of the note; its `hash` tells it from others.
+        refusal: what to say where the fold was begun on another one.
+    """
+
+    file: Path
+    content: Mapping[str, object]
+    refusal: str
 
 
 @dataclass(frozen=True)
@@ -55,40 +70,63 @@ class TrainingSet:
             training, validation = [index for index, out in inner if not out], [index for index, out in inner if out]
         return self.take(training), self.take(validation)
 
+    def list_sources(self, spec: MemberSpec, fold: int, folder: FoldFolder) -> list[Source]:
+        """List what a fold of a member is trained on beside tiles, masks and split; `folder` is the fold's."""
+        if self.labels is None or not spec.contact:
+            return []
+        content = {"file": str(self.labels.resolve()), "hash": hash_file(self.labels)}
+        refusal = f"begun on other outlines than {self.labels} holds now; give those as --labels"
+        return [Source(folder.labels_file, content, refusal)]
+
     def take(self, indices: Iterable[int]) -> dict[str, Pair]:
         """Return some tiles' pixels by image id."""
         return {self.tiles[index].image_id: self.pairs[index] for index in indices}
 
 
 def read_pairs(tiles: Sequence[Tile], run: Path, labels: Path | None = None) -> list[Pair]:
-    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it.
+    """Decode all tiles with their masks, or with targets drawn from a file of outlines.
 
     Args:
         tiles: with masks.
         run: the run's folder.
-        labels: a file of outlines that targets are drawn from, in place of masks.
+        labels: the file of outlines.
 
     Raises:
         InputError: a tile is damaged, or the outlines are not those of the masks.
     """
     from members.data.raster import read_pair
-    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
     from members.training.targets import TargetReader
 
-    reader = None if labels is None else TargetReader.open(labels, tiles)
-    read = reader or read_pair
-    need, memory = measure_pairs(tiles), measure_memory()
-    if need <= SHARE * memory:
-        pairs = [read(tile) for tile in tiles]
-    else:
-        stderr.print(
-            f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of "
-            f"memory: they are kept in a file on the disk of {run}"
-        )
-        pairs = map_pairs(tiles, run, read)
-    for remark in reader.agreement.check() if reader else ():
+    if labels is None:
+        return decode_tiles(tiles, run, read_pair)
+    reader = TargetReader.open(labels, tiles)
+    pairs = decode_tiles(tiles, run, reader)
+    for remark in reader.agreement.check():
         warn(remark)
     return pairs
+
+
+def decode_tiles(tiles: Sequence[Tile], run: Path, read: Callable[[Tile], Pair]) -> list[Pair]:
+    """Decode all tiles, into memory, or into a mapped file beside the run where they would take too much of it.
+
+    Args:
+        tiles: the tiles.
+        run: the run's folder.
+        read: reads one, with its mask or target.
+
+    Raises:
+        InputError: a tile is damaged.
+    """
+    from members.training.stored_pairs import SHARE, map_pairs, measure_memory, measure_pairs
+
+    need, memory = measure_pairs(tiles), measure_memory()
+    if need <= SHARE * memory:
+        return [read(tile) for tile in tiles]
+    stderr.print(
+        f"the tiles take {need / 2**30:.1f} GiB decoded, more than {SHARE:.0%} of {memory / 2**30:.1f} GiB of memory: "
+        f"they are kept in a file on the disk of {run}"
+    )
+    return map_pairs(tiles, run, read)
 
 
 def measure_areas(pairs: Iterable[Pair]) -> list[int]:
@@ -121,7 +159,7 @@ def choose_labels(specs: Sequence[MemberSpec], data: Path, labels: Path | None) 
 
 
 @contextlib.contextmanager
-def open_fold(folder: FoldFolder, record: RunRecord, restart: bool, labels: Path | None = None) -> Iterator[None]:
+def open_fold(folder: FoldFolder, record: RunRecord, restart: bool, sources: Sequence[Source] = ()) -> Iterator[None]:
     """Keep other processes from a fold while it is trained, and beside its weights what it is trained on.
 
     A restart keeps what was trained before until the new training has finished.
@@ -130,10 +168,10 @@ def open_fold(folder: FoldFolder, record: RunRecord, restart: bool, labels: Path
         folder: of the fold.
         record: of the run.
         restart: whether it is trained anew.
-        labels: the file of outlines that it is trained on.
+        sources: what it is trained on beside the record's.
 
     Raises:
-        InputError: another process trains it, or it was begun on other outlines.
+        InputError: another process trains it, or it was begun on other sources.
     """
     busy = f"{folder.path}: another process trains it; wait until it has finished, or train other folds: --fold"
     with hold(folder.lock_file, busy):
@@ -142,26 +180,23 @@ def open_fold(folder: FoldFolder, record: RunRecord, restart: bool, labels: Path
             if not folder.former.path.is_dir():
                 folder.path.rename(folder.former.path)
             shutil.rmtree(folder.path, ignore_errors=True)
-        if labels is not None:
-            check_labels(folder, labels)
+        for source in sources:
+            check_source(folder, source)
+            write_json(source.file, dict(source.content))
         write_json(folder.record_file, record.model_dump())
         yield
         if folder.weights_file.is_file() and not folder.state_file.is_file():
             shutil.rmtree(folder.former.path, ignore_errors=True)
 
 
-def check_labels(folder: FoldFolder, labels: Path) -> None:
-    """Write beside a fold which outlines it is trained on.
+def check_source(folder: FoldFolder, source: Source) -> None:
+    """Check that a fold is trained on what it was begun on.
 
     Raises:
-        InputError: it was begun on others.
+        InputError: it was begun on something else.
     """
-    wanted = {"file": str(labels.resolve()), "hash": hash_file(labels)}
-    if folder.labels_file.is_file():
-        known = read_json(folder.labels_file, "train this member anew with --restart")
-        if not isinstance(known, dict) or known.get("hash") != wanted["hash"]:
-            raise InputError(
-                f"{folder.path}: begun on other outlines than {labels} holds now; give those as --labels, or train it "
-                "anew with --restart"
-            )
-    write_json(folder.labels_file, wanted)
+    if not source.file.is_file():
+        return
+    known = read_json(source.file, "train this member anew with --restart")
+    if not isinstance(known, dict) or known.get("hash") != source.content["hash"]:
+        raise InputError(f"{folder.path}: {source.refusal}, or train it anew with --restart")

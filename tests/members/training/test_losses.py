@@ -192,3 +192,18 @@ def test_going_down_the_gradient_finds_the_mask(name: str) -> None:
         step()
     found = ops.convert_to_numpy(logits)[..., 0] > 0
     assert (found != (truth[..., 0] > 0)).sum() <= 1  # the boundary loss may leave a pixel at the border
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if "lovasz" not in name])
+def test_unknown_pixels_teach_nothing(name: str) -> None:
+    truth = RNG.uniform(size=(2, 8, 8, 1)).astype(np.float32)
+    truth[:, :, 5:] = -1
+    guess = RNG.uniform(0.1, 0.9, size=truth.shape).astype(np.float32)
+    other = np.where(truth < 0, 0.5, guess)
+    loss, prediction = build_loss(name, partial=True), tf.Variable(guess)
+    with tf.GradientTape() as tape:
+        value = loss(truth, prediction)
+    assert float(value[0]) == pytest.approx(float(loss(truth, other)[0]))
+    gradient = np.asarray(tape.gradient(value, prediction))
+    assert not gradient[truth < 0].any()
+    assert gradient[truth >= 0].any()

@@ -7,13 +7,21 @@ import pytest
 from conftest import GEOREFERENCE, write_raster
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from shapely import Polygon, box
 
 from members.common.errors import InputError
 from members.data.tiles import Tile
 from members.labels.agreement import Agreement, number_buildings
 from members.training.augment import augment_tile
-from members.training.targets import TargetReader, draw_target, split_bits
+from members.training.targets import (
+    TargetReader,
+    decode_probabilities,
+    draw_target,
+    encode_probabilities,
+    split_bits,
+    take_mask,
+)
 
 
 def test_two_houses_share_a_wall() -> None:
@@ -85,3 +93,11 @@ def test_outlines_of_other_places_are_told(tmp_path: Path) -> None:
     assert missing.endswith("no outline in 1 tiles whose mask has buildings (b, ..)")
     with pytest.raises(InputError, match=r"to IoU 0\.\d+; they are to be of the same buildings"):
         read(a=[box(30, 20, 40, 30)]).check()
+
+
+@given(levels=arrays(np.uint8, (3, 4), elements=st.integers(0, 126)), known=arrays(np.bool_, (3, 4)))
+def test_probabilities_survive(levels: np.ndarray, known: np.ndarray) -> None:
+    probabilities = levels / 126
+    target = encode_probabilities(probabilities, known)
+    np.testing.assert_array_equal(take_mask(target), probabilities >= 0.5)
+    np.testing.assert_allclose(decode_probabilities(target), np.where(known, probabilities, -1), atol=1e-6)
