@@ -32,23 +32,26 @@ def audit(
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Write audit.png and groups.csv there. Default: RUN/report, or nowhere."),
+        typer.Option(
+            metavar="DIR", help="Write audit.json, .png and groups.csv there. Default: RUN/report, or nowhere."
+        ),
     ] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
     """Look for what makes scores too good or labels wrong: copies, shared ground, blank images, shifted masks.
 
     Copies are found whatever way they are turned or mirrored, recompressed, or cropped by a few pixels. With a run,
-    labels are ranked that its maps contradict, and masks found that lie off their maps.
+    labels are ranked that its maps contradict, and masks found that lie off their maps; report shows them on its page.
 
     Groups are proposed that tear no copies and no shared ground apart: groups.csv. It is taken by train once it lies
     in the data set's folder, and there is no tiles.csv.
     """
     from dataclasses import replace
 
+    from ensemble.mapfolder.manifest import trace_maps
     from ensemble.mapfolder.samples import read_truth
     from members.audit.tiles import count_buildings, read_data
-    from members.common.files import check_folder
+    from members.common.files import check_folder, write_json
     from members.data.groups import find_group_table
     from members.data.raster import read_image
     from members.data.run import Run
@@ -77,12 +80,16 @@ def audit(
         result = replace(result, findings=(*result.findings, *judged))
     test = f", {len(found.test)} test tiles" if found.test else ""
     title = f"{data}: {len(found.training)} training tiles in {result.given} group(s){test}"
-    print_result(json, result.export(), result.tabulate(title, tell_groups(data, result)))
+    content = result.export() | {"maps": None if samples is None else trace_maps(samples.manifests)}
+    print_result(json, content, result.tabulate(title, tell_groups(data, result)))
     folder = output or (source.report_folder if source else None)
     if folder is not None:
-        written = write_report(folder, found, result, read_map)
+        write_json(folder / "audit.json", content)
+        written = [folder / "audit.json", *write_report(folder, found, result, read_map)]
         if not json:
             stdout.print(f"written: {', '.join(map(str, written))}")
+        if source is not None:
+            source.log_command()
 
 
 def open_maps(run: Run, data: Path) -> tuple[RunSamples, Callable[[str], np.ndarray]]:
@@ -143,7 +150,7 @@ def write_report(
     tiles = {look.tile.image_id: look.tile for look in (*found.test, *found.training)}
     masks = {image_id: tile.mask for image_id, tile in tiles.items() if tile.mask is not None}
     pictures = choose_pictures(
-        result, lambda name: read_image(tiles[name].image), lambda name: read_mask(masks[name]), read_map
+        result.findings, lambda name: read_image(tiles[name].image), lambda name: read_mask(masks[name]), read_map
     )
     files = [folder / "groups.csv"]
     result.proposal.write(files[0])

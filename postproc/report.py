@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,12 +14,14 @@ from members.common.files import check_target
 from members.common.workers import Threads
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from ensemble.mapfolder.samples import RunSamples
     from members.data.run import Run
     from postproc.pipeline.pipeline import Pipeline
-    from postproc.reporting.gallery import Card
-    from postproc.reporting.measures import TileMeasures
-    from postproc.reporting.page import Page, Section
+    from postproc.webpage.gallery import Card
+    from postproc.webpage.measures import TileMeasures
+    from postproc.webpage.page import Page, Section
 
 
 def report(
@@ -33,12 +35,15 @@ def report(
 ) -> None:
     """Tell all of a run on one page: an HTML file that needs no network and no server.
 
-    The verdict and what to do next; members and blend; the steps of tuning, kept and refused, with why; the score over
-    the threshold; closing and opening; how far maps are calibrated; scores by group and by size of building; the worst,
-    median and best tiles, layer by layer; and how it was made. Of stages that were not run there is nothing.
+    The verdict and what to do next; members and blend; what is promised; the steps of tuning, kept and refused, with
+    why; the score over the threshold; closing and opening; how far maps are calibrated, and standard deviations tell
+    what is wrong; scores by group and by size of building; a map of outlines; what an audit has found; how it was made;
+    and the worst, median and best tiles, layer by layer. Of stages that were not run there is nothing.
+
+    The page is of one size whatever the run's: of large ones it shows a part, and says what is left out.
     """
     from members.data.run import Run
-    from postproc.reporting.page import write_page
+    from postproc.webpage.page import write_page
 
     source = Run(run)
     target = output or source.report_folder / "index.html"
@@ -57,13 +62,15 @@ def make_page(run: Run, data: Path | None, against: Run | None = None) -> Page:
         InputError: there is no run, it has no maps of its validation tiles, its data are not where they were, or a file
             of a stage is damaged.
     """
-    from postproc.reporting.page import Page
-    from postproc.reporting.story import (
+    from postproc.webpage.page import Page
+    from postproc.webpage.scores import tell_scores
+    from postproc.webpage.story import (
         read_histories,
         read_stage,
         tell_blend,
         tell_members,
         tell_origin,
+        tell_promise,
         tell_steps,
         tell_verdict,
     )
@@ -71,20 +78,25 @@ def make_page(run: Run, data: Path | None, against: Run | None = None) -> Page:
     samples, pipeline = open_samples(run, data)
     tuned = read_stage(run.tuned_file, "run roofstack tune again")
     blended = read_stage(run.blend_file, "run roofstack blend again")
-    tiles = measure(samples, pipeline)
+    read_std = find_std(run, samples)
+    tiles = measure(samples, pipeline, read_std)
     sections = [tell_members(run, read_histories(run))]
     sections += [tell_blend(blended)] if blended else []
+    promise = tell_promise(tuned) if tuned else None
+    sections += [promise] if promise else []
     sections += [tell_steps(tuned)] if tuned else []
-    sections += tell_scores(samples, pipeline, tiles)
+    sections += tell_scores(samples, pipeline, tiles, track)
+    ground, audited = tell_ground(samples, pipeline, tiles), tell_findings(run, samples, pipeline)
+    sections += [section for section in (ground, audited) if section]
     if against is not None:
-        sections.insert(0, compare_runs(run, samples, tiles, against))
+        sections.insert(0, compare_with(run, samples, tiles, against))
     sections.append(tell_origin(run))
     return Page(
         f"roofstack: {run.path.resolve().name}",
         tell_verdict(tuned, len(samples), len(set(samples.groups))),
         list(tuned.get("advice", ())) if tuned else ["roofstack tune, on these validation tiles"],
         sections,
-        make_cards(samples, pipeline, tiles),
+        make_cards(samples, pipeline, tiles, read_std),
     )
 
 
@@ -98,104 +110,105 @@ def open_samples(run: Run, data: Path | None) -> tuple[RunSamples, Pipeline]:
     return RunSamples(run, root, members=pipeline.blend.members), pipeline
 
 
-def measure(samples: RunSamples, pipeline: Pipeline) -> list[TileMeasures]:
+def find_std(run: Run, samples: RunSamples) -> Callable[[int], np.ndarray | None]:
+    """Return what reads a validation tile's standard deviation by its number: None of each unless all have one."""
+    from ensemble.mapfolder.raster import map_path, read_map
+
+    paths = [map_path(run.uncertainty_folder("valid"), tile.image_id) for tile in samples.tiles]
+    if not all(path.is_file() for path in paths):
+        return lambda number: None
+    return lambda number: read_map(paths[number], samples.sizes[samples.tiles[number].image_id])
+
+
+def measure(
+    samples: RunSamples, pipeline: Pipeline, read_std: Callable[[int], np.ndarray | None] = lambda number: None
+) -> list[TileMeasures]:
     """Measure a run's validation tiles behind a progress bar."""
-    from postproc.reporting.measures import measure_tiles
+    from postproc.webpage.measures import measure_tiles
 
-    return measure_tiles(samples, pipeline, track)
+    return measure_tiles(samples, pipeline, track, read_std=read_std)
 
 
-def tell_scores(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMeasures]) -> list[Section]:
-    """Tell how the run scores: over the threshold and kernels, calibration, groups, and sizes of buildings."""
-    from postproc.reporting import charts
-    from postproc.reporting.measures import calibrate_bins, count_curve, find_by_size, score_groups
-    from postproc.reporting.page import Section
-    from postproc.search.exact import search_kernels
-    from postproc.tuning.fits import BlendedTiles
+def tell_ground(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMeasures]) -> Section | None:
+    """Draw outlines, ours and the true ones, where they lie; None where no tile is georeferenced."""
+    from ensemble.mapfolder.raster import map_path
+    from members.data.frames import read_frame
+    from postproc.webpage.page import Section
+    from postproc.webpage.survey import survey
 
-    curve = Section("Threshold", "Every threshold on the blended maps, without closing, opening or areas, in sample.")
-    words = "pooled IoU over the threshold; the cut of calibrated maps lies at IoU/(1 + IoU)"
-    curve.add_chart(
-        charts.draw_threshold(count_curve(tiles, samples.groups), pipeline.recipe.threshold, "pooled_iou"), words
+    frames = [read_frame(map_path(samples.folder / samples.members[0], tile.image_id)) for tile in samples.tiles]
+    ground = survey(samples, pipeline, tiles, frames, track)
+    if ground is None:
+        return None
+    words = (
+        "Outlines as submit draws them (orange) and true ones (blue); filled is ours that is mostly no building by the "
+        "labels, and true that is mostly not found. Click one to read more."
     )
-    kernels = Section("Closing and opening", "The best of all thresholds, orders and shapes in each cell, in sample.")
-    grid = search_kernels(BlendedTiles(samples, pipeline.blend), samples.groups, progress=track, workers=Threads())
-    words = "gain over the neutral recipe in points of pooled IoU, by the kernels of closing and opening"
-    kernels.add_chart(charts.draw_kernels(grid, "pooled_iou", pipeline.recipe), words)
-    calibration = Section(
-        "Calibration", "How often pixels of a probability are building; on the diagonal it is what it says."
-    )
-    calibration.add_chart(
-        charts.draw_calibration(calibrate_bins(tiles)), "share of building pixels over the probability"
-    )
-    groups = Section("Groups", "Masks as the run makes them now; in sample as far as it was tuned on these tiles.")
-    groups.add_chart(
-        charts.draw_groups_scores(score_groups(tiles, samples.groups)), "pooled IoU and building F1 of each group"
-    )
-    truth = (
-        "True buildings are the components of the masks: houses that touch are one."
-        if samples.labels is None
-        else f"True buildings are those of {samples.labels.name}."
-    )
-    sizes = Section("Sizes", truth)
-    sizes.add_chart(charts.draw_sizes(find_by_size(tiles)), "share of true buildings that are found, by their area")
-    return [curve, kernels, calibration, groups, sizes]
+    section = Section("Map", f"{words} {ground.left_out}".strip())
+    section.add_ground(ground)
+    return section
 
 
-def compare_runs(run: Run, samples: RunSamples, tiles: Sequence[TileMeasures], against: Run) -> Section:
-    """Compare two runs on the same validation tiles, group by group.
+def tell_findings(run: Run, samples: RunSamples, pipeline: Pipeline) -> Section | None:
+    """Tell what an audit of the run has found; None where none was made."""
+    from ensemble.mapfolder.manifest import find_difference
+    from ensemble.mapfolder.samples import read_truth
+    from ensemble.selection.blend import read_blend
+    from ensemble.selection.layers import split_layers
+    from members.audit.tiles import list_test
+    from members.data.raster import read_image
+    from members.data.tiles import list_tiles
+    from postproc.auditing.story import list_findings, read_audit, tell_audit
+
+    content = read_audit(run.audit_file)
+    if content is None:
+        return None
+    known = list_test(samples.data)
+    tiles = {tile.image_id: tile for tile in list_tiles(samples.data)}
+    known |= {image_id: tile.image for image_id, tile in tiles.items()}
+
+    def read_values(image_id: str) -> np.ndarray:
+        values = read_blend(samples.folder, pipeline.blend, image_id, samples.sizes[image_id])
+        return split_layers(values)[0]
+
+    outdated = any(
+        find_difference(content.get("maps"), member, manifest, images=True)
+        for member, manifest in samples.manifests.items()
+    )
+    findings = list_findings(content, run.audit_file, known.keys())
+    return tell_audit(
+        findings, lambda name: read_image(known[name]), lambda name: read_truth(tiles[name]), read_values, outdated
+    )
+
+
+def compare_with(run: Run, samples: RunSamples, tiles: Sequence[TileMeasures], against: Run) -> Section:
+    """Compare two runs on the same validation tiles.
 
     Raises:
         InputError: the other run has other validation tiles.
     """
-    import numpy as np
-
-    from ensemble.statistics.counts import Counts, count_pixels
-    from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
-    from ensemble.statistics.metrics import METRICS
-    from members.common.tables import ResultTable
-    from postproc.reporting.page import Section
+    from postproc.webpage.scores import compare_runs
 
     others, pipeline = open_samples(against, samples.data)
     if [tile.image_id for tile in others.tiles] != [tile.image_id for tile in samples.tiles]:
         raise InputError(f"--against {against.path}: a run with other validation tiles; only the same can be compared")
-    found = [
-        Counts.from_tiles(
-            samples.groups, [count_pixels(np.array(tile.intersection), np.array(tile.union)) for tile in own]
-        )
-        for own in (tiles, measure(others, pipeline))
-    ]
-    draws = draw_groups(len(found[0].groups))
-    section = Section(
-        f"Against {against.path.resolve().name}",
-        "Masks as each run makes them; both in sample as far as they were tuned here.",
-    )
-    rows = []
-    for metric in ("pooled_iou", "mean_iou", "dice"):
-        here, there = (float(each.score(metric)) for each in found)
-        low, high = find_interval(found[0].score(metric, draws) - found[1].score(metric, draws), len(found[0].groups))
-        rows.append(
-            (METRICS[metric].label, f"{here:.4f}", f"{there:.4f}", f"{here - there:+.4f}", f"{low:+.4f} .. {high:+.4f}")
-        )
-    header = (
-        "score",
-        run.path.resolve().name,
-        against.path.resolve().name,
-        "difference",
-        f"{LEVEL:.0%} interval over groups",
-    )
-    section.add_table(ResultTable("both runs", header, rows))
-    return section
+    names = run.path.resolve().name, against.path.resolve().name
+    return compare_runs(names, samples.groups, (tiles, measure(others, pipeline)))
 
 
-def make_cards(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMeasures]) -> list[Card]:
+def make_cards(
+    samples: RunSamples,
+    pipeline: Pipeline,
+    tiles: Sequence[TileMeasures],
+    read_std: Callable[[int], np.ndarray | None],
+) -> list[Card]:
     """Draw the worst, the median and the best tiles."""
     import numpy as np
 
     from ensemble.selection.layers import blend_sample
     from members.data.raster import read_image
-    from postproc.reporting.gallery import Card, choose_tiles, paint_layers
     from postproc.reporting.panels import ImageResult
+    from postproc.webpage.gallery import Card, choose_tiles, paint_layers
 
     def make(choice: tuple[int, str]) -> Card:
         number, kind = choice
@@ -204,7 +217,15 @@ def make_cards(samples: RunSamples, pipeline: Pipeline, tiles: Sequence[TileMeas
         values = blend_sample(samples, number, pipeline.blend)
         result = ImageResult.of_map(read_image(tile.image), truth, values, pipeline)
         words = f"{int(measures.found.sum())} of {len(measures.found)} buildings found, {measures.buildings} drawn"
-        return Card(tile.image_id, tile.group, kind, measures.iou, measures.building_f1, words, paint_layers(result))
+        return Card(
+            tile.image_id,
+            tile.group,
+            kind,
+            measures.iou,
+            measures.building_f1,
+            words,
+            paint_layers(result, read_std(number)),
+        )
 
     wrong = np.array([tile.union - tile.intersection for tile in tiles])
     chosen = choose_tiles(np.array([tile.iou for tile in tiles]), wrong)

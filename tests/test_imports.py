@@ -82,13 +82,17 @@ POSTPROC = {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search", "postproc.study", "postproc.tuning",
     },
+    "postproc.webpage": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
+        "postproc.search", "postproc.study", "postproc.tuning", "postproc.reporting",
+    },
     "postproc.straightening": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
     },
     "postproc.preparing": {
         "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
     },
-    "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting"},
+    "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting", "postproc.webpage"},
 }  # fmt: skip
 COMMANDS = {"postproc": {*MEMBERS, *ENSEMBLE, *POSTPROC}, "": {*MEMBERS, *ENSEMBLE, *POSTPROC, "postproc"}}
 MAY_IMPORT = {**MEMBERS, **ENSEMBLE, **POSTPROC, **COMMANDS}

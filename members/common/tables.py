@@ -4,6 +4,9 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+LONG = 60
+"""Letters of a cell from which it is long."""
+
 
 @dataclass(frozen=True)
 class ResultTable:
@@ -31,10 +34,16 @@ class ResultTable:
 
     def _repr_html_(self) -> str:
         header = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
-        rows = ("".join(f"<td>{html.escape(cell)}</td>" for cell in row) for row in self.rows)
+        rows = ("".join(map(_make_cell, row)) for row in self.rows)
         body = "".join(f"<tr>{row}</tr>" for row in rows)
         notes = "".join(f"<p>{html.escape(note)}</p>" for note in self.notes)
         return (
             f"<table><caption>{html.escape(self.title)}</caption><thead><tr>{header}</tr></thead>"
             f"<tbody>{body}</tbody></table>{notes}"
         )
+
+
+def _make_cell(cell: str) -> str:
+    """Return a cell as HTML; a long one says so, as a page may break its lines."""
+    kind = ' class="long"' if len(cell) > LONG else ""
+    return f"<td{kind}>{html.escape(cell)}</td>"

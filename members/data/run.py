@@ -159,6 +159,11 @@ class Run:
     def report_folder(self) -> Path:
         return self.path / "report"
 
+    @property
+    def audit_file(self) -> Path:
+        """What audit has found by the run's maps."""
+        return self.report_folder / "audit.json"
+
     def submission_file(self, part: str) -> Path:
         """Return the path of a part's submission; that of the part test is named submission.csv."""
         return self.path / ("submission.csv" if part == "test" else f"submission-{check_name(part, 'part')}.csv")

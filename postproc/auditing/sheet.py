@@ -1,8 +1,7 @@
 """A sheet of the worst that an audit has found, as pictures."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,9 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from ensemble.statistics.metrics import NEUTRAL_THRESHOLD
-from members.audit.checks import tell_direction
+from members.audit.checks import Finding, tell_direction
 from members.audit.prints import turn
-from postproc.auditing.report import Audit
 from postproc.reporting.figures import GREEN, ORANGE, SKY, YELLOW
 
 COLUMNS = 6
@@ -47,42 +45,38 @@ class Picture:
 
 
 def choose_pictures(
-    audit: Audit, read_image: Reader, read_mask: Reader, read_map: Reader | None = None
+    findings: Iterable[Finding], read_image: Reader, read_mask: Reader, read_map: Reader | None = None
 ) -> list[Picture]:
     """Choose the worst cases of each check that pictures can show; without maps `read_map` is not needed."""
+    cases = {finding.check: finding.cases for finding in findings}
     pictures: list[Picture] = []
     for check in ("copies in training", "copies in training and test"):
-        for case in list_cases(audit, check)[: EACH // 2]:
+        for case in cases.get(check, ())[: EACH // 2]:
             words = "equal" if case["exact"] else f"correlation {case['correlation']:.2f}"
             pictures.append(Picture(f"{case['one']}\n{check}: {words}", read_image(case["one"])))
             other = turn(read_image(case["other"]), case["symmetry"])
             pictures.append(Picture(f"{case['other']}\nturned likewise", other))
-    for case in list_cases(audit, "one ground in two groups")[: EACH // 2]:
+    for case in cases.get("one ground in two groups", ())[: EACH // 2]:
         for name in ("one", "other"):
             title = f"{case[name]}\n{case['overlap']:.0%} of one ground in two groups"
             pictures.append(Picture(title, read_image(case[name])))
-    for case in list_cases(audit, "blank images")[:EACH]:
+    for case in cases.get("blank images", ())[:EACH]:
         pictures.append(Picture(f"{case['image']}\n{case['plain']:.0%} of one value", read_image(case["image"])))
     for kind in ("missing", "invented"):
-        for case in [case for case in list_cases(audit, "suspicious labels") if case["kind"] == kind][: 2 * EACH]:
+        suspicious = [case for case in cases.get("suspicious labels", ()) if case["kind"] == kind]
+        for case in suspicious[: 2 * EACH]:
             lines = {"mask": read_mask(case["image"])}
             if read_map is not None:
                 lines["map"] = read_map(case["image"]) >= NEUTRAL_THRESHOLD
             title = f"{case['image']}\nseems {kind}: {case['confidence']:.2f}, {case['area']} px"
             pictures.append(Picture(title, read_image(case["image"]), lines, case["box"]))
     for check in ("shifted masks", "masks off their maps"):
-        for case in list_cases(audit, check)[:EACH]:
+        for case in cases.get(check, ())[:EACH]:
             mask = read_mask(case["image"])
             lines = {"mask": mask, "mask, moved back": move(mask, -case["down"], -case["right"])}
             title = f"{case['image']}\n{check}: {tell_direction(case['down'], case['right'])}"
             pictures.append(Picture(title, read_image(case["image"]), lines))
     return pictures
-
-
-def list_cases(audit: Audit, check: str) -> list[Mapping[str, Any]]:
-    """List a check's cases; none where it was not made."""
-    finding = audit.find(check)
-    return list(finding.cases) if finding else []
 
 
 def move(mask: np.ndarray, down: float, right: float) -> np.ndarray:

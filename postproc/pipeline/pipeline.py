@@ -14,6 +14,7 @@ from ensemble.selection.blend import Blend
 from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
+from members.common.tables import ResultTable
 from members.data.run import Run
 from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
@@ -160,6 +161,11 @@ class Pipeline:
 
     def __str__(self) -> str:
         return f"{self.blend}, {self.describe_masks()}"
+
+    def _repr_html_(self) -> str:
+        outlines = "as by default, not a part of masks" if self.outlines is None else str(self.outlines)
+        rows = [("blend", str(self.blend)), ("recipe", str(self.recipe)), ("outlines", outlines)]
+        return ResultTable("pipeline", ("part", "words"), rows)._repr_html_()
 
     def describe_masks(self) -> str:
         """Return recipe and outlines in words, what is as by default left out."""

@@ -13,6 +13,7 @@ from ensemble.statistics.metrics import divide
 from ensemble.statistics.risk import control_on_average, control_with_confidence, count_needed
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
+from members.common.tables import ResultTable
 from members.common.workers import Threads, Workers
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
@@ -124,6 +125,10 @@ class Promise:
             f"{alone}, "
             f"at least {goal.level:.0%} {SHARES[goal.measure]} (here {self.mean:.1%})"
         )
+
+    def _repr_html_(self) -> str:
+        rows = [(name, str(value)) for name, value in self.describe().items() if name != "words" and value is not None]
+        return ResultTable(str(self), ("part", "value"), rows)._repr_html_()
 
 
 def make_promise(

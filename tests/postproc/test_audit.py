@@ -95,7 +95,7 @@ def test_labels_by_a_run(roofstack: RoofStack, data: Path, tmp_path: Path) -> No
     assert suspicious[0]["image"] == "town9_0_0"
     (offset,) = [case for case in checks["masks off their maps"]["cases"] if case["image"] == "town10_0_1"]
     assert (offset["down"], offset["right"]) == (pytest.approx(0, abs=0.5), pytest.approx(4, abs=0.5))
-    assert {path.name for path in (tmp_path / "run/report").iterdir()} == {"audit.png", "groups.csv"}
+    assert {path.name for path in (tmp_path / "run/report").iterdir()} == {"audit.json", "audit.png", "groups.csv"}
 
 
 def test_import_and_train_say_that_there_are_no_groups(

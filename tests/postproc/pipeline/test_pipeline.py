@@ -113,3 +113,10 @@ def test_a_window_is_cut_as_the_whole_map_is(
     mask, blend = pipeline.cut_window(lambda outer: values[outer], values.shape, window)
     assert np.array_equal(mask, pipeline.cut(values)[window])
     assert np.array_equal(blend, values[window])
+
+
+def test_a_notebook_shows_it_as_a_table() -> None:
+    shown = Pipeline(Blend({"a<b": 1}), Recipe(threshold=99))._repr_html_()
+    assert "<td>1 x a&lt;b</td>" in shown
+    assert "<td>threshold 99</td>" in shown
+    assert "as by default" in shown

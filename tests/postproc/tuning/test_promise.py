@@ -43,6 +43,7 @@ def test_a_promised_recall_is_the_highest_threshold_that_keeps_it() -> None:
     assert bound[threshold - 1] <= 0.1 < bound[threshold]
     assert promise.pipeline.recipe == Recipe(threshold=threshold)
     assert promise.mean == pytest.approx(1 - losses[threshold - 1])
+    assert f"<td>threshold</td><td>{threshold}</td>" in promise._repr_html_()
     surer = make_promise(samples, Goal("recall", 0.9, 0.9)).pipeline.recipe.threshold
     assert 101 <= surer < threshold
 

@@ -5,7 +5,7 @@ import pytest
 
 from ensemble.selection.blend import Blend
 from postproc.pipeline.pipeline import Pipeline
-from postproc.reporting.measures import calibrate_bins, count_curve, find_by_size, measure_tile, score_groups
+from postproc.webpage.measures import calibrate_bins, count_curve, find_by_size, measure_tile, score_groups
 
 TRUTH = np.zeros((40, 60), bool)
 TRUTH[5:35, 5:25] = TRUTH[5:15, 40:50] = True  # 600 px and 100 px

@@ -11,8 +11,8 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.common.tables import ResultTable
 from members.data.run import Run
-from postproc.reporting.charts import draw_steps, draw_training
-from postproc.reporting.page import Section
+from postproc.webpage.charts import draw_steps, draw_training
+from postproc.webpage.page import Section
 
 WAYS = {"mean": "mean of all", "single": "best single", "greedy": "greedy", "given": "given"}
 
@@ -56,7 +56,7 @@ def tell_verdict(tuned: Mapping[str, Any] | None, tiles: int, groups: int) -> st
     if tuned is None:
         return f"Not tuned yet: the mean of all members at threshold 128, on {where}. Run roofstack tune."
     if promise := tuned.get("promise"):
-        return f"{promise['words'].capitalize()}. Measured on {where}."
+        return f"{begin(promise['words'])}. Measured on {where}."
     scores, kept = tuned["scores"], [step for step in tuned["steps"] if step["kept"]]
     sentence = f"Pooled IoU {scores['default']:.4f} untuned"
     if scores["tuned_cross_fitted"] is not None:
@@ -73,6 +73,33 @@ def tell_verdict(tuned: Mapping[str, Any] | None, tiles: int, groups: int) -> st
         for each in kept
     ]
     return sentence + f"kept {', '.join(words)}."
+
+
+def begin(sentence: str) -> str:
+    """Return a sentence with a capital letter; `str.capitalize` would make IoU iou.
+
+    >>> begin("pooled IoU")
+    'Pooled IoU'
+    """
+    return sentence[:1].upper() + sentence[1:]
+
+
+def tell_promise(tuned: Mapping[str, Any]) -> Section | None:
+    """Tell what is promised of masks, or within how far of ours the true outlines lie; None where nobody knows."""
+    if promise := tuned.get("promise"):
+        section = Section("Promise", f"{begin(promise['words'])}.")
+        confidence = promise["confidence"]
+        rows = [
+            ("what is promised", f"{promise['measure']} of {promise['level']:g} or more in a new place"),
+            ("how surely", "on average" if confidence is None else f"with a confidence of {confidence:.0%}"),
+            ("what keeps it", f"threshold {promise['threshold']}, in place of the steps below"),
+            ("what it rests on", f"{promise['tiles']} tiles of {promise['groups']} groups; new places drawn like them"),
+            ("here", f"{promise['mean']:.1%}, the mean over these groups"),
+        ]
+        section.add_table(ResultTable("the promise, part by part", ("part", "words"), rows))
+        return section
+    margin = tuned.get("margin")
+    return Section("Margin", f"{begin(margin['words'])}.") if margin else None
 
 
 def tell_members(run: Run, histories: Mapping[str, Sequence[Mapping[str, float]]]) -> Section:
@@ -112,7 +139,7 @@ def tell_blend(content: Mapping[str, Any]) -> Section:
                 "kept" if method == content.get("method") else "",
             )
         )
-    header = ("blend", "weights", "in sample", "cross-fitted", "over the mean", f"{LEVEL:.0%} interval", "")
+    header = ("blend", "weights", "in sample", "cross-fitted", "over the mean", f"{LEVEL:.0%} interval", "verdict")
     section.add_table(ResultTable("pooled IoU at the best threshold", header, rows))
     correlation = content.get("error_correlation", [])
     if len(correlation) > 1:
@@ -122,7 +149,7 @@ def tell_blend(content: Mapping[str, Any]) -> Section:
             for name, row in zip(members, correlation, strict=True)
         ]
         section.add_table(
-            ResultTable("correlation of errors: the lower, the more a blend can gain", ("", *members), cells)
+            ResultTable("correlation of errors: the lower, the more a blend can gain", ("member", *members), cells)
         )
     if calibration := content.get("calibration"):
         kept = "kept" if calibration["kept"] else "refused"

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ensemble.selection.blend import Blend
 from postproc.pipeline.pipeline import Pipeline
-from postproc.reporting.gallery import LAYERS, SIDE, choose_tiles, paint_layers
 from postproc.reporting.panels import ImageResult
+from postproc.webpage.gallery import LAYERS, SIDE, choose_tiles, paint_layers
 
 
 def decode(address: str) -> np.ndarray:
@@ -18,6 +18,13 @@ def decode(address: str) -> np.ndarray:
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None
     return picture[..., ::-1]
+
+
+def decode_with_alpha(address: str) -> np.ndarray:
+    content = base64.b64decode(address.removeprefix("data:image/webp;base64,"))
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert picture is not None
+    return picture
 
 
 def test_errors_are_white_orange_and_blue() -> None:
@@ -32,6 +39,14 @@ def test_errors_are_white_orange_and_blue() -> None:
     assert extra[0] > extra[2] + 60
     truth_shown = decode(layers["truth"])[30, :, 0]
     assert truth_shown[30] > 250 > 5 > truth_shown[80]
+
+
+def test_a_standard_deviation_is_a_layer_more() -> None:
+    blank = np.zeros((8, 9), np.uint8)
+    result = ImageResult.of_map(np.zeros((8, 9, 3), np.uint8), None, blank, Pipeline(Blend({"m": 1})))
+    layers = paint_layers(result, np.full((8, 9), 64, np.uint8))
+    assert list(layers) == [*LAYERS, "uncertainty"]
+    assert decode(layers["uncertainty"]).min(axis=(0, 1))[0] > 200  # as bright as it gets
 
 
 def test_large_tiles_come_smaller() -> None:

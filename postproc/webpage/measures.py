@@ -1,7 +1,7 @@
 """What a report says of a run's validation tiles: counted tile by tile, in one pass."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,7 @@ class TileMeasures:
         pixels: int64 (256,), how many have each value of the blended map; and `positives`, how many of these are true.
         curve: as `count_thresholds` gives it.
         buildings: predicted ones.
+        doubts: as `count_doubts` gives it; None where no standard deviation is known.
         sizes: areas of the true buildings, px, and whether each is found, float and bool (true buildings,).
     """
 
@@ -43,6 +44,7 @@ class TileMeasures:
     buildings: int
     sizes: np.ndarray
     found: np.ndarray
+    doubts: np.ndarray | None = None
 
     @property
     def iou(self) -> float:
@@ -53,10 +55,32 @@ class TileMeasures:
         return float(divide(2 * self.found.sum(), self.buildings + len(self.found), of_nothing=1))
 
 
+def count_doubts(std: np.ndarray, mask: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Count the pixels of each standard deviation, uint8 (h, w), value / 255, and those of them that are wrong.
+
+    >>> count_doubts(np.uint8([[0, 0, 2]]), np.array([[1, 0, 1]], bool), np.array([[1, 1, 1]], bool))[:, :3]
+    array([[2, 0, 1],
+           [1, 0, 0]])
+    """
+    return np.stack([np.bincount(each.ravel(), minlength=256) for each in (std, std[mask != truth])])
+
+
 def measure_tile(
-    values: np.ndarray, truth: np.ndarray, pipeline: Pipeline, true_outlines: Sequence[Polygon] | None = None
+    values: np.ndarray,
+    truth: np.ndarray,
+    pipeline: Pipeline,
+    true_outlines: Sequence[Polygon] | None = None,
+    std: np.ndarray | None = None,
 ) -> TileMeasures:
-    """Measure one tile's blended map, as `blend_sample` gives it, against its truth, bool (h, w)."""
+    """Measure one tile's blended map, as `blend_sample` gives it, against its truth, bool (h, w).
+
+    Args:
+        values: uint8 (h, w) or (h, w, 2).
+        truth: bool (h, w).
+        pipeline: from maps to masks and outlines.
+        true_outlines: without them the truth's components.
+        std: the standard deviation over views and members, uint8 (h, w), value / 255.
+    """
     buildings = [building.outline for building in pipeline.outline(values)]
     mask = pipeline.cut(values) if pipeline.outlines is None else rasterize_outlines(buildings, truth.shape)
     true_outlines = trace_mask(truth) if true_outlines is None else true_outlines
@@ -72,18 +96,26 @@ def measure_tile(
         len(buildings),
         shapely.area(np.array(true_outlines, object)),
         found,
+        None if std is None else count_doubts(std, mask, truth),
     )
 
 
 def measure_tiles(
-    samples: Samples, pipeline: Pipeline, progress: Progress = silent, workers: Workers | None = None
+    samples: Samples,
+    pipeline: Pipeline,
+    progress: Progress = silent,
+    workers: Workers | None = None,
+    read_std: Callable[[int], np.ndarray | None] = lambda number: None,
 ) -> list[TileMeasures]:
-    """Measure all tiles, whose maps are those of the pipeline's members, in their order."""
+    """Measure all tiles, whose maps are those of the pipeline's members, in their order.
+
+    `read_std` reads a tile's standard deviation by its number, where it is known.
+    """
 
     def measure(number: int) -> TileMeasures:
         _, truth = samples[number]
         values = blend_sample(samples, number, pipeline.blend)
-        return measure_tile(values, truth, pipeline, samples.list_buildings(number))
+        return measure_tile(values, truth, pipeline, samples.list_buildings(number), read_std(number))
 
     tiles = (workers or Threads()).map(measure, range(len(samples)))
     return list(progress(tiles, "measuring", len(samples)))
@@ -142,4 +174,21 @@ def calibrate_bins(tiles: Sequence[TileMeasures], bins: int = 16) -> list[tuple[
         if count := int(pixels[part].sum()):
             mean = float((pixels[part] * part).sum() / count / 255)
             found.append((mean, float(positives[part].sum() / count), count))
+    return found
+
+
+def bin_doubts(tiles: Sequence[TileMeasures], bins: int = 12) -> list[tuple[float, float, int]]:
+    """Return, for equal classes of standard deviation, its mean, the share of wrong pixels, and how many pixels.
+
+    There are none where no tile has a standard deviation.
+    """
+    known = [tile.doubts for tile in tiles if tile.doubts is not None]
+    if not known:
+        return []
+    pixels, wrong = np.sum(known, axis=0)
+    found = []
+    for part in np.array_split(np.arange(np.flatnonzero(pixels)[-1] + 1), bins):
+        if count := int(pixels[part].sum()):
+            mean = float((pixels[part] * part).sum() / count / 255)
+            found.append((mean, float(wrong[part].sum() / count), count))
     return found

@@ -12,6 +12,8 @@ from postproc.reporting.panels import ImageResult
 SIDE = 384
 """Longest side of a picture, px."""
 LAYERS = ("image", "truth", "probability", "mask", "outlines", "errors")
+UNCERTAINTY = "uncertainty"
+"""The layer of the standard deviation; from 0.25 on it is as bright as it gets."""
 BACKGROUND = 0.55  # of the image's brightness, below coloured errors
 RIGHT, EXTRA, MISSED = (255, 255, 255), (213, 94, 0), (86, 180, 233)
 
@@ -37,8 +39,13 @@ class Card:
     pictures: dict[str, str]
 
 
-def paint_layers(result: ImageResult) -> dict[str, str]:
-    """Return the layers of an image as addresses that hold the pictures, WebP."""
+def paint_layers(result: ImageResult, std: np.ndarray | None = None) -> dict[str, str]:
+    """Return the layers of an image as addresses that hold the pictures, WebP.
+
+    Args:
+        result: the image, and what is known of it.
+        std: its standard deviation, uint8 (h, w), value / 255; then there is a layer more.
+    """
     image = result.image
     height, width = image.shape[:2]
     scale = min(SIDE / max(height, width), 1.0)
@@ -56,8 +63,10 @@ def paint_layers(result: ImageResult) -> dict[str, str]:
         "outlines": _draw_outlines(result),
         "errors": errors,
     }
+    if std is not None:
+        pictures[UNCERTAINTY] = cv2.applyColorMap(cv2.multiply(std, 4), cv2.COLORMAP_INFERNO)[..., ::-1]
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return {name: encode(cv2.resize(pictures[name], size, interpolation=cv2.INTER_AREA)) for name in LAYERS}
+    return {name: encode(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for name, each in pictures.items()}
 
 
 def _paint_mask(mask: np.ndarray) -> np.ndarray:
@@ -74,9 +83,10 @@ def _draw_outlines(result: ImageResult) -> np.ndarray:
     return canvas
 
 
-def encode(picture: np.ndarray) -> str:
-    """Return a picture, uint8 RGB (h, w, 3), as a data address."""
-    _, content = cv2.imencode(".webp", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_WEBP_QUALITY, 80])
+def encode(picture: np.ndarray, quality: int = 80) -> str:
+    """Return a picture, uint8 RGB (h, w, 3) or RGB and alpha (h, w, 4), as a data address."""
+    order = [2, 1, 0, 3][: picture.shape[2]]
+    _, content = cv2.imencode(".webp", np.ascontiguousarray(picture[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
     return "data:image/webp;base64," + base64.b64encode(content.tobytes()).decode()
 
 

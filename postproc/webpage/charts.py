@@ -11,8 +11,8 @@ from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, MetricName, find_theoretical_cut
 from postproc.pipeline.recipe import Recipe
 from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE
-from postproc.reporting.measures import GroupScore
 from postproc.search.grid import Grid
+from postproc.webpage.measures import GroupScore
 
 POINTS = 100
 MOST_GROUPS = 40
@@ -63,7 +63,10 @@ def draw_threshold(curve: Counts, chosen: int, metric: MetricName) -> str:
 
 
 def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
-    """Draw the gain of closing and opening over the neutral recipe, threshold, order and shape at their best."""
+    """Draw the gain of closing and opening over the neutral recipe, threshold, order and shape at their best.
+
+    Colours end at the largest gain, and as far below 0: what loses more is of the darkest one.
+    """
     scores = grid.counts.score(metric)
     gains = POINTS * (scores.max(axis=-1) - scores[0, NEUTRAL_THRESHOLD - 1])
     sizes = sorted({recipe.close for recipe in grid.recipes})
@@ -75,16 +78,20 @@ def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
     words = [[cells[close, opened][1] for opened in sizes] for close in sizes]
     names = ["off" if size == 1 else str(size) for size in sizes]
     reach = max(abs(min(cells[k][0] for k in cells if max(k) <= 3)), max(gain for gain, _ in cells.values()), 0.1)
+    ticks = [-reach, -reach / 2, 0, reach / 2, reach]
+    labels = [f"{tick:+.2f}" for tick in ticks]
+    labels[0] += " or less" if min(gain for gain, _ in cells.values()) < -reach else ""
     heat = go.Heatmap(
         x=names, y=names, z=z, customdata=words, colorscale="RdBu", zmid=0, zmin=-reach, zmax=reach,
-        texttemplate="%{z:+.2f}", colorbar_title="points",
+        texttemplate="%{z:+.2f}", colorbar={"title": "points", "tickvals": ticks, "ticktext": labels},
         hovertemplate="close %{y}, open %{x}: %{z:+.3f} points<br>%{customdata}<extra></extra>",
     )  # fmt: skip
-    mark = go.Scatter(
-        x=[names[sizes.index(chosen.open)]], y=[names[sizes.index(chosen.close)]], mode="markers", name="chosen",
-        marker={"symbol": "square-open", "size": 40, "color": ORANGE, "line": {"width": 3}}, hoverinfo="skip",
-    )  # fmt: skip
-    return draw([heat, mark], "opening, kernel [px]", "closing, kernel [px]", height=460)
+    column, row = sizes.index(chosen.open), sizes.index(chosen.close)
+    mark = {
+        "type": "rect", "x0": column - 0.5, "x1": column + 0.5, "y0": row - 0.5, "y1": row + 0.5,
+        "line": {"color": ORANGE, "width": 4},
+    }  # fmt: skip
+    return draw([heat], "opening, kernel [px]", "closing, kernel [px]", height=460, shapes=[mark])
 
 
 def draw_steps(steps: Sequence[Mapping[str, Any]], metric: MetricName) -> str:
@@ -117,6 +124,17 @@ def draw_calibration(bins: Sequence[tuple[float, float, int]]) -> str:
         hovertemplate="probability %{x:.3f}: %{y:.1%} building<br>%{customdata} of the pixels<extra></extra>",
     )  # fmt: skip
     return draw([diagonal, line], "probability", "share of building pixels")
+
+
+def draw_doubts(bins: Sequence[tuple[float, float, int]]) -> str:
+    """Draw how often pixels of a standard deviation are wrong."""
+    total = sum(count for _, _, count in bins)
+    line = go.Scatter(
+        x=[round(mean, 4) for mean, _, _ in bins], y=[round(wrong, 4) for _, wrong, _ in bins], mode="lines+markers",
+        line_color=ORANGE, name="masks", customdata=[f"{count / total:.2%}" for _, _, count in bins],
+        hovertemplate="std %{x:.3f}: %{y:.1%} wrong<br>%{customdata} of the pixels<extra></extra>",
+    )  # fmt: skip
+    return draw([line], "standard deviation over views and members", "share of wrong pixels", showlegend=False)
 
 
 def draw_groups_scores(scores: Sequence[GroupScore]) -> str:

@@ -1,0 +1,28 @@
+"""What the page tells of tuned.json."""
+
+from typing import Any
+
+from postproc.webpage.story import tell_promise, tell_verdict
+
+PROMISE: dict[str, Any] = {
+    "measure": "recall", "level": 0.9, "confidence": None, "threshold": 70, "groups": 29, "tiles": 336, "mean": 0.9171,
+    "words": "promised at threshold 70: at least 90%, IoU aside",
+}  # fmt: skip
+
+
+def test_a_promise_is_told_in_place_of_the_margin() -> None:
+    section = tell_promise({"promise": PROMISE, "margin": {"words": "not that"}})
+    assert section is not None
+    assert (section.title, section.intro) == ("Promise", "Promised at threshold 70: at least 90%, IoU aside.")
+    (table,) = section.blocks
+    assert "<td>on average</td>" in table
+    assert "<td>336 tiles of 29 groups; new places drawn like them</td>" in table
+    assert "with a confidence of 80%" in tell_promise({"promise": PROMISE | {"confidence": 0.8}}).blocks[0]  # type: ignore[union-attr]
+    assert tell_verdict({"promise": PROMISE}, 336, 29).startswith("Promised at threshold 70: at least 90%, IoU aside. ")
+
+
+def test_a_margin_is_told_and_without_either_nothing() -> None:
+    section = tell_promise({"margin": {"words": "the true outlines lie within 3 px"}})
+    assert section is not None
+    assert (section.title, section.intro) == ("Margin", "The true outlines lie within 3 px.")
+    assert tell_promise({"margin": None}) is None
