@@ -22,7 +22,6 @@ The last line is one JSON object.
 import json
 import os
 import time
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -35,7 +34,6 @@ import shapely
 from scipy.ndimage import gaussian_filter
 
 from members.common.console import run_command, stdout
-from members.common.errors import InputError
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings, reshape_outlines
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import rasterize_outlines
@@ -47,6 +45,7 @@ from postproc.scoring.shapes import (
     measure_polis,
     measure_right_angles,
 )
+from postproc.straightening.rivals import square_outlines
 
 PASSES = 2
 METRES = 0.14  # a pixel's side on the ground
@@ -90,25 +89,8 @@ def join_maps(data: Path, size: tuple[int, int]) -> np.ndarray:
 
 
 def square_with_library(**options: float) -> Method:
-    """Return the library as a method; of an outline cut to pieces it gives the largest, of a lost one an empty one."""
-    try:
-        from buildingregulariser import regularize_geodataframe
-    except ImportError:
-        raise InputError("buildingregulariser is compared with; pip install buildingregulariser") from None
-
-    def square(outlines: np.ndarray) -> np.ndarray:
-        scaled = shapely.transform(outlines, lambda vertices: vertices * METRES)
-        frame = gpd.GeoDataFrame({"number": np.arange(len(outlines))}, geometry=scaled)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            made = regularize_geodataframe(frame, num_cores=1, **options)
-        squared = np.full(len(outlines), shapely.Polygon(), object)
-        pieces = made.explode(ignore_index=True)
-        order = np.argsort(pieces.geometry.area.to_numpy(), kind="stable")
-        squared[pieces["number"].to_numpy()[order]] = pieces.geometry.to_numpy()[order]
-        return np.asarray(shapely.transform(squared, lambda vertices: vertices / METRES))
-
-    return square
+    """Return the library as a method."""
+    return partial(square_outlines, pixel=METRES, **options)
 
 
 METHODS: dict[str, Method] = {

@@ -46,6 +46,9 @@ def predict(
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Also write the standard deviation over views and members.")
     ] = False,
+    cog: Annotated[
+        bool, typer.Option("--cog", help="Maps as Cloud Optimized GeoTIFFs, with overviews; the pixels are the same.")
+    ] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop maps that are in the way: of other views, weights or images.")
     ] = False,
@@ -64,6 +67,7 @@ def predict(
     from ensemble.inference.sharing import check_networks, predict_member
     from ensemble.inference.std import combine_std
     from ensemble.inference.tasks import Request, plan_member
+    from ensemble.mapfolder.raster import map_path, optimise_map
     from members.data.run import Run
 
     name = name_engine(engine, int8)
@@ -106,6 +110,12 @@ def predict(
             )
     if uncertainty:
         combine_std(folder, part, chosen, tiles)
+    if cog:
+        folders = [folder.map_folder(part, member) for member in chosen]
+        folders += [folder.uncertainty_folder(part)] if uncertainty else []
+        paths = [map_path(each, tile.image_id) for each in folders for tile in tiles]
+        for path in track(paths, "overviews", len(paths)):
+            optimise_map(path)
     folder.log_command()
     header = ("member", "maps", "views", "engine", "seconds", "folder")
     cells = [

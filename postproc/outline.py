@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -25,7 +25,9 @@ def outline(
         Path,
         typer.Argument(metavar="IN", help="A mask or probability map, a folder of them, or a vector file of outlines."),
     ],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="A .gpkg, .geojson (in WGS84), .parquet or .fgb file.")],
+    target: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A .gpkg, .geojson (in WGS84), .parquet, .fgb or .shp file.")
+    ],
     threshold: Annotated[
         int, typer.Option(min=1, max=255, help="Of maps: building where the map reaches this [1/255].")
     ] = 128,
@@ -49,6 +51,10 @@ def outline(
             metavar="PATH", help="Of rasters: score before and after against masks, a data set, or a vector file."
         ),
     ] = None,
+    against: Annotated[
+        Literal["buildingregulariser"] | None,
+        typer.Option(help="With --truth: also score what this library makes of the same masks, in metres."),
+    ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -57,6 +63,9 @@ def outline(
     Outlines follow the building's own directions, with right angles where they stay close to what is there; walls that
     two buildings share stay shared; what would come too far off is only simplified, and `status` says so. Rasters that
     touch on one pixel grid are joined first. A layer's rows keep their attributes.
+
+    In QGIS outlines have the colour of their status, paler where confidence is low: the style is in a GeoPackage, and
+    beside other files as OUT.qml and OUT.sld, unless these are there.
     """
     from postproc.pipeline.outlines import OutlineRecipe
 
@@ -64,10 +73,12 @@ def outline(
         raise InputError(f"--resolution {resolution:g}: the side of a pixel is more than 0")
     if not source.exists():
         raise InputError(f"{source}: no such file or folder")
+    if against is not None and truth is None:
+        raise InputError(f"--against {against}: scores are against a truth; give --truth PATH")
     recipe = OutlineRecipe(split_contrast=split_contrast, split_depth=split_depth, tolerance=tolerance)
     with open_workers(scheduler) as workers:
         if source.is_dir() or source.suffix.lower() in RASTERS:
-            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, workers)
+            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, against, workers)
         elif truth is not None:
             raise InputError(
                 "--truth is for rasters; score OUT: roofstack score --vector OUT --truth PATH --images DIR"
@@ -84,17 +95,19 @@ def outline_rasters(
     recipe: OutlineRecipe,
     min_area_m2: float,
     truth: Path | None,
+    against: str | None,
     workers: Workers,
 ) -> Done:
     """Outline a raster, or all in a folder together."""
     import functools
 
     from postproc.formats.exports import plan_exports
-    from postproc.formats.vector import write_vector
-    from postproc.geo.footprints import check_areas, drop_small
+    from postproc.formats.vector import read_areas, write_vector
+    from postproc.geo.footprints import advise_specks, check_areas, drop_small
     from postproc.geo.outlining import outline_images
     from postproc.straightening.comparison import compare_with_truth, open_truth
     from postproc.straightening.rasters import find_kind, open_pictures, outline_window, read_window
+    from postproc.straightening.rivals import REMARK, check_library, outline_by_library
 
     pictures = open_pictures(source, track, workers)
     kind = find_kind(pictures)
@@ -103,6 +116,8 @@ def outline_rasters(
         raise InputError(f"--split-contrast {recipe.split_contrast:g}: {source} is a mask; peaks are found in maps")
     check_areas(frames.values(), min_area_m2)
     plan_exports({"vector": target}, frames)
+    if against is not None:
+        check_library(frames)
     read_truth = None if truth is None else open_truth(truth, frames)
     read = functools.partial(read_window, pictures, threshold)
     outlined = outline_images(frames.values(), read, functools.partial(outline_window, kind, recipe), track, workers)
@@ -112,8 +127,12 @@ def outline_rasters(
     what = f"a {kind}" if source.is_file() else f"{len(pictures)} {kind}s"
     shown, counts = describe(target, f"of {what}", [building.status for building in buildings])
     if read_truth is not None:
-        shown.append(compare_with_truth(frames, read, outlined, read_truth, track, workers))
-    return shown, counts
+        compared = {"straightened": outlined}
+        if against is not None:
+            compared |= outline_by_library(frames, read, min_area_m2, track, workers)
+        shown.append(compare_with_truth(frames, read, compared, read_truth, track, workers))
+        shown += [REMARK] if against is not None else []
+    return [*shown, *advise_specks(read_areas(target))], counts
 
 
 def outline_layer(
@@ -123,9 +142,11 @@ def outline_layer(
     import numpy as np
 
     from members.labels.reading import read_table
+    from postproc.formats.columns import AREA, STATUS, free_name
     from postproc.formats.registry import find_format
+    from postproc.formats.shapefile import SHAPEFILE, fit_table
     from postproc.formats.vector import GEOJSON, write_table
-    from postproc.geo.footprints import WGS84, measure_areas
+    from postproc.geo.footprints import WGS84, advise_specks, measure_areas
     from postproc.straightening.layers import straighten_layer
 
     find_format("vector", target)
@@ -138,10 +159,11 @@ def outline_layer(
         found = found[measure_areas(np.asarray(found.geometry), found.crs.to_wkt()) >= min_area_m2]
     if found.crs is not None and target.suffix.lower() in GEOJSON:
         found = found.to_crs(WGS84)
-    write_table(target, found)
-    statuses = list(found["outline_status" if "status" in table else "status"])
-    shown, counts = describe(target, f"of {len(table)} rows", statuses)
-    return [*shown, *done.remarks], counts
+    fitted, remarks = fit_table(found) if target.suffix.lower() == SHAPEFILE else (found, [])
+    write_table(target, fitted)
+    shown, counts = describe(target, f"of {len(table)} rows", list(found[free_name(STATUS, table)]))
+    specks = advise_specks(found[free_name(AREA, table)].to_numpy()) if found.crs is not None else []
+    return [*shown, *done.remarks, *remarks, *specks], counts
 
 
 def describe(target: Path, of_what: str, statuses: list[str]) -> Done:

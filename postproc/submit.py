@@ -37,7 +37,7 @@ def submit(
     csv: Annotated[bool, typer.Option("--csv/--no-csv", help="Write the CSV, or only the other files.")] = True,
     vector: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Also outlines of buildings: .gpkg, .parquet, .fgb, or .geojson in WGS84."),
+        typer.Option(metavar="FILE", help="Also outlines: .gpkg, .parquet, .fgb, .shp, or .geojson in WGS84."),
     ] = None,
     coco: Annotated[
         Path | None, typer.Option(metavar="JSON", help="Also COCO instances: RLE, bbox, area and score a building.")
@@ -45,6 +45,10 @@ def submit(
     masks: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Also a mask an image, 0 and 255: GeoTIFF, or PNG without CRS.")
     ] = None,
+    cog: Annotated[
+        bool,
+        typer.Option("--cog", help="--masks as Cloud Optimized GeoTIFFs with overviews, the same pixels."),
+    ] = False,
     min_area_m2: Annotated[
         float, typer.Option(help="Leave smaller buildings out of --vector and --coco [m²].", min=0)
     ] = 0.0,
@@ -59,7 +63,8 @@ def submit(
 
     Outlines carry image_id, status, confidence and area_m2, a geodesic area. Images that touch on one pixel grid
     are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
-    it. Images without georeferencing come out in pixels.
+    it. Images without georeferencing come out in pixels. In QGIS outlines have the colour of their status, paler where
+    confidence is low: the style is in a GeoPackage, and beside other files as .qml and .sld, unless these are there.
 
     What tune has told of the margin of outlines, or promised, stands in the layer's description of vector files, the
     ImageDescription of GeoTIFFs, and COCO's info.
@@ -73,7 +78,8 @@ def submit(
     from members.data.tiles import list_tiles
     from postproc.formats.exports import Source, plan_exports, write_exports
     from postproc.formats.submission import check_ids, read_ids
-    from postproc.geo.footprints import check_areas
+    from postproc.formats.vector import read_areas
+    from postproc.geo.footprints import advise_specks, check_areas
     from postproc.pipeline.pipeline import Pipeline
 
     source = Run(run)
@@ -89,11 +95,14 @@ def submit(
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
     if not csv and (output or not (vector or coco or masks)):
         raise InputError("--no-csv leaves the CSV out: give --vector, --coco or --masks, and no --output")
+    if cog and masks is None:
+        raise InputError("--cog is how masks are written; give --masks DIR")
     if min_area_m2 > 0 and vector is None and coco is None:
         raise InputError("--min-area-m2 drops buildings from --vector and --coco; give one of them")
     check_areas(frames.values(), min_area_m2)
     path = output or source.submission_file(part)
-    targets = {"output": path if csv else None, "masks": masks, "vector": vector, "coco": coco}
+    pictures = {"cog" if cog else "masks": masks}
+    targets = {"output": path if csv else None, **pictures, "vector": vector, "coco": coco}
     exports = plan_exports(targets, frames)
 
     kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
@@ -109,6 +118,8 @@ def submit(
         lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
     if note:
         lines.append(note)
+    if vector:
+        lines += advise_specks(read_areas(vector))
     written = [str(export.path) for export in exports]
     content = {"images": len(sizes), "buildings": count, "pipeline": pipeline.describe(), "written": written}
     print_result(json, content | {"note": note}, *lines)

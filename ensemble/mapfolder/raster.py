@@ -16,6 +16,7 @@ from rasterio.windows import Window
 from members.common.choices import BANDS
 from members.common.errors import InputError
 from members.common.files import is_damaged, seal, write_whole
+from members.data.cog import copy_as_cog, is_cog
 from members.data.names import check_name
 from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
 
@@ -104,6 +105,23 @@ def write_map(path: Path, values: np.ndarray, source: Path) -> None:
     bands = values.reshape(-1, *values.shape[-2:])
     with open_map(path, source, (bands.shape[1], bands.shape[2]), len(bands)) as raster:
         raster.write(bands)
+
+
+def optimise_map(path: Path) -> None:
+    """Write a map anew as a Cloud Optimized GeoTIFF, which has overviews, unless it is one; its pixels stay.
+
+    Raises:
+        InputError: it is missing or damaged, or the disk refuses; the map is as it was.
+    """
+    if is_cog(path):
+        return
+    check_seal(path)
+    try:
+        with write_whole(path) as temporary:
+            copy_as_cog(path, temporary, "average")
+            seal(temporary)
+    except (OSError, RasterioError) as error:
+        raise refuse_disk(path, error) from None
 
 
 def check_seal(path: Path) -> None:

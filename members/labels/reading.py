@@ -204,4 +204,5 @@ def load_table(path: Path) -> "geopandas.GeoDataFrame":
     layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
     if len(layers) > 1 and LAYER not in layers:
         raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
-    return pyogrio.read_dataframe(path, layer=LAYER if len(layers) > 1 else None)
+    named = LAYER if len(layers) > 1 else next(iter(layers), None)
+    return pyogrio.read_dataframe(path, layer=named)

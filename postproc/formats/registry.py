@@ -15,7 +15,7 @@ import numpy as np
 from members.common.files import check_target
 from members.data.frames import Frame
 from postproc.formats.coco import write_coco
-from postproc.formats.masks import check_masks, open_masks, write_mask
+from postproc.formats.masks import check_masks, open_masks, write_cog, write_mask
 from postproc.formats.submission import check_sides, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
 from postproc.geo.blocks import Window
@@ -75,10 +75,12 @@ class BuildingFormat:
 FORMATS: list[MaskFormat | BuildingFormat] = [
     MaskFormat("output", ".csv", encode_row, open_submission, check_sides),
     MaskFormat("masks", "", write_mask, open_masks, check_masks),
+    MaskFormat("cog", "", write_cog, open_masks, check_masks),
     BuildingFormat("vector", ".gpkg", write_vector, check_vector),
     BuildingFormat("vector", ".geojson", write_vector, check_vector),
     BuildingFormat("vector", ".parquet", write_vector, check_vector),
     BuildingFormat("vector", ".fgb", write_vector, check_vector),
+    BuildingFormat("vector", ".shp", write_vector, check_vector),
     BuildingFormat("coco", ".json", write_coco),
 ]
 

@@ -1,10 +1,11 @@
-"""Vector files of buildings, written for a GIS: GeoJSON (RFC 7946), GeoPackage and GeoParquet."""
+"""Vector files of buildings, written for a GIS: GeoJSON (RFC 7946), GeoPackage, GeoParquet, FlatGeobuf, Shapefile."""
 
+import contextlib
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -12,12 +13,19 @@ from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
 from members.labels.reading import CONFIDENCE, GEOJSON, ID, LAYER, PARQUET, check_kind, load_table
+from postproc.formats.columns import AREA, STATUS, Look
+from postproc.formats.shapefile import SHAPEFILE, move_parts
+from postproc.formats.styles import store_style, write_styles
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.outlining import OutlinedMosaic
 
 if TYPE_CHECKING:
     import geopandas
+    import pyarrow
 
+GEOPACKAGE = ".gpkg"
+DESCRIBED = (GEOPACKAGE, ".fgb")
+"""What holds names, units and comments of columns."""
 DIGITS = 8
 """Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
@@ -78,30 +86,39 @@ def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | Non
 def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
     """Write polygons with their attributes, read the file back and compare, and only then move it into place.
 
+    A table with a column `status` has its style and, where the format holds them, names and units of its columns: in a
+    GeoPackage, else beside the file, where none is yet.
+
     Args:
-        path: .geojson, whose table is in WGS84 or has no CRS; .gpkg, .parquet or .fgb.
+        path: .geojson, whose table is in WGS84 or has no CRS; .gpkg, .parquet, .fgb, or .shp, whose table
+            `postproc.formats.shapefile.fit_table` has made.
         table: a row a polygon; there may be none.
 
     Raises:
         InputError: it cannot be written.
     """
-    from pyogrio.errors import DataLayerError, DataSourceError
+    from pyogrio.errors import DataLayerError, DataSourceError, FieldError
 
-    with write_target(path, DataSourceError, DataLayerError) as temporary:
+    look = Look.of_table(table)
+    with write_target(path, DataSourceError, DataLayerError, FieldError) as temporary, contextlib.ExitStack() as parts:
         if path.is_file() and has_other_layers(path):
             shutil.copyfile(path, temporary)  # they stay, and the layer of buildings is replaced
         else:
             temporary.unlink()  # GDAL would take the empty file for a damaged one
+        if path.suffix.lower() == SHAPEFILE:
+            parts.enter_context(move_parts(temporary, path))
         if path.suffix.lower() in PARQUET:
             table.to_parquet(temporary, index=False)
         else:
-            _write_layer(temporary, table)
+            _write_layer(temporary, table, look)
         written = load_table(temporary)
         same = len(written) == len(table) and np.allclose(
             written.total_bounds, table.total_bounds, rtol=0, atol=10.0**-DIGITS, equal_nan=True
         )
         if not same:
             raise OSError(f"{len(written)} of {len(table)} buildings read back; check the disk")
+    if look and path.suffix.lower() != GEOPACKAGE:
+        write_styles(path, look)
 
 
 def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "geopandas.GeoDataFrame":
@@ -114,9 +131,9 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
 
     columns = {
         ID: pd.array([each.image_id for each in footprints], dtype="str"),
-        "status": pd.array([each.status for each in footprints], dtype="str"),
+        STATUS: pd.array([each.status for each in footprints], dtype="str"),
         CONFIDENCE: np.array([each.confidence for each in footprints], np.float64),
-        "area_m2": np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
+        AREA: np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
     }
     if len(footprints) and np.isnan(columns[CONFIDENCE]).all():
         del columns[CONFIDENCE]
@@ -124,15 +141,60 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
     return geopandas.GeoDataFrame(columns, geometry=outlines)
 
 
-def _write_layer(path: Path, table: "geopandas.GeoDataFrame") -> None:
+def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None) -> None:
     import pyogrio
 
     options = {"DESCRIPTION": table.attrs["description"]} if "description" in table.attrs else {}
     if path.suffix.lower() in GEOJSON and table.crs is not None:
         options |= {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}
+    if path.suffix.lower() == SHAPEFILE:
+        options = {"ENCODING": "UTF-8"}
+    common: dict[str, Any] = {"layer": LAYER, "geometry_type": "Polygon", "layer_options": options}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # the command says so itself
-        pyogrio.write_dataframe(table, path, layer=LAYER, geometry_type="Polygon", **options)
+        if look is None or path.suffix.lower() not in DESCRIBED:
+            pyogrio.write_dataframe(table, path, **common)
+            return
+        crs = None if table.crs is None else table.crs.to_wkt()
+        arrow = describe_columns(table, look)
+        pyogrio.write_arrow(arrow, path, geometry_name=table.geometry.name, crs=crs, **common)
+    if path.suffix.lower() == GEOPACKAGE:
+        store_style(path, LAYER, look)
+
+
+def describe_columns(table: "geopandas.GeoDataFrame", look: Look) -> "pyarrow.Table":
+    """Return a table as Arrow's, whose fields say what GDAL writes of them: a name with its unit, and a comment."""
+    import pyarrow
+
+    plain = table.copy()
+    for name in table.columns.drop(table.geometry.name):
+        if table[name].dtype.kind == "O":
+            plain[name] = _unify(table[name])
+    arrow = pyarrow.table(plain.to_arrow(index=False, geometry_encoding="WKB"))
+    fields = []
+    for field in arrow.schema:
+        if field.name in look.columns:
+            shown = look.columns[field.name]
+            field = field.with_metadata({"GDAL:OGR:alternative_name": shown.alias, "GDAL:OGR:comment": shown.comment})
+        fields.append(field.with_type(pyarrow.string()) if pyarrow.types.is_null(field.type) else field)
+    return arrow.cast(pyarrow.schema(fields))
+
+
+def _unify(values: Any) -> Any:
+    """Return a column of objects as it is, or as texts where they are of several kinds."""
+    import pyarrow
+
+    try:
+        pyarrow.array(values, from_pandas=True)
+    except (pyarrow.ArrowInvalid, pyarrow.ArrowTypeError):
+        return values.map(str, na_action="ignore")
+    return values
+
+
+def read_areas(path: Path) -> np.ndarray:
+    """Read the areas of the buildings in a file that `write_vector` has written, float64 (n,), m²; NaN in pixels."""
+    areas: np.ndarray = load_table(path)[AREA].to_numpy(np.float64)
+    return areas
 
 
 def has_other_layers(path: Path) -> bool:
@@ -143,7 +205,7 @@ def has_other_layers(path: Path) -> bool:
     """
     import pyogrio
 
-    if path.suffix.lower() != ".gpkg" or path.stat().st_size == 0:
+    if path.suffix.lower() != GEOPACKAGE or path.stat().st_size == 0:
         return False
     check_kind(path)
     return any(name != LAYER for name, _ in pyogrio.list_layers(path))

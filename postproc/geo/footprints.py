@@ -19,6 +19,12 @@ WGS84 = "OGC:CRS84"
 """Longitude and latitude in degrees, in this order, as GeoJSON has them."""
 
 
+SPECK = 1.0
+"""What is smaller on the ground is no building, m²."""
+MANY = 0.1
+"""The share of outlines from which on specks are worth a word."""
+
+
 @dataclass(frozen=True)
 class Footprint:
     """A building on the map.
@@ -74,6 +80,18 @@ def drop_small(outlined: OutlinedMosaic, min_area_m2: float) -> OutlinedMosaic:
         buildings=[building for building, large in zip(outlined.buildings, kept, strict=True) if large],
         pieces=[pieces for pieces, large in zip(outlined.pieces, kept, strict=True) if large],
     )
+
+
+def advise_specks(areas: np.ndarray) -> list[str]:
+    """Say, in a line or none, that many outlines are specks, and which option leaves them out.
+
+    >>> advise_specks(np.array([0.3, 0.5, 80.0]))
+    ['2 of 3 outlines are smaller than 1 m²: --min-area-m2 1 leaves them out']
+    """
+    count = int((areas < SPECK).sum())
+    if not count or count < MANY * len(areas):
+        return []
+    return [f"{count} of {len(areas)} outlines are smaller than 1 m²: --min-area-m2 1 leaves them out"]
 
 
 def check_areas(frames: Iterable[Frame], min_area_m2: float) -> None:

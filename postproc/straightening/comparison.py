@@ -54,29 +54,38 @@ def open_truth(path: Path, frames: Mapping[str, Frame]) -> ReadTruth:
 def compare_with_truth(
     frames: Mapping[str, Frame],
     read: Reader,
-    outlined: Sequence[OutlinedMosaic],
+    outlined: Mapping[str, Sequence[OutlinedMosaic]],
     read_true: ReadTruth,
     progress: Progress = silent,
     workers: Workers | None = None,
 ) -> ResultTable:
-    """Score the components of masks, traced pixel by pixel, and their outlines, against the truth.
+    """Score the components of masks, traced pixel by pixel, and outlines of them, against the truth.
+
+    Args:
+        frames: the images.
+        read: reads a window of one of their masks.
+        outlined: whose outlines, as the table names them -> the buildings.
+        read_true: reads an image's true buildings.
+        progress: is shown the images.
+        workers: who reads and compares; by default a thread a core.
 
     Raises:
         InputError: the truth has no building, or is of other sizes.
     """
-    pieces = collect_pieces(outlined)
+    pieces = [collect_pieces(each) for each in outlined.values()]
 
-    def compare(frame: Frame) -> tuple[Comparison, Comparison]:
-        own = pieces.get(frame.image_id, [])
-        confidences = [building.confidence for building in own]
-        known = None if np.isnan(confidences).any() else confidences
+    def compare(frame: Frame) -> list[Comparison]:
         truth = read_true(frame.image_id)
-        before = ImageBuildings.from_mask(read_whole(frame.size, lambda window: read(frame.image_id, window)[0]))
-        after = ImageBuildings.from_outlines([building.outline for building in own], frame.size, known)
-        return compare_buildings(before, truth), compare_buildings(after, truth)
+        sides = [ImageBuildings.from_mask(read_whole(frame.size, lambda window: read(frame.image_id, window)[0]))]
+        for found in pieces:
+            own = found.get(frame.image_id, [])
+            confidences = [building.confidence for building in own]
+            known = None if np.isnan(confidences).any() else confidences
+            sides.append(ImageBuildings.from_outlines([building.outline for building in own], frame.size, known))
+        return [compare_buildings(side, truth) for side in sides]
 
     found = list(progress((workers or Threads()).map(compare, frames.values()), "scoring", len(frames)))
-    pool_masks(before.columns for before, _ in found)
+    pool_masks(before.columns for before, *_ in found)
     scores = [score_images(make_scorer(list(side)), list(frames)) for side in zip(*found, strict=True)]
     rows = [(METRICS[name].label, *(format_estimate(own[name])[0] for own in scores)) for name in SHOWN]
-    return ResultTable(f"{len(frames)} images against the truth", ("score", "before", "straightened"), rows)
+    return ResultTable(f"{len(frames)} images against the truth", ("score", "before", *outlined), rows)

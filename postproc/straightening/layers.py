@@ -15,6 +15,7 @@ from members.common.graphs import find_groups
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers, cut_chunks
 from members.labels.geometry import move_outlines
+from postproc.formats.columns import AREA, STATUS, free_name
 from postproc.geo.footprints import measure_areas, transform_outlines
 from postproc.pipeline.outlines import OutlineRecipe, find_touching, reshape_outlines
 from postproc.polygons.tracing import trace_labels
@@ -80,16 +81,11 @@ def straighten_layer(
     if metric is not None:
         moved = transform_outlines(moved, metric, parts.crs.to_wkt())
     moved = shapely.orient_polygons(moved)
-    added: dict[str, Any] = {"status": statuses}
+    added: dict[str, Any] = {STATUS: statuses}
     if metric is not None:
-        added["area_m2"] = measure_areas(moved, parts.crs.to_wkt())
-    columns = {_free_name(name, parts): values for name, values in added.items()}
+        added[AREA] = measure_areas(moved, parts.crs.to_wkt())
+    columns = {free_name(name, parts): values for name, values in added.items()}
     return Straightened(parts.set_geometry(moved).assign(**columns), tuple(remarks))
-
-
-def _free_name(name: str, table: "geopandas.GeoDataFrame") -> str:
-    """Return a column's name that the table does not have: the name, or the name after "outline_"."""
-    return f"outline_{name}" if name in table else name
 
 
 def take_polygons(table: "geopandas.GeoDataFrame") -> tuple["geopandas.GeoDataFrame", list[str]]:

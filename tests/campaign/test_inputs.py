@@ -195,7 +195,7 @@ def list_options(work: Path) -> dict[str, list[object]]:
             bad[f"{option} {value!r}"] = [*train, "--run", work / "new", option, value]
     for path in (work / "none.csv/s.csv", work / "s.txt", work, Path("/dev/full/s.csv"), work / ("x" * 300 + ".csv")):
         bad[f"--output {str(path)[-20:]}"] = ["submit", "--run", run, "--output", path]
-    for path in (work / "b.shp", work / "none/b.gpkg", work / "b", work / "b.json"):
+    for path in (work / "b.kml", work / "none/b.gpkg", work / "b", work / "b.json"):
         bad[f"--vector {path.name} in {path.parent.name}"] = ["submit", "--run", run, "--vector", path]
     for argument in (work / "none", work / "valid.csv", work / "scene"):
         for name, argv in {

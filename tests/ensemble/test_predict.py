@@ -21,6 +21,7 @@ from ensemble.mapfolder.manifest import Manifest, read_manifest
 from ensemble.mapfolder.raster import find_blocks, read_map
 from members.common.errors import InputError
 from members.common.files import hash_file, write_json
+from members.data.cog import is_cog
 from members.data.drivers import hash_image
 from members.data.raster import read_image
 from members.data.run import Run
@@ -95,6 +96,18 @@ def test_test_maps_are_the_mean_of_the_folds_rounded_once(roofstack: RoofStack, 
     twice = np.rint((np.rint(red * 0.4) + red) / 2)
     np.testing.assert_array_equal(values, once)
     assert (values != twice).any()
+
+
+def test_maps_become_cloud_optimized_also_those_that_were_there(roofstack: RoofStack, run: Run, data_set: Path) -> None:
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none", "--uncertainty")
+    assert roofstack(*command).code == 0
+    paths = [run.map_folder("valid", "lite0_unet") / "tile0.tif", run.uncertainty_folder("valid") / "tile0.tif"]
+    before = [read_map(path, (64, 64)) for path in paths]
+    assert not any(map(is_cog, paths))
+    assert "0 new of 6" in roofstack(*command, "--cog").out
+    assert all(map(is_cog, paths))
+    np.testing.assert_array_equal([read_map(path, (64, 64)) for path in paths], before)
+    assert "0 new of 6" in roofstack(*command).out
 
 
 def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: Path) -> None:

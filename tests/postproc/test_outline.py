@@ -24,7 +24,7 @@ def test_a_map_becomes_houses_with_confidences(town: Path, tmp_path: Path, roofs
     run = roofstack("outline", town, out, "--min-area-m2", 1)
     assert run.code == 0, run.err
     assert "2 buildings of a map: 2 regularised" in run.out
-    table = geopandas.read_file(out)
+    table = geopandas.read_file(out, layer="buildings")
     assert table.confidence.tolist() == pytest.approx([200 / 255, 160 / 255])
     pixels = [geometry.area / (0.25 * 0.5) for geometry in table.geometry]
     assert pixels == pytest.approx([40 * 50, 40 * 60])
@@ -40,17 +40,25 @@ def test_a_mask_has_no_confidence(tmp_path: Path, roofstack: Any) -> None:
     assert shapely.equals(table.geometry[0], shapely.box(10, 10, 50, 40))
 
 
-@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".parquet", ".fgb"])
+@pytest.mark.parametrize("suffix", [".gpkg", ".geojson", ".parquet", ".fgb", ".shp"])
 def test_a_layer_keeps_its_attributes(town: Path, tmp_path: Path, roofstack: Any, suffix: str) -> None:
     first, layer, out = (tmp_path / name for name in ("first.gpkg", "layer.gpkg", f"out{suffix}"))
     assert roofstack("outline", town, first).code == 0
-    table = geopandas.read_file(first)  # the third is the lonely pixel
+    table = geopandas.read_file(first, layer="buildings")  # the third is the lonely pixel
     table.assign(owner=np.where(table.area < 1, "c", np.where(table.confidence > 0.7, "a", "b"))).to_file(layer)
     run = roofstack("outline", layer, out, "--min-area-m2", 1)
     assert run.code == 0, run.err
-    found = geopandas.read_parquet(out) if suffix == ".parquet" else geopandas.read_file(out)
+    found = geopandas.read_parquet(out) if suffix == ".parquet" else geopandas.read_file(out, layer=0)
     assert sorted(found.owner) == ["a", "b"]
-    assert {"status", "outline_status", "area_m2", "outline_area_m2", "confidence"} <= set(found.columns)
+    again = ("outline_st", "outline_ar") if suffix == ".shp" else ("outline_status", "outline_area_m2")
+    assert {"status", *again, "area_m2", "confidence"} <= set(found.columns)
+    said = "field names have 10 characters at most: outline_status is outline_st, outline_area_m2 is outline_ar"
+    assert (said in run.out) == (suffix == ".shp")
+    if suffix == ".gpkg":
+        (qml,) = geopandas.read_file(out, layer="layer_styles").styleQML
+    else:
+        qml = out.with_suffix(".qml").read_text()
+    assert f'attr="{again[0]}"' in qml
 
 
 def test_real_masks_gain_shape_for_little_area(shared_data: Path, tmp_path: Path, roofstack: Any) -> None:
@@ -66,6 +74,16 @@ def test_real_masks_gain_shape_for_little_area(shared_data: Path, tmp_path: Path
     before, after = map(float, rows["C-IoU, mean over images"])
     assert after > before + 0.3
     assert min(map(float, rows["IoU, all pixels pooled"])) > 0.9
+
+
+def test_specks_are_said_with_the_option_that_leaves_them_out(tmp_path: Path, roofstack: Any) -> None:
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:40, 10:50], mask[50, 3], mask[60, 7] = 1, 1, 1
+    path = write_raster(tmp_path / "m.tif", mask, **GEOREFERENCE)
+    said = "2 of 3 outlines are smaller than 1 m²: --min-area-m2 1 leaves them out\n"
+    assert roofstack("outline", path, tmp_path / "m.gpkg").out.endswith(said)
+    assert said.strip() in roofstack("outline", tmp_path / "m.gpkg", tmp_path / "n.shp", "--resolution", 0.1).out
+    assert said not in roofstack("outline", path, tmp_path / "m.gpkg", "--min-area-m2", 1).out
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from rasterio import Affine
 from ensemble.mapfolder.manifest import Manifest, trace_maps, write_manifest
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
+from members.data.cog import is_cog
 from members.data.raster import read_mask
 from members.data.run import Run
 from postproc.formats.submission import read_submission
@@ -232,6 +233,17 @@ def test_without_georeferencing_outlines_are_in_pixels(roofstack: RoofStack, tmp
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("bare", [False, True])
+def test_masks_as_cloud_optimized_geotiffs(roofstack: RoofStack, tmp_path: Path, bare: bool) -> None:
+    run, masks = make_run(tmp_path, bare), tmp_path / "masks"
+    outcome = roofstack("submit", "--run", run.path, "--no-csv", "--masks", masks, "--cog")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert sorted(path.name for path in masks.iterdir()) == ["left.tif", "right.tif"]
+    for name in TRANSFORMS:
+        assert is_cog(masks / f"{name}.tif")
+        np.testing.assert_array_equal(read_mask(masks / f"{name}.tif"), draw_map(name) >= 128)
+
+
 def test_outlines_that_tuning_kept_make_the_csv(roofstack: RoofStack, tmp_path: Path) -> None:
     kept = {"recipe": {}, "members": {"net": 1}, "outlines": {"tolerance": 9.0}}
     run = make_run(tmp_path, recipe=kept)
@@ -258,7 +270,7 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--vector", "b.shp"), "ending .shp; give one of .gpkg, .geojson, .parquet"),
+        (("--vector", "b.kml"), "ending .kml; give one of .gpkg, .geojson, .parquet"),
         (("--coco", "b.txt"), "ending .txt; give one of .json"),
         (("--output", "b.gpkg"), "ending .gpkg; give one of .csv"),
         (("--vector", "none/b.gpkg"), "none: no such folder; make the folder first"),
@@ -266,6 +278,7 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
         (("--masks", "run/tuned.json"), "run/tuned.json: a file; make the folder first"),
         (("--vector", "run/tuned.json/b.gpkg"), "run/tuned.json: a file; make the folder first"),
         (("--min-area-m2", "3"), "give one of them"),
+        (("--cog",), "--cog is how masks are written; give --masks DIR"),
         (("--no-csv",), "--no-csv leaves the CSV out: give --vector"),
         (("--no-csv", "--output", "s.csv", "--vector", "b.gpkg"), "--no-csv leaves .* and no --output"),
     ],
@@ -290,7 +303,7 @@ def test_full_disk_keeps_the_former_files(
         raise OSError("No space left on device")
 
     monkeypatch.setattr("rasterio.io.DatasetWriter.write", fill, raising=False)
-    monkeypatch.setattr("pyogrio.write_dataframe", fill)
+    monkeypatch.setattr("pyogrio.write_arrow", fill)
     outcome = roofstack(*arguments)
     assert outcome.code == 2
     assert len(outcome.err.splitlines()) == 1
@@ -404,7 +417,8 @@ def test_what_tune_has_told_stands_in_the_files(tmp_path: Path, roofstack: RoofS
     assert json.loads(paths["geojson"].read_text())["description"] == words
     assert geopandas.read_parquet(paths["parquet"]).attrs == {"description": words}
     with sqlite3.connect(paths["gpkg"]) as file:
-        assert file.execute("select description from gpkg_contents").fetchall() == [(words,)]
+        told = file.execute("select description from gpkg_contents where table_name = 'buildings'")
+        assert told.fetchall() == [(words,)]
 
 
 @pytest.mark.parametrize(

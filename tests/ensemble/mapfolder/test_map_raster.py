@@ -11,8 +11,9 @@ from conftest import GEOREFERENCE, ROOT, write_raster, write_tiles
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ensemble.mapfolder.raster import quantise, read_bands_of_map, read_map, write_map
+from ensemble.mapfolder.raster import optimise_map, quantise, read_bands_of_map, read_map, write_map
 from members.common.errors import InputError
+from members.common.files import is_damaged
 
 VALUES = np.arange(32 * 40, dtype=np.uint8).reshape(32, 40)
 
@@ -54,6 +55,34 @@ def test_a_map_of_three_bands_is_read_as_one_and_its_gaps(tmp_path: Path) -> Non
     np.testing.assert_array_equal(building, VALUES[window])
     assert gaps is not None
     np.testing.assert_array_equal(gaps, 255 - contact[window])
+
+
+@pytest.mark.parametrize("bands", [1, 3])
+def test_an_optimised_map_has_overviews_and_the_same_pixels(tmp_path: Path, bands: int) -> None:
+    values = np.random.default_rng(0).integers(0, 256, (bands, 1100, 700), np.uint8)
+    source, path = write_raster(tmp_path / "source.tif", values[0, :40, :40], **GEOREFERENCE), tmp_path / "map.tif"
+    write_map(path, values, source)
+    with rasterio.open(path) as raster:
+        before = {key: raster.profile[key] for key in ("crs", "transform", "dtype", "count")}, raster.descriptions
+    optimise_map(path)
+    with rasterio.open(path) as raster:
+        assert (
+            {key: raster.profile[key] for key in ("crs", "transform", "dtype", "count")},
+            raster.descriptions,
+        ) == before
+        assert raster.overviews(1) == [2, 4]
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    np.testing.assert_array_equal(read_map(path, (1100, 700)), values[0])
+    assert is_damaged(path) is False
+    once = path.stat().st_mtime_ns
+    optimise_map(path)
+    assert path.stat().st_mtime_ns == once
+    with path.open("r+b") as file:
+        file.seek(5000)
+        file.write(b"other")
+    with pytest.raises(InputError, match="damaged"):
+        read_map(path, (1100, 700))
+    assert {each.name for each in tmp_path.iterdir()} == {"map.tif", "source.tif"}
 
 
 def test_nothing_is_said_about_images_without_a_place_on_earth(tmp_path: Path) -> None:

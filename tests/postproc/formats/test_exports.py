@@ -131,7 +131,7 @@ def test_files_are_checked_before_anything_is_read(tmp_path: Path) -> None:
     bare = FRAMES | {"bare": Frame("bare", (SIDE, SIDE), None, Affine.identity())}
     for paths, message in (
         ({"output": tmp_path / "s.gpkg"}, "ending .gpkg; give one of .csv"),
-        ({"vector": tmp_path / "b.shp"}, "ending .shp; give one of .gpkg, .geojson, .parquet"),
+        ({"vector": tmp_path / "b.kml"}, "ending .kml; give one of .gpkg, .geojson, .parquet"),
         ({"vector": tmp_path / "b.gpkg"}, "image bare has no georeferencing"),
         ({"masks": tmp_path / "none/masks"}, "none: no such folder; make the folder first"),
     ):
