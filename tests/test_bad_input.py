@@ -362,6 +362,16 @@ def test_weights_that_are_gone(roofstack: RoofStack, tmp_path: Path, data_set: P
     refuse(roofstack, tmp_path, message, "train", "lite0_unet", "--data", data_set, "--run", run.path)
 
 
+def test_weights_that_are_damaged_are_not_taken_for_trained(
+    roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run
+) -> None:
+    fold = run.fold("lite0_unet", 0)
+    fold.history_file.write_text("epoch,loss\n")
+    fold.weights_file.write_bytes(b"other bytes")
+    message = r"best.weights.h5: damaged, not the file that training wrote .* train this member anew with --restart"
+    refuse(roofstack, tmp_path, message, "train", "lite0_unet", "--data", data_set, "--run", run.path)
+
+
 # Prediction
 
 

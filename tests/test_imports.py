@@ -63,17 +63,20 @@ POSTPROC = {
     "postproc.operators": {"members.common"},
     "postproc.polygons": {"members.common"},
     "postproc.geo": {"members.common", "members.data", "members.labels", "postproc.polygons"},
-    "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons"},
+    "postproc.objects": {*SHARED, "postproc.polygons"},
+    "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.objects"},
     "postproc.formats": {"members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo"},
     "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
-    "postproc.search": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.pipeline", "postproc.scoring"},
+    "postproc.search": {
+        *SHARED, "postproc.operators", "postproc.polygons", "postproc.objects", "postproc.pipeline", "postproc.scoring",
+    },
     "postproc.study": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
         "postproc.search",
     },
     "postproc.tuning": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
-        "postproc.search", "postproc.study",
+        "postproc.search", "postproc.study", "postproc.objects",
     },
     "postproc.reporting": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",

@@ -25,7 +25,7 @@ from rich.table import Table
 from rich.text import Text
 
 from members.common.errors import InputError
-from members.common.interruption import follows_interruption, listen, stop_waiting
+from members.common.interruption import listen, stop_waiting, was_interrupted
 from members.common.logfile import LOG
 from members.common.progress import Item
 from members.common.tables import ResultTable
@@ -176,25 +176,28 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
     listen()
     try:
         app(arguments)
-    except InputError as error:
-        message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
-        fail(message)
-    except OSError as error:
-        if error.filename is None and error.errno not in FULL:
-            raise
-        where = f"{error.filename}: " if error.filename else ""
-        cure = "free some room" if error.errno in FULL else "make it so that you may, or give another path"
-        fail(f"{where}refused by the disk ({error.strerror}); what was whole is whole still: {cure}, and try again")
-    except (KeyboardInterrupt, Exception) as error:  # the first before Typer looks out for it
-        if not isinstance(error, KeyboardInterrupt) and not follows_interruption(error):
-            raise
-        tell_interruption()
-        sys.exit(INTERRUPTED)
-    except SystemExit as end:  # Typer ends every other run itself
+    except SystemExit as end:  # Typer ends every run itself that raises nothing
         if end.code == INTERRUPTED:
             tell_interruption()
         raise
+    except (KeyboardInterrupt, Exception) as error:
+        if isinstance(error, KeyboardInterrupt) or was_interrupted():  # the first before Typer looks out for it
+            tell_interruption()
+            sys.exit(INTERRUPTED)
+        tell_failure(error)
+        raise
     sys.exit(0)
+
+
+def tell_failure(error: BaseException) -> None:
+    """End where an error is the user's to mend, bad input or a full disk; return where it is ours."""
+    if isinstance(error, InputError):
+        message = " ".join(str(error).splitlines())  # libraries whose reason it quotes may use several
+        fail(message)
+    if isinstance(error, OSError) and (error.filename is not None or error.errno in FULL):
+        where = f"{error.filename}: " if error.filename else ""
+        cure = "free some room" if error.errno in FULL else "make it so that you may, or give another path"
+        fail(f"{where}refused by the disk ({error.strerror}); what was whole is whole still: {cure}, and try again")
 
 
 def tell_interruption() -> None:

@@ -14,6 +14,7 @@ from members.common.errors import InputError
 from members.common.files import write_whole
 from members.data.record import RETRAIN
 from members.data.run import FoldFolder
+from members.training.networks.weights import read_weights
 from members.training.spec import MemberSpec, read_spec
 
 Row = dict[str, float]
@@ -44,6 +45,8 @@ def read_progress(spec: MemberSpec, folder: FoldFolder) -> list[Row]:
         )
     if folder.history_file.is_file() and not folder.weights_file.is_file():
         raise InputError(f"{folder.weights_file}: gone, though epochs were trained; {RETRAIN}")
+    if folder.weights_file.is_file():
+        read_weights(folder)
     path = folder.state_file if folder.state_file.is_file() else folder.history_file
     try:
         if path.suffix == ".npz":

@@ -1,12 +1,13 @@
 """Pipeline: a blend, the recipe for its masks, and how these become outlines."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from ensemble.mapfolder.manifest import MANIFEST, find_difference, read_manifest
 from ensemble.selection.blend import Blend
@@ -15,10 +16,12 @@ from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.common.tables import ResultTable
 from members.data.run import Run
+from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
 from postproc.polygons.buildings import Building, rasterize_outlines
 
+Part = TypeVar("Part", bound=BaseModel)
 Window = tuple[slice, slice]
 """Rows and columns of a map."""
 NEUTRAL = Recipe()
@@ -34,11 +37,13 @@ class Pipeline:
         recipe: from a blended map to its mask.
         outlines: how outlines are drawn where masks are made of these; None where masks stay as they were cut, and
             outlines are drawn as by default.
+        objects: which outlines are hardly true buildings, and left out; None: all count.
     """
 
     blend: Blend
     recipe: Recipe = NEUTRAL
     outlines: OutlineRecipe | None = None
+    objects: ObjectModel | None = None
 
     def cut(self, values: np.ndarray) -> np.ndarray:
         """Return the mask, bool (h, w), that the recipe alone makes of a blended map, uint8 (h, w) or (h, w, 2)."""
@@ -94,12 +99,14 @@ class Pipeline:
 
     def outline_mask(self, mask: np.ndarray, values: np.ndarray) -> list[Building]:
         """Outline the buildings of a mask, bool (h, w), that was cut from a blended map, uint8 (h, w) or (h, w, 2)."""
-        return outline_buildings(mask, values, self.outlines or OutlineRecipe())
+        buildings = outline_buildings(mask, values, self.outlines or OutlineRecipe())
+        return buildings if self.objects is None else self.objects.select(buildings, values)
 
     def describe(self) -> dict[str, Any]:
         """Return the content of its file, for JSON."""
         outlines = None if self.outlines is None else self.outlines.model_dump()
-        return {"recipe": self.recipe.model_dump(), "outlines": outlines, **self.blend.describe()}
+        objects = None if self.objects is None else self.objects.model_dump()
+        return {"recipe": self.recipe.model_dump(), "outlines": outlines, "objects": objects, **self.blend.describe()}
 
     def save(self, path: Path, **rest: Any) -> None:
         """Write it as JSON, whole or not at all; `rest` are further keys, such as the scores that it was chosen by."""
@@ -123,7 +130,8 @@ class Pipeline:
         blend = Blend.mean(members)
         if "members" in content:
             blend = Blend.parse(content, path, CURE)
-        return cls(blend, recipe, parse_outlines(content.get("outlines"), path))
+        outlines = parse_part(OutlineRecipe, "outlines", content.get("outlines"), path)
+        return cls(blend, recipe, outlines, parse_part(ObjectModel, "objects", content.get("objects"), path))
 
     @classmethod
     def of_run(cls, run: Run, part: str, source: str = "tuned") -> "Pipeline":
@@ -161,9 +169,12 @@ class Pipeline:
 
     def describe_masks(self) -> str:
         """Return recipe and outlines in words, what is as by default left out."""
-        if self.outlines is None:
-            return str(self.recipe)
-        return f"{self.recipe}, outlines {self.outlines}"
+        parts = [str(self.recipe)]
+        if self.outlines is not None:
+            parts.append(f"outlines {self.outlines}")
+        if self.objects is not None:
+            parts.append(str(self.objects))
+        return ", ".join(parts)
 
 
 def check_origin(run: Run, part: str, members: Sequence[str]) -> None:
@@ -186,15 +197,17 @@ def check_origin(run: Run, part: str, members: Sequence[str]) -> None:
                 )
 
 
-def parse_outlines(value: Any, path: Path) -> OutlineRecipe | None:
-    """Make an outline recipe of a JSON object; None stays None.
+def parse_part(kind: type[Part], name: str, value: Any, path: Path) -> Part | None:
+    """Make a part of a pipeline of a JSON object; None stays None.
 
     Raises:
-        InputError: it is no outline recipe.
+        InputError: it is no such part.
     """
     try:
-        return None if value is None else OutlineRecipe.model_validate(value)
+        # as of JSON, where a tuple is a list
+        return None if value is None else kind.model_validate_json(json.dumps(value))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        key = ".".join(map(str, ("outlines", *first["loc"])))
-        raise InputError(f"{path}: {key}: {first['msg']}, got {first['input']!r}; {CURE}") from None
+        key = ".".join(map(str, (name, *first["loc"])))
+        got = "" if isinstance(first["input"], dict) else f", got {first['input']!r}"
+        raise InputError(f"{path}: {key}: {first['msg']}{got}; {CURE}") from None

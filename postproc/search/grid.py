@@ -8,18 +8,28 @@ import numpy as np
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.metrics import best_threshold
 from members.common.choices import Objective
+from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.recipe import Recipe
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A recipe, its score where it was chosen, its counts per group without further choices, and its outlines."""
+    """A recipe, its score where it was chosen, its counts per group without further choices, and how it is outlined.
+
+    Attributes:
+        recipe: from a map to its mask.
+        score: where it was chosen.
+        counts: of all groups.
+        outlines: how outlines are drawn; None where they are not part of it.
+        objects: which of them are left out; None: none.
+    """
 
     recipe: Recipe
     score: float
     counts: Counts
     outlines: OutlineRecipe | None = None
+    objects: ObjectModel | None = None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The nested steps of the study of whole buildings: threshold; and areas; and splits of buildings that touch."""
+"""The nested steps of the study of whole buildings: threshold; areas; splits of buildings that touch; object model."""
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,8 @@ from postproc.study.building_study import (
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
 from postproc.tuning.fits import Fit, Task
-from postproc.tuning.verdict import Verdict, judge_steps
+from postproc.tuning.object_step import fit_objects
+from postproc.tuning.verdict import Verdict, add_step, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
 SPLITS = ("split_contrast", "split_smoothing", "split_area", "split_depth")
@@ -87,7 +88,9 @@ def judge_buildings(
         chosen, study = fit_study(task, counter, step, chosen, studies, budget)
         fits[step] = make_fit(chosen)
     neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
-    return judge_steps(neutral, fits, task.crossfit, OBJECTIVE, keep), study
+    verdict = judge_steps(neutral, fits, task.crossfit, OBJECTIVE, keep)
+    objects = fit_objects(task, counter, verdict.kept)
+    return add_step(verdict, "objects", objects, task.crossfit, OBJECTIVE, keep) if objects else verdict, study
 
 
 def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:

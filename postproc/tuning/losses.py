@@ -3,7 +3,6 @@
 The scores in tuned.json come from here, not from the search.
 """
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -61,7 +60,7 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
     def count(unit: Unit) -> list[tuple[TileCounts, TileCounts, np.ndarray]]:
         """Count each tile of a unit: three masks; outlines; errors by kind, true objects and lost, (5 + steps,)."""
         tiles = unit.read(samples)
-        drawn: dict[str, list[np.ndarray]] = {}
+        drawn: list[tuple[Pipeline, list[np.ndarray]]] = []
         mixed: list[tuple[Blend, list[np.ndarray]]] = []
 
         def mix(blend: Blend) -> list[np.ndarray]:
@@ -72,10 +71,11 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
             return mixed[-1][1]
 
         def draw(pipeline: Pipeline) -> list[np.ndarray]:
-            key = json.dumps(pipeline.describe())
-            if key not in drawn:
-                drawn[key] = unit.draw(pipeline, mix(pipeline.blend))
-            return drawn[key]
+            for other, masks in drawn:
+                if other == pipeline:
+                    return masks
+            drawn.append((pipeline, unit.draw(pipeline, mix(pipeline.blend))))
+            return drawn[-1][1]
 
         counted: list[tuple[TileCounts, TileCounts, np.ndarray]] = []
         for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):

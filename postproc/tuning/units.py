@@ -17,7 +17,7 @@ from members.common.workers import Threads
 from members.labels.geometry import move_outlines
 from postproc.geo.blocks import Window, plan_windows
 from postproc.geo.mosaic import Mosaic, join_frames
-from postproc.geo.outlining import clip_to_frames, read_mask, read_objects
+from postproc.geo.outlining import clip_to_frames, draw_masks, outline_images, read_mask, read_objects
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.drawing import draw_polygons
@@ -48,8 +48,25 @@ class Unit:
         """Turn the tiles' blended maps, as `blend` gives them, into the pipeline's masks, bool (h, w) each."""
         if pipeline.outlines is None:
             return [pipeline.cut(each) for each in values]
+        if pipeline.objects is not None:
+            return self.draw_buildings(pipeline, values)
         (masks,) = self.draw_settings(pipeline, [pipeline.outlines], values)
         return masks
+
+    def draw_buildings(self, pipeline: Pipeline, values: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Draw the masks of all that a pipeline outlines, as `draw` does."""
+        if self.mosaic is None:
+            return [pipeline.mask(each) for each in values]
+        images = {frame.image_id: each for frame, each in zip(self.mosaic.frames, values, strict=True)}
+        cuts = {image_id: pipeline.cut(each) for image_id, each in images.items()}
+
+        def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
+            return cuts[image_id][window], images[image_id][window]
+
+        outlined = outline_images(self.mosaic.frames, read, pipeline.outline_mask, workers=Threads(1))
+        sizes = {frame.image_id: frame.size for frame in self.mosaic.frames}
+        drawn = dict(draw_masks(outlined, sizes))
+        return [drawn[image_id] for image_id in images]
 
     def draw_settings(
         self, pipeline: Pipeline, settings: Sequence[OutlineRecipe], values: Sequence[np.ndarray]

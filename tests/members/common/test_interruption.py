@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from conftest import ROOT
 
 IN_A_DESTRUCTOR = """
@@ -37,16 +38,22 @@ def test_what_else_a_destructor_raises_is_told_as_python_does() -> None:
     assert "ZeroDivisionError" in run.stderr
 
 
-def test_an_error_that_closing_raises_then_is_an_interruption() -> None:
-    """As GDAL's environment does, which an interruption finds half closed."""
-    program = """
+@pytest.mark.parametrize("kind", ["RuntimeError('no environment')", "InputError('half read')"])
+@pytest.mark.parametrize("number", ["SIGTERM", "SIGINT"])
+def test_what_a_library_makes_of_an_interruption_is_that_interruption(kind: str, number: str) -> None:
+    """As GDAL's environment does, which an interruption finds half closed, or TensorFlow, which loses it."""
+    program = f"""
+import os, signal, time
 from members.common.console import run_command
+from members.common.errors import InputError
 
 def work():
     try:
-        raise KeyboardInterrupt
-    finally:
-        raise RuntimeError("no environment")
+        os.kill(os.getpid(), signal.{number})
+        time.sleep(20)
+    except KeyboardInterrupt:
+        pass
+    raise {kind}
 
 run_command(work, [])
 """

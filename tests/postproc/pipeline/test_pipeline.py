@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from ensemble.selection.blend import Blend
 from members.common.errors import InputError
+from postproc.objects.model import ObjectModel, Tree
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
@@ -39,9 +40,23 @@ def test_the_mask_is_cut_or_drawn_from_the_outlines() -> None:
     assert np.array_equal(rasterize_outlines([building.outline], values.shape), drawn.mask(values))
 
 
+TREE = Tree(feature=(0, -1, -1), threshold=(5.0, 0, 0), left=(1, -1, -1), right=(2, -1, -1), value=(0, -3.0, 3.0))
+LARGE = ObjectModel(base=0.0, trees=(TREE,), cut=0.5)  # 149 px or more
+
+
+def test_what_is_hardly_a_building_is_left_out() -> None:
+    values = draw_house()
+    values[0:4, 0:4] = 200
+    pipeline = Pipeline(Blend({"a": 1}), outlines=OutlineRecipe(), objects=LARGE)
+    (building,) = pipeline.outline(values)
+    assert building.confidence == pytest.approx(1 / (1 + np.exp(-3)))
+    assert pipeline.mask(values).sum() == 400
+
+
+@pytest.mark.parametrize("objects", [None, LARGE])
 @pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0)])
-def test_what_is_saved_is_read(tmp_path: Path, outlines: OutlineRecipe | None) -> None:
-    pipeline = Pipeline(Blend({"a": 2, "b": 0}, {"a": TABLE}), Recipe(threshold=90, close=3), outlines)
+def test_what_is_saved_is_read(tmp_path: Path, outlines: OutlineRecipe | None, objects: ObjectModel | None) -> None:
+    pipeline = Pipeline(Blend({"a": 2, "b": 0}, {"a": TABLE}), Recipe(threshold=90, close=3), outlines, objects)
     pipeline.save(tmp_path / "tuned.json", scores={"default": 0.5})
     assert Pipeline.load(tmp_path / "tuned.json").describe() == pipeline.describe()
     assert json.loads((tmp_path / "tuned.json").read_text())["scores"] == {"default": 0.5}

@@ -124,12 +124,44 @@ def test_noise_around_a_fitted_optimum_is_refused(tmp_path: Path, roofstack: Roo
     outcome = roofstack(*TUNE, *list_options(run))
     assert outcome.code == 0, outcome.err
     content = json.loads(run.tuned_file.read_text())
-    assert [step["kept"] for step in content["steps"]] == [False] * 3
+    assert [step["kept"] for step in content["steps"]] == [False] * 4
     assert max(step["in_sample_gain"] for step in content["steps"]) > 0  # which tempts
     pipeline = Pipeline.of_run(run, "valid")
     assert pipeline.recipe == Recipe()
     assert pipeline.outlines == OutlineRecipe()  # what is neutral was scored with these
-    assert outcome.out.count("refused:") == 3
+    assert outcome.out.count("refused:") == 4
+
+
+def draw_ghosts(rng: np.random.Generator) -> Pair:
+    """Houses of 9x9 px, and bars of as many pixels and as sure that are none."""
+    blend, truth = np.zeros(SIZE, np.uint8), np.zeros(SIZE, bool)
+    for left in (1, 13, 25, 37):
+        real = rng.random() < 0.5
+        shape = np.s_[6:15, left : left + 9] if real else np.s_[1:22, left + 2 : left + 6]
+        blend[shape] = 220
+        truth[shape] = real
+    return blend, truth
+
+
+def test_what_is_hardly_a_building_is_left_out_and_of_the_others_it_is_told_how_likely_they_are(
+    tmp_path: Path, roofstack: RoofStack
+) -> None:
+    run = make_run(tmp_path, draw_ghosts, 48)
+    outcome = roofstack(*TUNE, *list_options(run))
+    assert outcome.code == 0, outcome.err
+    *_, objects = json.loads(run.tuned_file.read_text())["steps"]
+    assert (objects["name"], objects["kept"], objects["cross_fitted"]) == ("objects", True, 1)
+    pipeline = Pipeline.of_run(run, "valid")
+    assert pipeline.objects is not None
+    written = roofstack("submit", "--part", "valid", "--run", run.path, "--vector", tmp_path / "b.gpkg")
+    assert written.code == 0, written.err
+    table = geopandas.read_file(tmp_path / "b.gpkg")
+    assert (table["confidence"] > 0.9).all()
+    assert (np.ptp(table.bounds[["miny", "maxy"]].to_numpy(), axis=1) < 12).all()  # no bar
+    vector = ["--truth", tmp_path / "data", "--vector", tmp_path / "b.gpkg", "--images", tmp_path / "data"]
+    scores = json.loads(roofstack("score", *vector, "--json").out)
+    assert scores["building_f1"] == 1
+    assert scores["pooled_iou"] == json.loads(run.tuned_file.read_text())["scores"]["tuned_in_sample"]
 
 
 def test_killed_it_goes_on_with_its_trials(tmp_path: Path, roofstack: RoofStack) -> None:
