@@ -20,7 +20,13 @@ def score(
             "JSON, or a CSV of run lengths.",
         ),
     ],
-    submission: Annotated[Path | None, typer.Option(metavar="FILE", help="The submission CSV to score.")] = None,
+    submission: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The submission to score: .csv or .csv.gz.")
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(help="Of the submission, where its header does not tell: as for submit; airbus, or rows,from0."),
+    ] = "",
     vector: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Or the vector file to score: GeoPackage, GeoJSON, ...")
     ] = None,
@@ -55,7 +61,7 @@ def score(
     from postproc.scoring.scores import make_scorer
     from postproc.scoring.table import describe_rows, list_image_rows, list_rows, tabulate_regions, write_rows
 
-    inputs = open_inputs(truth, submission, vector, images)
+    inputs = open_inputs(truth, submission, vector, images, format)
     if len(inputs.ids) < inputs.images:
         scored = f"{len(inputs.ids)} of the {inputs.images} images at {images}"
         warn(f"{inputs.source} has {scored}; the others are not scored")

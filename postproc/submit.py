@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from members.common.console import JSON, SCHEDULER, print_result, run_command, track
+from members.common.console import JSON, SCHEDULER, print_result, run_command, track, warn
 from members.common.errors import InputError
 from members.common.workers import open_workers
 
@@ -26,13 +27,22 @@ def submit(
     data: Annotated[Path | None, typer.Option(help="Check the ids against this data set's test folder.")] = None,
     sample: Annotated[
         Path | None,
-        typer.Option(metavar="CSV", help="Check the ids against this sample submission, and keep its order."),
+        typer.Option(metavar="CSV", help="Write as this sample submission: columns, ids, order, rows without a map."),
     ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            help="Of the CSV: kaggle, airbus, dsb2018, carvana, salt, severstal or hubmap; then, with commas, rows or "
+            "columns (pixels are numbered along them), from0 or from1, buildings or images (a row each), empty=TEXT. "
+            "Default: kaggle, or what --sample tells."
+        ),
+    ] = "",
     recipe: Annotated[
         str, typer.Option(help="tuned (RUN/tuned.json), default (threshold 128 alone), or a JSON file.")
     ] = "tuned",
     output: Annotated[
-        Path | None, typer.Option(metavar="CSV", help="Default: RUN/submission.csv, or submission-PART.csv.")
+        Path | None,
+        typer.Option(metavar="CSV", help="Or .csv.gz. Default: RUN/submission.csv, or submission-PART.csv."),
     ] = None,
     csv: Annotated[bool, typer.Option("--csv/--no-csv", help="Write the CSV, or only the other files.")] = True,
     vector: Annotated[
@@ -58,8 +68,9 @@ def submit(
     """Write a submission, and on request buildings for a GIS: blend the maps, apply the recipe, write, and check.
 
     The CSV has the columns ImageId, EncodedPixels, Width and Height, one row an image; masks are run-length
-    encoded down the columns, 1-based. It is decoded and compared before the command says that it is written. It
-    holds images of up to 2**31 - 1 pixels; --no-csv leaves it out, and then an image may be of any size.
+    encoded down the columns, 1-based. Others are written by --format, or as a --sample has them, whose rows stay as
+    they are for images without a map. It is decoded and compared before the command says that it is written. It holds
+    images of up to 2**31 - 1 pixels; --no-csv leaves it out, and then an image may be of any size.
 
     Outlines carry image_id, status, confidence and area_m2, a geodesic area. Images that touch on one pixel grid
     are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
@@ -76,8 +87,11 @@ def submit(
     from members.data.frames import read_frame
     from members.data.run import Run
     from members.data.tiles import list_tiles
+    from postproc.formats.dialects.dialect import parse_dialect
+    from postproc.formats.dialects.samples import read_sample
     from postproc.formats.exports import Source, plan_exports, write_exports
-    from postproc.formats.submission import check_ids, read_ids
+    from postproc.formats.registry import MaskFormat, choose_dialect
+    from postproc.formats.submission import check_ids
     from postproc.formats.vector import read_areas
     from postproc.geo.footprints import advise_specks, check_areas
     from postproc.pipeline.pipeline import Pipeline
@@ -88,10 +102,10 @@ def submit(
     _, sizes = read_manifests(folders)
     if data is not None and part == "test":
         check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])
-    if sample is not None:
-        ids = read_ids(sample)
-        check_ids(folders[0], sizes, ids)
-        sizes = {image_id: sizes[image_id] for image_id in ids}
+    template = read_sample(sample, sizes, format) if sample is not None else None
+    dialect = template.dialect if template else parse_dialect(format)
+    if template is not None:
+        sizes = {image_id: sizes[image_id] for image_id in template.names if image_id in sizes}
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
     if not csv and (output or not (vector or coco or masks)):
         raise InputError("--no-csv leaves the CSV out: give --vector, --coco or --masks, and no --output")
@@ -103,7 +117,12 @@ def submit(
     path = output or source.submission_file(part)
     pictures = {"cog" if cog else "masks": masks}
     targets = {"output": path if csv else None, **pictures, "vector": vector, "coco": coco}
-    exports = plan_exports(targets, frames)
+    exports = [
+        replace(export, format=choose_dialect(export.format, dialect, template))
+        if export.format.option == "output" and isinstance(export.format, MaskFormat)
+        else export
+        for export in plan_exports(targets, frames)
+    ]
 
     kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
     read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
@@ -113,6 +132,8 @@ def submit(
     source.log_command()
     lines = [f"{len(sizes)} images of {pipeline}"]
     lines.append(f"written, decoded and compared: {path}" if csv else "no CSV is written: --no-csv")
+    if csv and template is not None and (filled := len(template.names) - len(sizes)):
+        warn(f"{filled} of {len(template.names)} images of {sample} have no map: their rows are those of the sample")
     lines += describe_exports(exports, kept, count)
     if vector and not any(frame.crs for frame in frames.values()):
         lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")

@@ -93,7 +93,7 @@ def check_target(path: Path, suffixes: Sequence[str] | None = None) -> None:
     Raises:
         InputError: another ending, a folder of that name, or a folder around it that is missing or not writable.
     """
-    if suffixes is not None and path.suffix.lower() not in suffixes:
+    if suffixes is not None and not path.name.lower().endswith(tuple(suffixes)):
         raise InputError(f"{path}: ending {path.suffix or 'none'}; give one of {', '.join(suffixes)}")
     if path.is_dir():
         raise InputError(f"{path}: a folder; give the name of a file")

@@ -112,7 +112,7 @@ def _write_masks(
     chosen = [(export.format, export.path) for export in exports if isinstance(export.format, MaskFormat)]
     if not chosen:
         return
-    encoders = [(form.encode, path) for form, path in chosen]
+    encoders = [(form.encode, form.encode_buildings, path) for form, path in chosen]
 
     def encode(image: tuple[Frame, Sequence[Building] | None]) -> tuple[str, list[Any]]:
         frame, buildings = image
@@ -123,7 +123,10 @@ def _write_masks(
             read_mask = functools.partial(draw_window, STRtree([building.outline for building in buildings]))
         if len(encoders) > 1 and len(list_windows(frame.size)) == 1:  # is read once
             read_mask = read_whole(frame.size, read_mask).__getitem__
-        return frame.image_id, [encode(path, frame, read_mask, note) for encode, path in encoders]
+        return frame.image_id, [
+            apart(path, frame, buildings) if apart and buildings is not None else encode(path, frame, read_mask, note)
+            for encode, apart, path in encoders
+        ]
 
     images = ((frame, None if pieces is None else pieces.get(image_id, ())) for image_id, frame in frames.items())
     with ExitStack() as files:

@@ -4,9 +4,10 @@ To add one write its functions, in a module of this folder, and give it a row he
 already (`--vector` takes every row of that option, by the file's ending) needs nothing else.
 """
 
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,14 @@ import numpy as np
 from members.common.files import check_target
 from members.data.frames import Frame
 from postproc.formats.coco import write_coco
+from postproc.formats.dialects.dialect import Dialect
+from postproc.formats.dialects.samples import Sample
 from postproc.formats.masks import check_masks, open_masks, write_cog, write_mask
-from postproc.formats.submission import check_sides, encode_row, open_submission
+from postproc.formats.submission import check_sides, encode_buildings, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
 from postproc.geo.blocks import Window
 from postproc.geo.outlining import OutlinedMosaic
+from postproc.polygons.buildings import Building
 
 Frames = Mapping[str, Frame]
 """The images, by their ids, in the order in which they are written."""
@@ -48,6 +52,8 @@ class MaskFormat:
         open: opens the file, as a context that yields a function to add what `encode` has made, by the image's id; the
             file is whole, and checked, when the context has ended.
         check: what is checked before the work starts, beside the ending and the folder.
+        encode_buildings: what `encode` does, from the buildings that a mask was drawn from, where there are any: for a
+            format that tells them apart.
     """
 
     option: str
@@ -55,6 +61,7 @@ class MaskFormat:
     encode: Callable[[Path, Frame, ReadMask, str], Any]
     open: Callable[[Path, Frames], AbstractContextManager[Callable[[str, Any], None]]]
     check: Check = check_nothing
+    encode_buildings: Callable[[Path, Frame, Sequence[Building]], Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class BuildingFormat:
 
 FORMATS: list[MaskFormat | BuildingFormat] = [
     MaskFormat("output", ".csv", encode_row, open_submission, check_sides),
+    MaskFormat("output", ".csv.gz", encode_row, open_submission, check_sides),
     MaskFormat("masks", "", write_mask, open_masks, check_masks),
     MaskFormat("cog", "", write_cog, open_masks, check_masks),
     BuildingFormat("vector", ".gpkg", write_vector, check_vector),
@@ -100,4 +108,14 @@ def find_format(option: str, path: Path) -> MaskFormat | BuildingFormat:
     if "" in rows:
         return rows[""]
     check_target(path, tuple(rows))
-    return rows[path.suffix.lower()]
+    return max((row for suffix, row in rows.items() if path.name.lower().endswith(suffix)), key=lambda row: row.suffix)
+
+
+def choose_dialect(form: MaskFormat, dialect: Dialect, sample: Sample | None = None) -> MaskFormat:
+    """Return the format of a submission in a dialect, or as a sample has it."""
+    return replace(
+        form,
+        encode=functools.partial(encode_row, dialect=dialect),
+        open=functools.partial(open_submission, dialect=dialect, sample=sample),
+        encode_buildings=functools.partial(encode_buildings, dialect=dialect) if dialect.per_building else None,
+    )

@@ -1,41 +1,45 @@
-"""Submission files: one CSV row an image, its mask run-length encoded.
+"""Submission files: a CSV, plain or gzipped, of run-length encoded masks, in a dialect of `postproc.formats.dialects`.
 
-The header is `ImageId,EncodedPixels,Width,Height`; `postproc.formats.rle` says how runs are written. Both ways the
-file is streamed: a submission of any length needs the memory of one mask, and its list of ids.
+By itself the header is `ImageId,EncodedPixels,Width,Height`, with a row an image. Both ways the file is streamed: a
+submission of any length needs the memory of one mask, and its list of ids; where rows are buildings, that of its runs.
 """
 
 import contextlib
-import csv
-import functools
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
+from shapely.affinity import translate
 
 from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
-from postproc.formats.rle import decode_rle, encode_rle
+from postproc.formats.dialects.dialect import KAGGLE, Dialect, parse_dialect
+from postproc.formats.dialects.rows import read_header, read_rows, write_rows
+from postproc.formats.dialects.samples import Sample
+from postproc.formats.rle import decode_rle, encode_labels, encode_rle
 from postproc.geo.blocks import Window, read_whole
+from postproc.polygons.buildings import Building, rasterize_outlines
+from postproc.polygons.labelling import label_components
 
-COLUMNS = ("ImageId", "EncodedPixels", "Width", "Height")
 MAX_PIXELS = 2**31 - 1  # so that a damaged number is an error, not a computer out of memory
-MAX_FIELD = 2**31 - 1  # the most that the csv module takes on every platform
 
 
-def write_submission(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
+def write_submission(path: str | Path, masks: Mapping[str, np.ndarray], format: str = "kaggle") -> None:
     """Write masks as a submission, decode the file and compare, and only then move it into place.
 
     Args:
-        path: the CSV; what was there before stays as it was unless all goes well.
+        path: the CSV, gzipped where it ends in .csv.gz; what was there before stays as it was unless all goes well.
         masks: image id -> mask, bool (height, width), True = building; integers are read as 0 = background.
+        format: columns, numbers of pixels, and what a row is of, as `roofstack submit --format` takes it: "kaggle",
+            "airbus", ..; "salt,rows,from0".
 
     Raises:
-        InputError: what is given are no masks, or the file cannot be written, or does not decode to the masks.
+        InputError: what is given are no masks, there is no such format, or the file cannot be written, or does not
+            decode to the masks.
     """
     if not isinstance(masks, Mapping):
         raise InputError(f"masks: {type(masks).__name__}; give a mapping, such as a dict, of image id to mask")
@@ -44,9 +48,10 @@ def write_submission(path: str | Path, masks: Mapping[str, np.ndarray]) -> None:
             raise InputError(f"masks: image id {image_id!r}; an id is a string, a file name without its ending")
         if not isinstance(mask, np.ndarray):
             raise InputError(f"masks[{image_id!r}]: {type(mask).__name__}; a mask is a bool array (h, w)")
-    with open_submission(Path(path), masks) as add:
+    dialect = parse_dialect(format)
+    with open_submission(Path(path), masks, dialect) as add:
         for image_id, mask in masks.items():
-            add(image_id, encode_mask(image_id, mask))
+            add(image_id, encode_mask(image_id, mask, dialect))
 
 
 @dataclass(frozen=True)
@@ -54,31 +59,60 @@ class Row:
     """What a submission holds of one image.
 
     Attributes:
-        runs: of its mask.
+        runs: of its mask, or of each of its buildings.
         size: height and width, px.
-        digest: of the mask, which the row has to decode to.
+        digest: of the mask, which the row, or the rows together, have to decode to.
     """
 
-    runs: str
+    runs: tuple[str, ...]
     size: tuple[int, int]
     digest: bytes
 
 
-def encode_mask(image_id: str, mask: np.ndarray) -> Row:
-    """Encode an image's mask, bool (h, w).
+def encode_mask(image_id: str, mask: np.ndarray, dialect: Dialect = KAGGLE) -> Row:
+    """Encode an image's mask, bool (h, w); its buildings are its 4-connected components.
 
     Raises:
         InputError: it is no mask.
     """
     try:
-        return Row(encode_rle(mask), (mask.shape[0], mask.shape[1]), hash_mask(mask))
+        runs = encode_rle(mask, dialect.order, dialect.start)
     except InputError as error:
         raise InputError(f"image {image_id}: {error}") from None
+    if dialect.per_building:
+        return encode_image(label_components(mask != 0), dialect)
+    return Row((runs,), (mask.shape[0], mask.shape[1]), hash_mask(mask != 0))
 
 
-def encode_row(path: Path, frame: Frame, read_mask: Callable[[Window], np.ndarray], note: str) -> Row:
+def encode_image(labels: np.ndarray, dialect: Dialect) -> Row:
+    """Encode an image's buildings, int (h, w), 0 = background, a row each."""
+    runs = filter(None, encode_labels(labels, dialect.order, dialect.start))
+    return Row(tuple(runs) or ("",), (labels.shape[0], labels.shape[1]), hash_mask(labels > 0))
+
+
+def draw_labels(buildings: Sequence[Building], size: tuple[int, int]) -> np.ndarray:
+    """Draw buildings with the numbers 1..n, int32 (h, w); where they overlap the first has the pixel."""
+    labels = np.zeros(size, np.int32)
+    for number, building in enumerate(buildings, start=1):
+        left, top, right, bottom = building.outline.bounds
+        rows = slice(max(int(top), 0), min(int(np.ceil(bottom)), size[0]))
+        columns = slice(max(int(left), 0), min(int(np.ceil(right)), size[1]))
+        part = labels[rows, columns]
+        moved = translate(building.outline, -columns.start, -rows.start)
+        part[rasterize_outlines([moved], part.shape) & (part == 0)] = number
+    return labels
+
+
+def encode_row(
+    path: Path, frame: Frame, read_mask: Callable[[Window], np.ndarray], note: str, dialect: Dialect = KAGGLE
+) -> Row:
     """Encode an image's mask for the submission at `path`, which has no room for a note."""
-    return encode_mask(frame.image_id, read_whole(frame.size, read_mask))
+    return encode_mask(frame.image_id, read_whole(frame.size, read_mask), dialect)
+
+
+def encode_buildings(path: Path, frame: Frame, buildings: Sequence[Building], dialect: Dialect) -> Row:
+    """Encode an image's buildings, those that touch apart, for the submission at `path`."""
+    return encode_image(draw_labels(buildings, frame.size), dialect)
 
 
 def check_sides(path: Path, frames: Mapping[str, Frame]) -> None:
@@ -96,86 +130,163 @@ def check_sides(path: Path, frames: Mapping[str, Frame]) -> None:
 
 
 @contextlib.contextmanager
-def open_submission(path: Path, expected_ids: Iterable[str]) -> Iterator[Callable[[str, Row], None]]:
+def open_submission(
+    path: Path, expected_ids: Iterable[str], dialect: Dialect = KAGGLE, sample: Sample | None = None
+) -> Iterator[Callable[[str, Row], None]]:
     """Yield a function that adds an image's row, by its id, to a submission; check the file at the end.
 
-    As `write_submission`, with one row in memory at a time.
+    As `write_submission`, with one image in memory at a time.
 
     Args:
         path: the CSV; what was there before stays as it was unless all goes well.
-        expected_ids: the ids that the rows must have, each once, in any order.
+        expected_ids: the ids that must be added, each once, in any order; in that of the sample, where there is one.
+        dialect: of the file; that of the sample, where there is one.
+        sample: names the images, and has rows of those that are not expected, which are taken as they are.
 
     Raises:
         InputError: an expected id is missing, there is a surplus id or one that came twice, or the file cannot be
             written, or does not decode to the masks.
     """
-    written: list[tuple[str, bytes]] = []
+    expected = dict.fromkeys(expected_ids)
+    written: dict[str, Row] = {}
+    added: list[str] = []
+    left = iter(sample.names if sample else ())
     with write_target(path) as temporary:
-        with temporary.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(COLUMNS)
+        with write_rows(temporary) as writer:
+            writer.writerow(dialect.columns)
+
+            def fill(until: str | None) -> None:
+                for image_id in left:
+                    if image_id == until:
+                        return
+                    if sample is not None and image_id not in expected:
+                        writer.writerows([own[column] for column in dialect.columns] for own in sample.rows[image_id])
 
             def add(image_id: str, row: Row) -> None:
-                height, width = row.size
-                writer.writerow((image_id, row.runs, width, height))
-                written.append((image_id, row.digest))
+                fill(image_id)
+                name = sample.names[image_id] if sample else dialect.name(image_id)
+                fields = {**dialect.constants, **(sample.rows[image_id][0] if sample else {}), dialect.id: name}
+                if dialect.width is not None and dialect.height is not None:
+                    fields |= {dialect.height: str(row.size[0]), dialect.width: str(row.size[1])}
+                for runs in row.runs:
+                    fields[dialect.runs] = runs or dialect.empty
+                    writer.writerow([fields.get(column, "") for column in dialect.columns])
+                added.append(image_id)
+                written[name] = row
 
             yield add
-        check_ids(path, [image_id for image_id, _ in written], expected_ids)
-        if [(image_id, hash_mask(mask)) for image_id, mask in read_submission(temporary)] != written:
+            fill(None)
+        check_ids(path, added, expected)
+        found = (each for each in read_images(temporary, dialect) if each.name in written)
+        if [(each.name, hash_mask(each.decode(written[each.name].size))) for each in found] != [
+            (name, row.digest) for name, row in written.items()
+        ]:
             raise OSError("what was written does not decode to the masks; check the disk")
 
 
 def read_submission(path: Path) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each row's image id and mask, bool (height, width), in the order of the file, as `read_rows` reads them."""
-    for image_id, decode in read_rows(path):
-        yield image_id, decode()
+    """Yield each row's image id and mask, bool (height, width), in the file's order, as `read_images` reads them."""
+    for image in read_images(path):
+        yield image.name, image.decode()
 
 
-class Decode(Protocol):
-    """What decodes a row's mask, bool (height, width), in any process."""
+@dataclass(frozen=True)
+class EncodedImage:
+    """What a file holds of an image: it decodes in any process.
 
-    def __call__(self, size: tuple[int, int] | None = None) -> np.ndarray:
-        """Decode the mask; where its `size` is known, (h, w), a row that says another takes no memory.
+    Attributes:
+        path: the file, for messages.
+        name: what it calls the image.
+        lines: the number of each row's line, and its runs.
+        sides: height and width as the file has them; None where it leaves them out.
+        dialect: of the file.
+    """
+
+    path: Path
+    name: str
+    lines: tuple[tuple[int, str], ...]
+    sides: tuple[str, str] | None
+    dialect: Dialect
+
+    def decode(self, size: tuple[int, int] | None = None) -> np.ndarray:
+        """Decode the mask, bool (height, width), of all rows together.
+
+        Args:
+            size: its (h, w) where that is known: a file that says another takes no memory.
 
         Raises:
-            InputError: Width or Height is bad or not that of `size`, or the runs are.
+            InputError: the size is bad, not that of `size`, or not known at all, or the runs are.
         """
+        first, *more = self._decode_rows(size)
+        for other in more:
+            first |= other
+        return first
 
+    def decode_buildings(self, size: tuple[int, int] | None = None) -> list[np.ndarray]:
+        """Decode each row's mask by itself, but those without a building; the arguments are as for `decode`."""
+        return [mask for mask in self._decode_rows(size) if mask.any()]
 
-def read_rows(path: Path) -> Iterator[tuple[str, Decode]]:
-    """Yield each row's image id, and what decodes its mask.
+    def _decode_rows(self, size: tuple[int, int] | None) -> Iterator[np.ndarray]:
+        for line, runs in self.lines:
+            try:
+                height, width = self._find_size(size)
+                text = "" if runs.strip() in ("", "-1", self.dialect.empty) else runs
+                yield decode_rle(text, height, width, self.dialect.order, self.dialect.start)
+            except InputError as error:
+                raise InputError(f"{self.path}, line {line}, image {self.name}: {error}") from None
 
-    Columns may stand in any order, further ones are ignored, and a byte order mark is skipped.
-
-    Raises:
-        InputError: no such file, empty, not UTF-8, no CSV, a missing column, an id that comes twice, a bad
-            width or height, or runs that `decode_rle` refuses. The message names the line and the image.
-    """
-    for line, row in _read_rows(path, COLUMNS):
-        fields = {name: row[name] for name in COLUMNS}
-        yield row["ImageId"], functools.partial(_decode_row, f"{path}, line {line}", fields)
-
-
-def _decode_row(where: str, row: Mapping[str, str], size: tuple[int, int] | None = None) -> np.ndarray:
-    try:
-        width, height = _parse_side(row, "Width"), _parse_side(row, "Height")
+    def _find_size(self, size: tuple[int, int] | None) -> tuple[int, int]:
+        if self.sides is None:
+            if size is None:
+                raise InputError("no Width and Height; they are needed where nothing else tells the size")
+            return size
+        height, width = _parse_side(self.sides[0], "Height"), _parse_side(self.sides[1], "Width")
         if size is not None and (height, width) != tuple(size):
             raise InputError(f"mask of {width}x{height} px for a truth of {size[1]}x{size[0]} px; they must be equal")
         if width * height > MAX_PIXELS:
             raise InputError(f"{width} wide and {height} high is more than {MAX_PIXELS} pixels; correct them")
-        return decode_rle(row["EncodedPixels"], height, width)
-    except InputError as error:
-        raise InputError(f"{where}, image {row['ImageId']}: {error}") from None
+        return height, width
 
 
-def read_ids(path: Path) -> list[str]:
-    """Read the image ids alone, as of a sample submission whose other columns are placeholders.
+def read_images(path: Path, dialect: Dialect = KAGGLE) -> Iterator[EncodedImage]:
+    """Yield the images of a submission, in the order in which the file first names them.
+
+    Columns may stand in any order, further ones are ignored, and a byte order mark is skipped. Where rows are images
+    the file is streamed.
 
     Raises:
-        InputError: as `read_submission`, but for the columns other than ImageId.
+        InputError: no such file, empty, not UTF-8, no CSV, a missing column, or an id that comes twice where rows are
+            images. The message names the line and the image.
     """
-    return [row["ImageId"] for _, row in _read_rows(path, COLUMNS[:1])]
+    columns = [dialect.id, dialect.runs]
+    columns += [dialect.width, dialect.height] if dialect.width and dialect.height else []
+    header = read_header(path)
+    for column in columns:
+        if column not in header:
+            raise InputError(f"{path}: no column {column} among {', '.join(header)}; add it")
+    rows = _list_rows(path, dialect)
+    if not dialect.per_building:
+        yield from rows
+        return
+    images: dict[str, list[EncodedImage]] = {}
+    for row in rows:
+        images.setdefault(row.name, []).append(row)
+    for name, own in images.items():
+        yield EncodedImage(path, name, tuple(each.lines[0] for each in own), own[0].sides, dialect)
+
+
+def _list_rows(path: Path, dialect: Dialect) -> Iterator[EncodedImage]:
+    lines: dict[str, int] = {}
+    for line, row in read_rows(path):
+        name = row[dialect.id]
+        first = lines.setdefault(name, line)
+        if first != line and not dialect.per_building:
+            raise InputError(
+                f"{path}, line {line}: image {name} was on line {first}; an image has one row, so remove one, or "
+                "give --format buildings, where a row is one"
+            )
+        sides = (row[dialect.height], row[dialect.width]) if dialect.width and dialect.height else None
+        yield EncodedImage(path, name, ((line, row[dialect.runs]),), sides, dialect)
 
 
 def check_ids(path: Path, ids: Iterable[str], expected_ids: Iterable[str]) -> None:
@@ -202,42 +313,11 @@ def check_ids(path: Path, ids: Iterable[str], expected_ids: Iterable[str]) -> No
         )
 
 
-def _read_rows(path: Path, columns: Iterable[str]) -> Iterator[tuple[int, dict[str, str]]]:
-    """Yield line number and fields of each row; `columns` must be there, and ids be unique."""
-    csv.field_size_limit(MAX_FIELD)  # 128 KiB by default: less than one mask's runs can take
-    lines: dict[str, int] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            if reader.fieldnames is None:
-                raise InputError(f"{path}: empty file; a submission begins with the line {','.join(COLUMNS)}")
-            for column in columns:
-                if column not in reader.fieldnames:
-                    raise InputError(f"{path}: no column {column} among {', '.join(reader.fieldnames)}; add it")
-            for row in reader:
-                if None in row or None in row.values():
-                    count = len(reader.fieldnames)
-                    raise InputError(f"{path}, line {reader.line_num}: a row has {count} fields, as the header")
-                first = lines.setdefault(row["ImageId"], reader.line_num)
-                if first != reader.line_num:
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: image {row['ImageId']} was on line {first}; "
-                        "an image has one row, so remove one"
-                    )
-                yield reader.line_num, row
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path}: not UTF-8 text; save it with that encoding") from None
-    except (csv.Error, OSError) as error:
-        raise InputError(f"{path}: not a readable CSV ({error}); restore the file or write it again") from None
-
-
-def _parse_side(row: Mapping[str, str], column: str) -> int:
-    text = row[column].strip()
+def _parse_side(text: str, column: str) -> int:
+    text = text.strip()
     # isdecimal alone admits other scripts' digits; ten digits are beyond MAX_PIXELS, and int() refuses 5,000
     if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) > 0):
-        raise InputError(f"{column} is {row[column]!r:.40}; it is a whole number of pixels, 1 or more")
+        raise InputError(f"{column} is {text!r:.40}; it is a whole number of pixels, 1 or more")
     return int(text)
 
 

@@ -3,9 +3,10 @@
 import contextlib
 import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from shapely import Polygon
 
 from members.common.errors import InputError
@@ -14,7 +15,10 @@ from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from members.data.tiles import MASK_SUFFIXES, find_labels
-from postproc.formats.submission import Decode, check_ids, read_ids, read_rows
+from postproc.formats.dialects.dialect import KAGGLE, Dialect, find_dialect
+from postproc.formats.dialects.rows import read_header
+from postproc.formats.submission import EncodedImage, check_ids, read_images
+from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
 
@@ -70,7 +74,9 @@ class Inputs:
         return [compared[image_id] for image_id in self.ids]
 
 
-def open_inputs(truth: Path, submission: Path | None, vector: Path | None, images: Path | None) -> Inputs:
+def open_inputs(
+    truth: Path, submission: Path | None, vector: Path | None, images: Path | None, words: str = ""
+) -> Inputs:
     """Find and check the files of a submission CSV or a vector file, and of its truth.
 
     Args:
@@ -78,6 +84,7 @@ def open_inputs(truth: Path, submission: Path | None, vector: Path | None, image
         submission, vector: what is scored, one of the two.
         images: one image, a folder of images, or a data set; needed where `truth` is a file but no mask, or the masks'
             georeferencing does not do for `vector`.
+        words: what the submission's header does not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
 
     Raises:
         InputError: both or neither of `submission` and `vector`, or a file is missing, bad, or does not go with the
@@ -90,13 +97,16 @@ def open_inputs(truth: Path, submission: Path | None, vector: Path | None, image
     if not masks and images is None:
         kind = "a CSV" if truth.suffix.lower() == ".csv" else "a vector file"
         raise InputError(f"{truth}: {kind} does not tell where the images are, nor their sizes; give them as --images")
-    wanted = read_ids(submission) if submission else list(masks) or None
+    dialect = open_dialect(submission, words) if submission else None
+    wanted = list(masks) or None
+    if submission and dialect:
+        wanted = [dialect.find_id(image.name) for image in read_images(submission, dialect)]
     files = find_images(images, wanted) if images else masks
     expected = masks or {image_id: path for image_id, path in files.items() if wanted is None or image_id in wanted}
     if submission:
         check_ids(submission, wanted or (), expected)
     frames = read_frames(files, expected) if vector or not masks or find_labels(truth) else {}
-    predicted = read_masks(source) if submission else read_vector(source, frames)
+    predicted = read_masks(source, dialect) if dialect else read_vector(source, frames)
     if not masks:
         traced = bool(submission) or truth.suffix.lower() == ".csv"
         return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames), traced=traced)
@@ -191,14 +201,30 @@ def find_buildings(
     return None
 
 
-def read_masks(submission: Path) -> Iterator[tuple[str, Take]]:
+def open_dialect(submission: Path, words: str) -> Dialect:
+    """Find the dialect of a submission by its header, its ids, and what a user says of it.
+
+    Raises:
+        InputError: it is no CSV, or has no columns of ids or runs.
+    """
+    header = read_header(submission)
+    plain = find_dialect(submission, header, (), words)
+    names = {image.name for image in read_images(submission, replace(plain, per_building=True))}
+    return find_dialect(submission, header, names, words)
+
+
+def read_masks(submission: Path, dialect: Dialect = KAGGLE) -> Iterator[tuple[str, Take]]:
     """Yield each image's id, and what gives its buildings, out of a submission CSV."""
-    for image_id, decode in read_rows(submission):
-        yield image_id, functools.partial(_take_mask, decode)
+    for image in read_images(submission, dialect):
+        yield dialect.find_id(image.name), functools.partial(_take_image, image)
 
 
-def _take_mask(decode: Decode, size: tuple[int, int]) -> ImageBuildings:
-    return ImageBuildings.from_mask(decode(size))
+def _take_image(image: EncodedImage, size: tuple[int, int]) -> ImageBuildings:
+    if not image.dialect.per_building:
+        return ImageBuildings.from_mask(image.decode(size))
+    parts = image.decode_buildings(size)
+    outlines = [outline for part in parts for outline in trace_mask(part)]
+    return ImageBuildings(np.any(parts, axis=0) if parts else np.zeros(size, bool), outlines)
 
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:

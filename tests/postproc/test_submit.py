@@ -1,5 +1,6 @@
 """Which recipe and which weights a submission is made with, and the files that are written beside it."""
 
+import gzip
 import json
 import re
 import sqlite3
@@ -387,17 +388,64 @@ def test_an_image_of_any_size(
 
 def test_sample_submission_gives_ids_and_order(roofstack: RoofStack, tmp_path: Path) -> None:
     run, sample = make_run(tmp_path), tmp_path / "sample.csv"
-    sample.write_text("ImageId,EncodedPixels\nright,1 1\nleft,1 1\n")
+    sample.write_text("ImageId,EncodedPixels,Width,Height\nright,1 1,1,1\nleft,1 1,1,1\n")
     outcome = roofstack("submit", "--run", run.path, "--sample", sample)
-    assert outcome.code == 0, outcome.err
+    assert (outcome.code, outcome.err) == (0, "")
     assert [name for name, _ in read_submission(run.submission_file("test"))] == ["right", "left"]
     for text, message in (
-        ("ImageId\nright\n", "1 surplus .left."),
-        ("ImageId\nright\nleft\nmiddle\n", "1 missing .middle."),
-        ("Id\nright\n", "no column ImageId"),
+        ("ImageId,EncodedPixels\nright,\n", r"sample.csv: no row for 1 of 2 images .left.; give the sample of these"),
+        ("ImageId\nright\nleft\n", "no column EncodedPixels among ImageId; add it"),
+        ("Name,EncodedPixels\nright,\nleft,\n", "no column ImageId among Name, EncodedPixels"),
+        ("ImageId,EncodedPixels\nright,\nleft,\nleft,\n", "2 rows of image left; where a row is a building give"),
     ):
         sample.write_text(text)
         refuse(roofstack, tmp_path, message, "submit", "--run", run.path, "--sample", sample)
+
+
+def test_a_sample_tells_the_format_and_fills_what_has_no_map(roofstack: RoofStack, tmp_path: Path) -> None:
+    run, sample, path = make_run(tmp_path), tmp_path / "sample.csv", tmp_path / "s.csv.gz"
+    sample.write_text("rle,img,note\nnone,middle.png,m\nnone,right.png,r\nnone,left.png,l\n")
+    outcome = roofstack("submit", "--run", run.path, "--sample", sample, "--format", "rows,from0", "--output", path)
+    assert outcome.code == 0, outcome.err
+    assert "1 of 3 images of" in outcome.err
+    assert "have no map: their rows are those of the sample" in outcome.err
+    header, *rows = gzip.decompress(path.read_bytes()).decode().splitlines()
+    assert header == "rle,img,note"
+    assert [row.split(",", 1)[1] for row in rows] == ["middle.png,m", "right.png,r", "left.png,l"]
+    assert rows[0].startswith("none,")
+    assert rows[1] == " ".join(f"{50 * y} 8" for y in range(10, 30)) + ",right.png,r"
+    for name in TRANSFORMS:
+        write_raster(tmp_path / f"truth/{name}.tif", (draw_map(name) >= 128).astype(np.uint8))
+    path.write_bytes(gzip.compress("\n".join([header, *rows[1:]]).encode()))  # nobody knows what is in the middle
+    truth = ("--truth", tmp_path / "truth", "--submission", path)
+    scored = roofstack("score", *truth, "--format", "rows,from0", "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["pooled_iou"] == 1
+    wrong = roofstack("score", *truth, "--format", "from0", "--json")  # along the columns
+    assert json.loads(wrong.out)["pooled_iou"] < 0.5
+
+
+@pytest.mark.parametrize("outlines", [None, {"tolerance": 9.0}])
+def test_a_row_a_building(roofstack: RoofStack, tmp_path: Path, outlines: dict[str, float] | None) -> None:
+    tuned = {"recipe": {}, "members": {"net": 1}, "outlines": outlines}
+    run, path = make_run(tmp_path, recipe=tuned), tmp_path / "s.csv"
+    outcome = roofstack("submit", "--run", run.path, "--format", "airbus", "--output", path)
+    assert (outcome.code, outcome.err) == (0, "")
+    rows = [line.split(",") for line in path.read_text().splitlines()]
+    assert [row[0] for row in rows] == ["ImageId", "left.jpg", "left.jpg", "right.jpg"]
+    for name in TRANSFORMS:
+        write_raster(tmp_path / f"truth/{name}.tif", (draw_map(name) >= 128).astype(np.uint8))
+    scored = roofstack("score", "--truth", tmp_path / "truth", "--submission", path, "--format", "airbus", "--json")
+    assert scored.code == 0, scored.err
+    assert json.loads(scored.out)["building_f1"] == 1
+    again = roofstack("score", "--truth", tmp_path / "truth", "--submission", path)
+    assert "image left.jpg was on line 2; an image has one row, so remove one, or give --format buildings" in again.err
+
+
+def test_a_format_that_is_none_names_the_nearest(roofstack: RoofStack, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    message = r"format 'airbuss': no 'airbuss'; did you mean airbus\? give one of kaggle, .* empty=TEXT.*"
+    refuse(roofstack, tmp_path, message, "submit", "--run", run.path, "--format", "airbuss")
 
 
 def test_what_tune_has_told_stands_in_the_files(tmp_path: Path, roofstack: RoofStack) -> None:

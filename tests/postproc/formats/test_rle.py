@@ -156,4 +156,4 @@ def test_real_masks_agree_with_the_naive_recipe(shared_data: Path) -> None:
 
 
 def test_examples_in_docstrings() -> None:
-    assert doctest.testmod(rle, extraglobs={"np": np}) == doctest.TestResults(failed=0, attempted=2)
+    assert doctest.testmod(rle, extraglobs={"np": np}) == doctest.TestResults(failed=0, attempted=3)

@@ -20,7 +20,7 @@ from postproc.formats.submission import (
     check_ids,
     encode_mask,
     open_submission,
-    read_ids,
+    read_images,
     read_submission,
     write_submission,
 )
@@ -45,7 +45,7 @@ def test_the_file_reads_as_written(tmp_path: Path) -> None:
     assert (first, second) == ("b", "a")
     np.testing.assert_array_equal(corner, CORNER)
     np.testing.assert_array_equal(empty, EMPTY)
-    assert read_ids(path) == ["b", "a"]
+    assert [image.name for image in read_images(path)] == ["b", "a"]
     assert [file.name for file in path.parent.iterdir()] == ["submission.csv"]
 
 
@@ -75,17 +75,15 @@ def test_column_order_further_columns_byte_order_mark_and_line_ends(tmp_path: Pa
     np.testing.assert_array_equal(mask, CORNER)
 
 
-def test_ids_of_a_sample_submission_with_placeholders(tmp_path: Path) -> None:
-    (tmp_path / "sample.csv").write_text("ImageId,EncodedPixels\na,nothing yet\nb,\n")
-    assert read_ids(tmp_path / "sample.csv") == ["a", "b"]
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "s.csv: empty file; a submission begins with the line ImageId,EncodedPixels,Width,Height"),
         (b"ImageId,Width,Height\na,4,3\n", "no column EncodedPixels among ImageId, Width, Height; add it"),
-        (HEADER + "a,1 1,4,3\nb,,4,3\na,,4,3\n", "line 4: image a was on line 2; .* remove one"),
+        (
+            HEADER + "a,1 1,4,3\nb,,4,3\na,,4,3\n",
+            "line 4: image a was on line 2; .* remove one, or give --format buildings",
+        ),
         (HEADER + "a,1 1,0,3\n", "line 2, image a: Width is '0'; it is a whole number of pixels, 1 or more"),
         (HEADER + "a,1 1,4,-3\n", "line 2, image a: Height is '-3'"),
         (HEADER + "a,1 1,4.0,3\n", "line 2, image a: Width is '4.0'"),
@@ -212,7 +210,7 @@ with open_submission(Path({str(path)!r}), ["a"]) as add:
 def test_a_file_that_does_not_decode_to_the_masks_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "s.csv"
     path.write_text("old")
-    monkeypatch.setattr(submission, "encode_rle", lambda mask: "1 1")  # as a wrong or torn write would
+    monkeypatch.setattr(submission, "encode_rle", lambda *arguments: "1 1")  # as a wrong or torn write would
     with pytest.raises(InputError, match=r"cannot be written \(what was written does not decode to the masks"):
         write_submission(path, {"a": CORNER})
     assert path.read_text() == "old"

@@ -1,0 +1,4 @@
+"""The forms that competitions give their submissions, told by name or by a sample.
+
+`dialect` is the table of them, `rows` reads and writes CSV files, plain or gzipped, `samples` follows a sample.
+"""
