@@ -21,8 +21,8 @@ from postproc.geo.footprints import WGS84, Footprint, transform_outlines
 from postproc.webpage.gallery import encode
 
 MOST_TILES = 400
-MOST_OUTLINES = 8000
-"""Of ours, and of true ones."""
+MOST_OUTLINES = 5000
+"""Of ours, and of true ones: 3 MB of a page of at most 15."""
 PIXELS = 5_000_000
 """Of all pictures of tiles together, so that a page has one size whatever the run's."""
 QUALITY = 55
