@@ -50,7 +50,7 @@ def test_command_lines_are_accepted(page: str) -> None:
             COMMANDS[name].make_context(name, arguments, resilient_parsing=False)
 
 
-def cut(source: Path, target: Path, side: int = 768) -> None:
+def cut(source: Path, target: Path, side: int) -> None:
     """Copy the upper left of a large picture."""
     with rasterio.open(source) as raster:
         pixels = raster.read(window=Window(0, 0, side, side))
@@ -82,8 +82,8 @@ def lay_town(data: Path, folder: Path) -> None:
     """The corners of the large pictures, and a layer with a column of its own."""
     import geopandas
 
-    for name in ("scene", "mask", "test_scene"):
-        cut(data / f"hot_scene/{name}.tif", folder / f"{name}.tif")
+    for name, side in (("scene", 2048), ("mask", 768), ("test_scene", 768)):  # four squares of tiles are four groups
+        cut(data / f"hot_scene/{name}.tif", folder / f"{name}.tif", side)
     shutil.copy(data / "hot_scene/buildings.geojson", folder)
     layer = geopandas.read_file(folder / "buildings.geojson").iloc[:40]
     layer.assign(owner=[f"owner {number}" for number in range(len(layer))]).to_file(folder / "survey.gpkg")
