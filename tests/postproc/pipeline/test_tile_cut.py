@@ -1,4 +1,4 @@
-"""Each image's own threshold: that of highest expected IoU, the map whole or read in strips, where there is anything."""
+"""The own threshold of each image: that of highest expected IoU, whether the map is whole or read in strips."""
 
 import numpy as np
 import pytest
