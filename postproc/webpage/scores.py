@@ -48,9 +48,10 @@ def tell_scores(
         charts.draw_calibration(calibrate_bins(tiles)), "share of building pixels over the probability"
     )
     groups = Section("Groups", "Masks as the run makes them now; in sample as far as it was tuned on these tiles.")
-    groups.add_chart(
-        charts.draw_groups_scores(score_groups(tiles, samples.groups)), "pooled IoU and building F1 of each group"
-    )
+    found, most = score_groups(tiles, samples.groups), charts.MOST_GROUPS
+    if len(found) > most:
+        groups.add_notes([f"the {most // 2} worst and the {most // 2} best of {len(found)} groups"])
+    groups.add_chart(charts.draw_groups_scores(found), "pooled IoU and building F1 of each group")
     truth = (
         "True buildings are the components of the masks: houses that touch are one."
         if samples.labels is None
@@ -59,9 +60,9 @@ def tell_scores(
     sizes = Section("Sizes", truth)
     sizes.add_chart(charts.draw_sizes(find_by_size(tiles)), "share of true buildings that are found, by their area")
     doubts = []
-    if found := bin_doubts(tiles):
+    if bins := bin_doubts(tiles):
         doubts = [Section("Uncertainty", "How often pixels are wrong where views and members disagree.")]
-        doubts[0].add_chart(charts.draw_doubts(found), "share of wrong pixels over their standard deviation")
+        doubts[0].add_chart(charts.draw_doubts(bins), "share of wrong pixels over their standard deviation")
     return [curve, kernels, calibration, *doubts, groups, sizes]
 
 

@@ -86,11 +86,11 @@ def tell_left_out(tiles: int, placed: int, drawn: int, ours: int, truths: int) -
     """Say what a map leaves out; "" where that is nothing.
 
     >>> tell_left_out(500, 450, 400, 100, 6000)
-    'Not on the map: 50 tiles without georeferencing; 50 of groups with fewer wrong pixels; 1000 true outlines.'
+    'Not on the map: 50 tiles without georeferencing; 50 tiles of groups that have fewer errors; 1000 true outlines.'
     """
     words = [
         f"{tiles - placed} tiles without georeferencing" if placed < tiles else "",
-        f"{placed - drawn} of groups with fewer wrong pixels" if drawn < placed else "",
+        f"{placed - drawn} tiles of groups that have fewer errors" if drawn < placed else "",
         f"{ours - MOST_OUTLINES} of our outlines" if ours > MOST_OUTLINES else "",
         f"{truths - MOST_OUTLINES} true outlines" if truths > MOST_OUTLINES else "",
     ]
