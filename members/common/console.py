@@ -164,7 +164,9 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]
 class App(typer.Typer):
     """An app whose commands take their options from a file, too."""
 
-    def command(self, name: str | None = None, **options: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def command(  # type: ignore[override]
+        self, name: str | None = None, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Add a function as a command, and leave the function as it is."""
         add = super().command(name, **{"cls": ConfigCommand, **options})
 
