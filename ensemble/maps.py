@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from members.common.choices import Activation
 from members.common.console import JSON, make_app, print_result, track, warn
 from members.common.errors import InputError
 
@@ -52,6 +53,16 @@ def import_command(
     source: Annotated[
         Path, typer.Option("--from", help="Folder of IMAGE_ID.npy (float 0..1, or uint8), .png or .tif.")
     ],
+    activation: Annotated[
+        Activation, typer.Option(help="sigmoid, where their values are logits; they become probabilities.")
+    ] = "none",
+    scale: Annotated[
+        float | None,
+        typer.Option(help="What values are divided by: 65535 for uint16, 100 for percents. Default: 255 or 1."),
+    ] = None,
+    suffix: Annotated[
+        str, typer.Option(help="What file names have behind IMAGE_ID, such as _prob; others are left alone.")
+    ] = "",
     data: Annotated[
         Path | None, typer.Option(help="The data set; needed for a run that is made. Default: the run's.")
     ] = None,
@@ -66,13 +77,14 @@ def import_command(
     """Take in another program's probability maps as those of one more member.
 
     There must be one file an image of the part, of the image's size. Floats are probabilities from 0 to 1;
-    of 8-bit values 255 is the probability 1.
+    of 8-bit values 255 is the probability 1. Of logits, --activation sigmoid makes probabilities; of other numbers,
+    --scale says what stands for 1.
 
     Maps of the part valid must be out of fold: each by a model that did not see the tile, nor others of its group. A
     run that is made here takes your word for that: its part valid is all tiles of --data, and blend, tune, score and
     submit work on it without any training.
     """
-    from ensemble.mapfolder.foreign import find_target, import_maps
+    from ensemble.mapfolder.foreign import Coding, find_target, import_maps
     from members.audit.proposal import propose_from_tiles, tell_ungrouped
     from members.data.groups import find_group_table
     from members.data.raster import read_image
@@ -83,8 +95,9 @@ def import_command(
     if not member.replace("_", "").isalnum() or member in taker.list_members():
         raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")
     begins = not taker.has_record()
+    coding = Coding(activation, scale)
     target = find_target(taker, data, group_by)
-    count = import_maps(target, part, member, source, track)
+    count = import_maps(target, part, member, source, track, coding, suffix)
     taker.log_command()
     if begins:
         if group_by is None and find_group_table(target.data) is None:

@@ -16,7 +16,8 @@ def score(
         Path,
         typer.Option(
             metavar="PATH",
-            help="The truth: a folder of masks, a data set that holds them, or a vector file of buildings.",
+            help="The truth: a mask, a folder of masks, a data set that holds them, a vector file of buildings, COCO "
+            "JSON, or a CSV of run lengths.",
         ),
     ],
     submission: Annotated[
@@ -33,8 +34,8 @@ def score(
         Path | None,
         typer.Option(
             metavar="PATH",
-            help="The images, where the truth is a vector file or masks without georeferencing: one, a folder, or a "
-            "data set.",
+            help="The images, where the truth is another file than a mask, or masks have no georeferencing: one, a "
+            "folder, or a data set.",
         ),
     ] = None,
     by: Annotated[
@@ -78,7 +79,7 @@ def score(
     rows = list_rows(make_scorer(compared), list(groups.values()), by, list(regions.values()))
     if output is not None:
         write_rows(output, itertools.chain(rows, list_image_rows(inputs.ids, compared)))
-    tables = [rows[0].scores.tabulate(), *([tabulate_regions(rows, by)] if by else [])]
+    tables = [rows[0].scores.tabulate(inputs.traced), *([tabulate_regions(rows, by)] if by else [])]
     print_result(json, describe_rows(rows), *tables)
 
 

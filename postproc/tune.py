@@ -267,13 +267,16 @@ def fingerprint_maps(
 
 
 def draw_plots(tuning: Tuning, study: optuna.Study, folder: Path) -> None:
-    """Write the plots."""
+    """Write the plots; those of a former tuning, by another objective, go."""
     from postproc.pipeline.recipe import FLAT_STEPS, Recipe
     from postproc.reporting.figures import save_figure
     from postproc.reporting.plots import plot_gains, plot_importance, plot_step, plot_thresholds
 
     save_figure(plot_gains(tuning.verdict.steps, tuning.objective), folder / "gains.png")
+    step = FLAT_STEPS[0]
     if tuning.grid is None:
+        for name in ("threshold", step.label, "importance"):
+            (folder / f"{name}.png").unlink(missing_ok=True)
         return
     chosen, blend = tuning.pipeline, tuning.verdict.steps[0].fit.blends[0]
     curves = {"threshold alone, blend as given": tuning.grid.counts[0]}
@@ -283,7 +286,6 @@ def draw_plots(tuning: Tuning, study: optuna.Study, folder: Path) -> None:
         curves[label] = tuning.trace_curve(chosen)
     thresholds = plot_thresholds(curves, first, (label, chosen.recipe.threshold), tuning.objective)
     save_figure(thresholds, folder / "threshold.png")
-    step = FLAT_STEPS[0]
     save_figure(plot_step(tuning.grid, step, tuning.objective, chosen.recipe), folder / f"{step.label}.png")
     save_figure(plot_importance(study), folder / "importance.png")
 

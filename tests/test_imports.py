@@ -66,7 +66,12 @@ POSTPROC = {
     "postproc.objects": {*SHARED, "postproc.polygons"},
     "postproc.pipeline": {*SHARED, "postproc.operators", "postproc.polygons", "postproc.objects"},
     "postproc.formats": {"members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo"},
-    "postproc.scoring": {*SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats"},
+    "postproc.preparing": {
+        "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
+    },
+    "postproc.scoring": {
+        *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.preparing",
+    },
     "postproc.search": {
         *SHARED, "postproc.operators", "postproc.polygons", "postproc.objects", "postproc.pipeline", "postproc.scoring",
     },
@@ -88,9 +93,6 @@ POSTPROC = {
     },
     "postproc.straightening": {
         *SHARED, "postproc.polygons", "postproc.geo", "postproc.pipeline", "postproc.formats", "postproc.scoring",
-    },
-    "postproc.preparing": {
-        "members.common", "members.data", "members.labels", "postproc.polygons", "postproc.geo", "postproc.formats",
     },
     "postproc.auditing": {*SHARED, "members.audit", "postproc.reporting", "postproc.webpage"},
 }  # fmt: skip

@@ -41,7 +41,8 @@ def test_options_named_in_the_text_exist() -> None:
     known = {
         flag
         for command in COMMANDS.values()
-        for option in command.params
+        for each in (command, *getattr(command, "commands", {}).values())
+        for option in each.params
         for flag in (*option.opts, *option.secondary_opts)
     }
     named = set(re.findall(r"`(--[a-z0-9-]+)", TEXT))

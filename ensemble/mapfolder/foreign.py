@@ -9,7 +9,7 @@ import numpy as np
 from ensemble.mapfolder.manifest import Manifest, read_manifest
 from ensemble.mapfolder.preparation import Terms, prepare_folder
 from ensemble.mapfolder.raster import map_path, quantise, write_map
-from members.common.choices import BANDS
+from members.common.choices import BANDS, Activation
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.data.drivers import hash_image
@@ -22,6 +22,69 @@ IMPORTED = "imported"
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")
 FOLDS = 5
 """Folds of a run that begins with maps of another program, as far as there are groups."""
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What the values of another program's maps stand for.
+
+    Attributes:
+        activation: what makes a probability of a value: none, or sigmoid, of logits.
+        scale: what values are divided by before that, such as 65535 for uint16, or 100 for percent; without it uint8 is
+            divided by 255, and floats are taken as they are.
+
+    Raises:
+        InputError: the scale is not above 0.
+    """
+
+    activation: Activation = "none"
+    scale: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.scale is not None and not (0 < self.scale < np.inf):
+            raise InputError(f"scale {self.scale:g}: what stands for 1 is a number above 0, such as 65535 or 100")
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """Return values as a map, uint8 of their shape.
+
+        Raises:
+            InputError: they stand for no probabilities.
+
+        >>> Coding("sigmoid").decode(np.array([[-9.0, 0.0, 9.0]])).tolist()
+        [[0, 128, 255]]
+        >>> Coding(scale=65535).decode(np.uint16([[0, 32768, 65535]])).tolist()
+        [[0, 128, 255]]
+        """
+        floats = np.issubdtype(values.dtype, np.floating)
+        if self.scale is None and not floats:
+            if values.dtype == np.uint8 and self.activation == "none":
+                return np.asarray(values)
+            raise InputError(f"{values.dtype} values; {self._tell_rule()}")
+        if not floats and not np.issubdtype(values.dtype, np.integer):
+            raise InputError(f"{values.dtype} values; {self._tell_rule()}")
+        numbers = values.astype(np.float64) / (self.scale or 1.0)
+        if self.activation == "sigmoid" and np.isfinite(numbers).all():
+            return quantise((1 + np.tanh(numbers / 2)) / 2)
+        inside = (numbers >= 0) & (numbers <= 1) & (self.activation == "none")
+        if not inside.all():
+            wrong = values[~inside]
+            rule = self._tell_rule() if self.scale or self.activation != "none" else FLOATS
+            raise InputError(f"{wrong.size} values such as {wrong[0]}; {rule}")
+        return quantise(numbers)
+
+    def _tell_rule(self) -> str:
+        if self.activation == "sigmoid":
+            return "logits are finite floats, or other numbers and a scale that they are divided by"
+        if self.scale is not None:
+            return f"values from 0 to {self.scale:g} are probabilities from 0 to 1"
+        return (
+            "a map has floats from 0 to 1, or uint8; of logits the activation is sigmoid, of other numbers the scale "
+            "is the one that stands for 1"
+        )
+
+
+PROBABILITIES = Coding()
+FLOATS = "floats are probabilities from 0 to 1; of logits the activation is sigmoid, of percents the scale 100"
 
 
 @dataclass(frozen=True)
@@ -51,6 +114,8 @@ class Target:
             folder = self.run.map_folder(part, others[0])
             manifest = read_manifest(folder)
             return {i: (map_path(folder, i), size, manifest.hashes.get(i, "")) for i, size in manifest.images.items()}
+        if not self.data.is_dir():
+            raise InputError(f"{self.data}: the run's data are no longer there; say where they are: --data DIR")
         if part == "test":
             tiles = list_tiles(self.data, "test")
         elif part == "valid":
@@ -127,7 +192,28 @@ def measure_buildings(tile: Tile) -> int:
     return int(np.count_nonzero(mask))
 
 
-def import_maps(target: Target, part: str, member: str, source: Path, progress: Progress = silent) -> int:
+def list_maps(source: Path, suffix: str) -> dict[str, Path]:
+    """Map image id -> file for the maps in a folder: those whose names end with the suffix, which is no part of the id.
+
+    Raises:
+        InputError: as for `list_files`, or no name ends so.
+    """
+    files = list_files(source, SUFFIXES)
+    named = {stem.removesuffix(suffix): path for stem, path in files.items() if stem.endswith(suffix)}
+    if not named:
+        raise InputError(f"{source}: no map whose name ends with {suffix}, such as {next(iter(files))}{suffix}.tif")
+    return named
+
+
+def import_maps(
+    target: Target,
+    part: str,
+    member: str,
+    source: Path,
+    progress: Progress = silent,
+    coding: Coding = PROBABILITIES,
+    suffix: str = "",
+) -> int:
     """Take another program's maps into a run as those of a member; return how many.
 
     Args:
@@ -136,6 +222,8 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
         member: the name to give to what made them.
         source: the folder of files, one an image.
         progress: shows how far the writing is.
+        coding: what their values stand for.
+        suffix: what the names of the files have behind the image's.
 
     Raises:
         InputError: the member has other maps, or a map is missing, is of no image of the part, or is no map.
@@ -144,7 +232,7 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
     if folder.is_dir() and IMPORTED not in read_manifest(folder).weights:
         raise InputError(f"{folder}: maps that were not imported; give another --member, or move them elsewhere")
     images = target.list_images(part, member)
-    files = list_files(source, SUFFIXES)
+    files = list_maps(source, suffix)
     if missing := [image_id for image_id in images if image_id not in files]:
         raise InputError(f"{source}: no map of {', '.join(missing[:3])} ({len(missing)} missing); each image needs one")
     if foreign := [image_id for image_id in files if image_id not in images]:
@@ -152,7 +240,7 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
     digest = hashlib.blake2b(digest_size=16)
     kinds = set()
     for image_id, (_, size, _) in images.items():  # everything is checked before anything is written
-        values = read_foreign(files[image_id], size)
+        values = read_foreign(files[image_id], size, coding)
         digest.update(values.tobytes())
         kinds.add(values.ndim)
         if len(kinds) > 1:
@@ -173,19 +261,20 @@ def import_maps(target: Target, part: str, member: str, source: Path, progress: 
     # earlier imports go, so that a stop half-way leaves no mixture
     prepare_folder(folder, manifest, Terms(replace=True))
     for image_id, (image, size, _) in progress(images.items(), "import", len(images)):
-        write_map(map_path(folder, image_id), read_foreign(files[image_id], size), image)
+        write_map(map_path(folder, image_id), read_foreign(files[image_id], size, coding), image)
     return len(images)
 
 
-def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
+def read_foreign(path: Path, size: tuple[int, int], coding: Coding = PROBABILITIES) -> np.ndarray:
     """Read another program's map as uint8 (h, w), or (3, h, w) where it has bands as a contact member's.
 
     Args:
-        path: .npy of floats in 0..1 or of uint8, or a raster of one band or three of either.
+        path: .npy, or a raster of one band or three.
         size: (h, w) of the image.
+        coding: what its values stand for.
 
     Raises:
-        InputError: it is unreadable, of another size, not floats in 0..1 nor uint8, or holds NaN.
+        InputError: it is unreadable, of another size, or its values stand for no probabilities.
     """
     if path.suffix == ".npy":
         try:
@@ -203,11 +292,7 @@ def read_foreign(path: Path, size: tuple[int, int]) -> np.ndarray:
             f"{path}: shape {shape}; the image is {size[0]} high and {size[1]} wide, and a map has one band, or the "
             f"{len(BANDS)} of a contact member first: {', '.join(BANDS)}"
         )
-    if values.dtype == np.uint8:
-        return values
-    if not np.issubdtype(values.dtype, np.floating):
-        raise InputError(f"{path}: {values.dtype} values; a map has floats from 0 to 1, or uint8")
-    if not (np.isfinite(values).all() and values.min() >= 0 and values.max() <= 1):
-        wrong = values[~((values >= 0) & (values <= 1))]
-        raise InputError(f"{path}: {wrong.size} values such as {wrong[0]}; floats are probabilities from 0 to 1")
-    return quantise(values.astype(np.float64))
+    try:
+        return coding.decode(values)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None

@@ -12,6 +12,8 @@ MergeName = Literal["mean", "gmean", "power", "max", "min"]
 EngineName = Literal["auto", "keras", "openvino", "onnx"]
 """What computes networks; auto is the fastest."""
 ExportFormat = Literal["onnx", "openvino"]
+Activation = Literal["none", "sigmoid"]
+"""What makes probabilities of the values of another program's maps."""
 Method = Literal["auto", "mean", "single", "greedy"]
 """How members are weighed."""
 CalibrationName = Literal["isotonic", "temperature"]

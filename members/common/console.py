@@ -1,6 +1,7 @@
 """How commands speak to the person at the terminal: progress and warnings on stderr, results on stdout."""
 
 import errno
+import importlib.util
 import json
 import logging
 import os
@@ -8,7 +9,8 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
-from typing import IO, Any, NoReturn, cast
+from pathlib import Path
+from typing import IO, Annotated, Any, NoReturn, cast
 
 import typer
 from rich.console import Console
@@ -37,6 +39,7 @@ JSON = typer.Option("--json", help="Print one JSON object in place of the tables
 """The option of every command that has a result."""
 DATA = typer.Option(help="The run's data set. Default: where it was when the run began.")
 """The option of every command that works on a run that is there."""
+PACKAGES, PROGRAM = ("ensemble", "postproc"), "roofstack"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 INTERRUPTED = 130  # the exit code that Typer gives a KeyboardInterrupt
 PERIOD = 60.0
@@ -92,6 +95,48 @@ def choose_volume(quiet: bool, verbose: bool) -> None:
     """Say nothing but results and errors, or more than usual: the library's details, and where an error was raised."""
     stderr.quiet = quiet
     show_notes(logging.DEBUG if verbose else logging.INFO)
+
+
+def be_quiet(wanted: bool) -> None:
+    """Print results and errors alone, if that is wanted."""
+    if wanted:
+        choose_volume(quiet=True, verbose=False)
+
+
+def be_verbose(wanted: bool) -> None:
+    """Say more, if that is wanted."""
+    if wanted:
+        choose_volume(quiet=False, verbose=True)
+
+
+def take_volume(
+    quiet: Annotated[
+        bool,
+        typer.Option("--quiet", "-q", callback=be_quiet, expose_value=False, help="Print results and errors alone."),
+    ] = False,
+    verbose: Annotated[
+        bool,
+        typer.Option(
+            "--verbose", "-v", callback=be_verbose, expose_value=False, help="Say more, and where an error was raised."
+        ),
+    ] = False,
+) -> None:
+    """Take the options that every command has."""
+
+
+def make_command(found: Callable[..., Any] | typer.Typer) -> Any:
+    """Return a function as a command, or an app as a group of them; each takes `--quiet` and `--verbose` as well."""
+    app = found
+    if not isinstance(app, typer.Typer):
+        app = make_app()
+        app.command()(found)
+    command = typer.main.get_command(app)
+    common = make_app()
+    common.command()(take_volume)
+    volume = [option for option in typer.main.get_command(common).params if option.name in ("quiet", "verbose")]
+    for each in getattr(command, "commands", {"": command}).values():
+        each.params += volume
+    return command
 
 
 def print_table(table: ResultTable) -> None:
@@ -184,11 +229,12 @@ def make_app(**options: Any) -> App:
     return App(**{**common, "rich_markup_mode": "markdown", **options})
 
 
-def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoReturn:
+def run_app(app: Callable[..., Any], arguments: Sequence[str] | None = None) -> NoReturn:
     """Run a command line, the one typed or `arguments`; bad input becomes one line on stderr and exit code 2."""
     if os.name == "nt":
         fail("Windows: roofstack runs on Linux and macOS; on this machine start it in WSL, Windows' own Linux")
     choose_volume(quiet=False, verbose=False)
+    check_packages()
     LOG.close()
     listen()
     try:
@@ -204,6 +250,16 @@ def run_app(app: typer.Typer, arguments: Sequence[str] | None = None) -> NoRetur
         tell_failure(error)
         raise
     sys.exit(0)
+
+
+def check_packages() -> None:
+    """End where a file of the folder that Python was started in hides one of our packages, as `python -m` lets it."""
+    root = Path(__file__).resolve().parents[2]
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        origin = spec and spec.origin
+        if origin and Path(origin).resolve().parents[1] != root:
+            fail(f"{origin}: hides roofstack's package {name}; rename it, or start the program {PROGRAM} from anywhere")
 
 
 def tell_failure(error: BaseException) -> None:
@@ -236,6 +292,4 @@ def fail(message: str) -> NoReturn:
 
 def run_command(command: Callable[..., Any], arguments: Sequence[str] | None = None) -> NoReturn:
     """Run one function as a whole command line, for `python -m package.module`; `arguments` as for `run_app`."""
-    app = make_app()
-    app.command()(command)
-    run_app(app, arguments)
+    run_app(make_command(command), arguments)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import typer
 from typer.core import TyperGroup
 
-from members.common.console import make_app
+from members.common.console import make_app, make_command
 
 
 class Row(NamedTuple):
@@ -47,9 +47,4 @@ def make_loader(target: str) -> Callable[[], Any]:
 def load_command(target: str) -> Any:
     """Import `module:function` or `module:app` and return it as a command."""
     module, _, attribute = target.partition(":")
-    found = getattr(importlib.import_module(module), attribute)
-    if isinstance(found, typer.Typer):
-        return typer.main.get_command(found)
-    app = make_app()
-    app.command()(found)
-    return typer.main.get_command(app)
+    return make_command(getattr(importlib.import_module(module), attribute))

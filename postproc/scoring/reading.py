@@ -14,7 +14,7 @@ from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
-from members.data.tiles import find_labels
+from members.data.tiles import MASK_SUFFIXES, find_labels
 from postproc.formats.dialects.dialect import KAGGLE, Dialect, find_dialect
 from postproc.formats.dialects.rows import read_header
 from postproc.formats.submission import EncodedImage, check_ids, read_images
@@ -37,6 +37,7 @@ class Inputs:
         predicted: ids, and what gives an image's buildings, in any process. Can be gone through once.
         read_truth: gives the true buildings of an id.
         remark: what the user ought to know of the truth, or "".
+        traced: whether any outlines, of the source or of the truth, are those of a mask's pixels.
     """
 
     source: Path
@@ -45,6 +46,7 @@ class Inputs:
     predicted: Iterable[tuple[str, Take]]
     read_truth: Callable[[str], ImageBuildings]
     remark: str = ""
+    traced: bool = False
 
     def compare(self, progress: Progress = silent, workers: Workers | None = None) -> list[Comparison]:
         """Compare each image's buildings with the true ones, and list them in the order of the ids.
@@ -78,9 +80,9 @@ def open_inputs(
     """Find and check the files of a submission CSV or a vector file, and of its truth.
 
     Args:
-        truth: a folder of masks, a data set that holds one, or a vector file.
+        truth: a mask, a folder of masks, a data set that holds one, a vector file, COCO JSON, or a CSV of run lengths.
         submission, vector: what is scored, one of the two.
-        images: one image, a folder of images, or a data set; needed where `truth` is a vector file, or the masks'
+        images: one image, a folder of images, or a data set; needed where `truth` is a file but no mask, or the masks'
             georeferencing does not do for `vector`.
         words: what the submission's header does not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
 
@@ -91,11 +93,10 @@ def open_inputs(
     source = submission or vector
     if source is None or (submission and vector):
         raise InputError("score takes one of --submission FILE and --vector FILE; give either")
-    masks = {} if truth.is_file() else find_truth(truth)
+    masks = find_masks(truth)
     if not masks and images is None:
-        raise InputError(
-            f"{truth}: a vector file does not tell where the images are, nor their sizes; give them as --images"
-        )
+        kind = "a CSV" if truth.suffix.lower() == ".csv" else "a vector file"
+        raise InputError(f"{truth}: {kind} does not tell where the images are, nor their sizes; give them as --images")
     dialect = open_dialect(submission, words) if submission else None
     wanted = list(masks) or None
     if submission and dialect:
@@ -107,13 +108,26 @@ def open_inputs(
     frames = read_frames(files, expected) if vector or not masks or find_labels(truth) else {}
     predicted = read_masks(source, dialect) if dialect else read_vector(source, frames)
     if not masks:
-        return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames))
+        traced = bool(submission) or truth.suffix.lower() == ".csv"
+        return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames), traced=traced)
     outlines = find_buildings(truth, expected, frames)
     labels = find_labels(truth)
     remark = (
         "" if outlines or not labels else f"{labels}: not the outlines of these masks, so that their components count"
     )
-    return Inputs(source, sorted(expected), len(masks), predicted, read_masked(expected, outlines), remark)
+    traced = bool(submission) or outlines is None
+    return Inputs(source, sorted(expected), len(masks), predicted, read_masked(expected, outlines), remark, traced)
+
+
+def find_masks(truth: Path) -> dict[str, Path]:
+    """Map image id -> mask file, of one mask, a folder, or a data set; nothing of a file of another kind.
+
+    Raises:
+        InputError: no such file or folder, or no masks in it.
+    """
+    if truth.is_file():
+        return {truth.stem: truth} if truth.suffix.lower() in MASK_SUFFIXES else {}
+    return find_truth(truth)
 
 
 def read_frames(files: Mapping[str, Path], expected: Mapping[str, Path]) -> dict[str, Frame]:
@@ -143,18 +157,19 @@ def read_masked(
 
 
 def read_outlined(path: Path, frames: Mapping[str, Frame]) -> Callable[[str], ImageBuildings]:
-    """Return the function that gives an image's true buildings by its id, out of a vector file.
+    """Return the function that gives an image's true buildings by its id, out of a file that is no mask.
 
     Args:
-        path: the vector file.
+        path: a vector file, COCO JSON, or a CSV of run lengths.
         frames: image id -> frame.
 
     Raises:
-        InputError: the vector file is bad, or has no building in any of the images.
+        InputError: the file is bad, or has no building in any of the images.
     """
     from members.labels.reading import read_outlines
+    from postproc.preparing.truths import read_truth
 
-    known = read_outlines(path, frames)
+    known = read_truth(path, frames)[0] if path.suffix.lower() in (".csv", ".json") else read_outlines(path, frames)
     if not any(known.values()):
         raise InputError(
             f"{path}: none of its outlines lies in the {len(frames)} images; check the coordinates and the CRS of both"

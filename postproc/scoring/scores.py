@@ -16,6 +16,9 @@ from postproc.scoring.average_precision import make_precision_scorer
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.pixels import pool_masks
 
+OF_WALLS: tuple[MetricName, ...] = ("c_iou", "n_ratio", "right_angles", "truth_right_angles")
+NEED = "these take outlines that were drawn, of ours and of the truth, and here are masks, whose edges are pixels'"
+
 
 @dataclass(frozen=True, repr=False)
 class Scores(Mapping[MetricName, Estimate]):
@@ -40,11 +43,16 @@ class Scores(Mapping[MetricName, Estimate]):
     def __len__(self) -> int:
         return len(self.estimates)
 
-    def tabulate(self) -> ResultTable:
-        """Return the table of every score."""
-        rows = [(METRICS[name].label, *format_estimate(score)) for name, score in self.items()]
+    def tabulate(self, traced: bool = False) -> ResultTable:
+        """Return the table of every score; where outlines were `traced` along pixels, of those that this leaves sense.
+
+        Along pixels every angle is right, and a wall has as many vertices as steps.
+        """
+        shown = {name: score for name, score in self.items() if not (traced and name in OF_WALLS)}
+        rows = [(METRICS[name].label, *format_estimate(score)) for name, score in shown.items()]
         title = f"{self.images} images of {self.groups} groups"
-        return ResultTable(title, ("score", "value", f"{LEVEL:.0%} interval"), rows)
+        notes = [f"without {', '.join(METRICS[name].title for name in OF_WALLS)}: {NEED}"] if traced else []
+        return ResultTable(title, ("score", "value", f"{LEVEL:.0%} interval"), rows, notes)
 
     def describe(self) -> dict[str, Any]:
         """Return the scores as they are written to JSON; None stands for what does not exist."""

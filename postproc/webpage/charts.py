@@ -16,6 +16,8 @@ from postproc.webpage.measures import GroupScore
 
 POINTS = 100
 MOST_GROUPS = 40
+FEW = 3
+"""Epochs that are drawn as points: a line takes two, and of an only one nothing would be seen."""
 SOFT = "rgb(128, 128, 128)"  # seen on light and on dark ground
 COLOURS = (BLUE, ORANGE, GREEN, "#cc79a7", "#56b4e9", "#e69f00", "#f0e442", GREY)  # Okabe and Ito's
 CONFIG = {"displaylogo": False, "responsive": True, "modeBarButtonsToRemove": ["select2d", "lasso2d"]}
@@ -175,6 +177,10 @@ def draw_training(histories: Mapping[str, Sequence[Mapping[str, float]]]) -> str
         epochs = [row["epoch"] for row in rows]
         for column, dash, words in (("val_iou", "solid", "validation"), ("iou", "dot", "training")):
             values = [round(row[column], 4) for row in rows]
-            line = {"color": colour, "dash": dash}
-            traces.append(go.Scatter(x=epochs, y=values, mode="lines", line=line, name=f"{name}, {words}"))
+            line, mode = {"color": colour, "dash": dash}, "lines" if len(epochs) > FEW else "lines+markers"
+            trace = go.Scatter(
+                x=epochs, y=values, mode=mode, line=line, name=name, legendgroup=name, showlegend=dash == "solid",
+                hovertemplate=f"{name}, {words}<br>epoch %{{x}}: %{{y:.4f}}<extra></extra>",
+            )  # fmt: skip
+            traces.append(trace)
     return draw(traces, "epoch", "IoU at 0.5")

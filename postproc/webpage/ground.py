@@ -15,13 +15,14 @@ from rasterio.errors import RasterioError
 
 from members.common.errors import InputError
 from members.data.frames import Frame
+from members.data.raster import allow_ungeoreferenced
 from members.labels.geometry import draw_border, move_outlines
 from postproc.geo.footprints import WGS84, Footprint, transform_outlines
 from postproc.webpage.gallery import encode
 
 MOST_TILES = 400
-MOST_OUTLINES = 8000
-"""Of ours, and of true ones."""
+MOST_OUTLINES = 5000
+"""Of ours, and of true ones: 3 MB of a page of at most 15."""
 PIXELS = 5_000_000
 """Of all pictures of tiles together, so that a page has one size whatever the run's."""
 QUALITY = 55
@@ -183,11 +184,12 @@ def place_tile(image: np.ndarray, frame: Frame, group: str, iou: float, tiles: i
     picture = np.zeros((4, height, width), np.uint8)
     scale = frame.size[1] / small.shape[1], frame.size[0] / small.shape[0]
     try:
-        rasterio.warp.reproject(
-            source, picture, src_transform=frame.transform @ Affine.scale(*scale), src_crs=frame.crs,
-            dst_transform=rasterio.transform.from_bounds(*ends, width, height), dst_crs=MERCATOR,
-            resampling=rasterio.warp.Resampling.average,
-        )  # fmt: skip
+        with allow_ungeoreferenced():  # rasterio warns of its own arrays, which lie nowhere yet
+            rasterio.warp.reproject(
+                source, picture, src_transform=frame.transform @ Affine.scale(*scale), src_crs=frame.crs,
+                dst_transform=rasterio.transform.from_bounds(*ends, width, height), dst_crs=MERCATOR,
+                resampling=rasterio.warp.Resampling.average,
+            )  # fmt: skip
     except RasterioError as error:
         raise InputError(f"{frame.image_id}: cannot be drawn on a map ({error})") from None
     bounds = round(south, 7), round(west, 7), round(north, 7), round(east, 7)

@@ -16,6 +16,9 @@ from postproc.webpage.page import Section
 
 WAYS = {"mean": "mean of all", "single": "best single", "greedy": "greedy", "given": "given"}
 
+COMMANDS = 200
+"""Lines of commands.sh that are told, at most."""
+
 
 def read_stage(path: Path, cure: str) -> dict[str, Any] | None:
     """Read what a stage has left; None where it was not run.
@@ -191,5 +194,8 @@ def tell_origin(run: Run) -> Section:
     versions = tuple((name, version) for name, version in record.versions.items())
     section.add_table(ResultTable("versions when the run began", ("package", "version"), versions))
     if run.commands_file.is_file():
-        section.add_text(run.commands_file.read_text(encoding="utf-8"))
+        lines = run.commands_file.read_text(encoding="utf-8").splitlines()
+        if len(lines) > COMMANDS:
+            section.add_notes([f"the last {COMMANDS} of {len(lines)} commands; {run.commands_file} has them all"])
+        section.add_text("\n".join(lines[-COMMANDS:]))
     return section

@@ -85,7 +85,7 @@ def find_truths(samples: RunSamples, number: int, frame: Frame) -> np.ndarray:
 def tell_left_out(tiles: int, placed: int, drawn: int, ours: int, truths: int) -> str:
     """Say what a map leaves out; "" where that is nothing.
 
-    >>> tell_left_out(500, 450, 400, 100, 9000)
+    >>> tell_left_out(500, 450, 400, 100, 6000)
     'Not on the map: 50 tiles without georeferencing; 50 of groups with fewer wrong pixels; 1000 true outlines.'
     """
     words = [

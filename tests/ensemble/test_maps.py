@@ -205,6 +205,29 @@ def test_foreign_maps_need_no_training(roofstack: RoofStack, theirs: Path) -> No
     assert (run / "commands.sh").read_text().count("roofstack maps import") == 4
 
 
+def test_logits_under_other_names_and_data_that_have_moved(roofstack: RoofStack, theirs: Path) -> None:
+    plain, logits = theirs / "valid", theirs / "logits"
+    logits.mkdir()
+    for path in plain.iterdir():
+        values = np.clip(np.load(path).astype(np.float64), 0.01, 0.99)
+        np.save(path, values)
+        np.save(logits / f"{path.stem}_logit.npy", np.log(values / (1 - values)))
+        np.save(logits / f"{path.stem}_class.npy", values > 0.5)
+    command = ("maps", "import", "--run", theirs / "run", "--part", "valid", "--member")
+    assert roofstack(*command, "a", "--from", plain, "--data", theirs / "data").code == 0
+    options = ("--from", logits, "--activation", "sigmoid", "--suffix", "_logit")
+    assert roofstack(*command, "b", *options).code == 0
+    one, other = (read_map(map_path(theirs / f"run/maps/valid/{name}", "tile3"), (64, 64)) for name in "ab")
+    np.testing.assert_array_equal(one, other)
+    (theirs / "data").rename(theirs / "moved")
+    assert roofstack(*command, "c", *options).code == 0  # the others' maps say which images there are
+    outcome = roofstack("maps", "import", "--run", theirs / "run", "--part", "test", "--member", "a", "--from", plain)
+    assert outcome.code == 2
+    assert (
+        outcome.err == f"error: {theirs / 'data'}: the run's data are no longer there; say where they are: --data DIR\n"
+    )
+
+
 def test_the_split_of_a_run_that_is_made(roofstack: RoofStack, theirs: Path) -> None:
     data, rows = theirs / "data", ["image_id,group,region\n", *(f"tile{n},g{n},north\n" for n in range(6))]
     (data / "groups.csv").write_text("".join(rows))

@@ -100,6 +100,47 @@ def test_masks_and_outlines_score_alike(
     check_scores(json.loads(run.out))
 
 
+def write_coco(path: Path) -> Path:
+    images = [{"id": number, "file_name": f"{name}.tif"} for number, name in enumerate(TILES)]
+    annotations = [
+        {"image_id": number, "category_id": 1, "segmentation": [np.ravel(outline.exterior.coords).tolist()]}
+        for number, (truth, _) in enumerate(TILES.values())
+        for outline in truth
+    ]
+    path.write_text(json.dumps({"images": images, "annotations": annotations}))
+    return path
+
+
+@pytest.mark.parametrize("truth", ["t.csv", "t.json"])
+def test_run_lengths_and_coco_are_truths_too(data: Path, tmp_path: Path, roofstack: Call, truth: str) -> None:
+    write_submission(tmp_path / "t.csv", {image_id: draw_boxes(t) for image_id, (t, _) in TILES.items()})
+    write_coco(tmp_path / "t.json")
+    arguments = ["--truth", tmp_path / truth, "--vector", tmp_path / "p.gpkg", "--images", data]
+    run = roofstack("score", *arguments, "--json")
+    assert run.code == 0, run.err
+    check_scores(json.loads(run.out))
+    assert "does not tell where the images are, nor their sizes" in roofstack("score", *arguments[:-2]).err
+
+
+def test_one_mask_is_a_truth(data: Path, tmp_path: Path, roofstack: Call) -> None:
+    write_submission(tmp_path / "a.csv", {"a": draw_boxes(TILES["a"][1])})
+    mask = data / "training/masks/img/a.tif"
+    run = roofstack("score", "--truth", mask, "--submission", tmp_path / "a.csv", "--json")
+    assert run.code == 0, run.err
+    assert json.loads(run.out)["pooled_iou"] == 260 / 340
+
+
+def test_scores_of_walls_are_shown_where_walls_were_drawn(data: Path, tmp_path: Path, roofstack: Call) -> None:
+    drawn = roofstack("score", "--truth", tmp_path / "t.geojson", "--vector", tmp_path / "p.gpkg", "--images", data).out
+    assert "N ratio (vertices to true ones)" in drawn
+    assert "these take outlines that were drawn" not in drawn
+    for truth, *predicted in (("t.geojson", "--submission", "s.csv"), ("data", "--vector", "p.gpkg")):
+        arguments = ("--truth", tmp_path / truth, predicted[0], tmp_path / predicted[1], "--images", data)
+        traced = roofstack("score", *arguments).out
+        assert "N ratio (vertices to true ones)" not in traced
+        assert "without C-IoU, N ratio, right angles, right angles of the truth: these take outlines" in traced
+
+
 @pytest.mark.parametrize("predicted", [("--submission", "s.csv"), ("--vector", "p.gpkg")])
 def test_a_cluster_scores_to_the_same_bit(
     data: Path, tmp_path: Path, roofstack: Call, scheduler: str, predicted: tuple[str, str]

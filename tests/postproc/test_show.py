@@ -1,5 +1,6 @@
 """The picture of one image: what it holds, and what it refuses."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,6 +62,8 @@ def test_picture_is_written(roofstack: RoofStack, tmp_path: Path, part: str, nam
     [
         (("roof_21",), "no image roof_21 among 2; the nearest are roof_12, field_7"),
         (("roof_12", "--part", "nowhere"), "run roofstack predict --part nowhere"),
+        (("roof_12", "--part", "town"), "--part town: the data set has no images of it; give them: --images"),
+        (("roof_12", "--images", "data/images"), "--images data/images: the data set has the images of valid; leave"),
         (("roof_12", "--output", "picture.jpg"), "ending .jpg; give one of .png"),
         (("roof_12", "--output", "none/picture.png"), "none: no such folder"),
     ],
@@ -69,12 +72,33 @@ def test_bad_input_is_one_line(
     roofstack: RoofStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], message: str
 ) -> None:
     data, run = make_run(tmp_path, "valid")
+    shutil.copytree(run.part_folder("valid"), run.part_folder("town"))
     monkeypatch.chdir(tmp_path)
     before = hash_folder(tmp_path)
     outcome = roofstack("show", *arguments, "--data", data, "--run", run.path)
     assert (outcome.code, outcome.out, outcome.err.count("\n")) == (2, "", 1)
     assert message in outcome.err
     assert hash_folder(tmp_path) == before
+
+
+def test_a_test_part_with_masks_is_scored(roofstack: RoofStack, tmp_path: Path) -> None:
+    data, run = make_run(tmp_path, "test")
+    write_raster(data / "test/masks/roof_12.png", TRUTH * np.uint8(255))
+    outcome = roofstack("show", "roof_12", "--data", data, "--run", run.path, "--part", "test")
+    assert outcome.out.splitlines()[0] == "roof_12: IoU 0.500, of outlines 0.500; 1 building"
+    outcome = roofstack("show", "field_7", "--data", data, "--run", run.path, "--part", "test")
+    assert outcome.out.splitlines()[0] == "field_7: 0 buildings; truth unknown"
+
+
+def test_a_scene_of_another_part_is_given_and_its_mask_may_be(roofstack: RoofStack, tmp_path: Path) -> None:
+    data, run = make_run(tmp_path, "valid")
+    run.part_folder("valid").rename(run.part_folder("town"))
+    place = ("show", "roof_12", "--run", run.path, "--part", "town", "--images")
+    for images in (data / "images/roof_12.png", data / "images"):
+        outcome = roofstack(*place, images)
+        assert (outcome.code, outcome.out.splitlines()[0]) == (0, "roof_12: 1 building; truth unknown")
+    outcome = roofstack(*place, data / "images", "--masks", data / "masks/roof_12.png")
+    assert outcome.out.splitlines()[0] == "roof_12: IoU 0.500, of outlines 0.500; 1 building"
 
 
 def test_image_of_another_size_than_its_map(roofstack: RoofStack, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """What the terminal shows: one line for each warning and error, and the exit code of each ending."""
 
 import errno
+import logging
 import os
+import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from conftest import ROOT
 from rich.console import Console
 
 from members.common import console as module
@@ -83,7 +87,7 @@ def test_an_interruption_before_the_command_begins(monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as ending:
-        run_app(stop)  # type: ignore[arg-type]
+        run_app(stop)
     assert (ending.value.code, capfd.readouterr().err.count("\n")) == (130, 1)
 
 
@@ -102,6 +106,30 @@ def test_a_function_as_a_command(monkeypatch: pytest.MonkeyPatch, capfd: Capture
     help_text = capfd.readouterr().out
     assert "Train members." in help_text
     assert "--epochs" in help_text
+
+
+@pytest.mark.parametrize(("option", "told"), [("-q", ""), ("--quiet", ""), ("-v", "more\nnote\n"), ("", "note\n")])
+def test_every_command_says_less_or_more(capfd: Capture, option: str, told: str) -> None:
+    def command() -> None:
+        logging.getLogger("roofstack").debug("more")
+        stderr.print("note")
+        print("result")
+
+    with pytest.raises(SystemExit) as ending:
+        run_command(command, [option] if option else [])
+    assert (ending.value.code, *capfd.readouterr()) == (0, "result\n", told)
+
+
+def test_a_file_that_hides_a_package_is_told(tmp_path: Path) -> None:
+    """`python -m` looks for packages where it is started first."""
+    (tmp_path / "ensemble.py").touch()
+    command = [sys.executable, "-m", "postproc.show", "a", "--run", "r"]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.endswith(
+        "ensemble.py: hides roofstack's package ensemble; rename it, or start the program roofstack from anywhere\n"
+    )
 
 
 def test_track_yields_all_and_is_silent_without_a_terminal(capfd: Capture) -> None:

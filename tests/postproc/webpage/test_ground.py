@@ -1,6 +1,7 @@
 """Tiles and outlines on earth: which are chosen, where they come to lie, and that a page keeps its size."""
 
 import json
+import warnings
 
 import numpy as np
 import shapely
@@ -8,6 +9,7 @@ from conftest import GEOREFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
 from rasterio import Affine
+from rasterio.errors import NotGeoreferencedWarning
 from test_gallery import decode_with_alpha
 
 from members.data.frames import Frame
@@ -36,7 +38,9 @@ def test_a_tile_of_utm_is_turned_into_web_mercator() -> None:
     image = np.zeros((200, 200, 3), np.uint8)
     image[:, :100] = 255
     frame = Frame("a", (200, 200), UTM, Affine(30, 0, 900_000, 0, -30, 3_060_000))
-    tile = place_tile(image, frame, "g", 0.5, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", NotGeoreferencedWarning)  # nothing is said of what the user can't mend
+        tile = place_tile(image, frame, "g", 0.5, 1)
     south, west, north, east = tile.bounds
     border = locate(frame)
     assert border is not None
