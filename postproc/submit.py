@@ -125,8 +125,13 @@ def submit(
     ]
 
     kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
-    read = functools.partial(read_window, source.part_folder(part), pipeline, sizes)
+    folder = source.part_folder(part)
     with open_workers(scheduler) as workers:
+        pipelines = dict.fromkeys(sizes, pipeline)
+        if pipeline.tile_cut:
+            settle = functools.partial(settle_image, folder, pipeline, sizes)
+            pipelines = dict(zip(sizes, track(workers.map(settle, sizes), "thresholds", len(sizes)), strict=True))
+        read = functools.partial(read_window, folder, pipelines, sizes)
         found = Source(frames, read, pipeline.outline_mask, kept, note)
         count = write_exports(exports, found, min_area_m2, track, workers)
     source.log_command()
@@ -157,13 +162,25 @@ def read_note(tuned: Path) -> str:
     return ""
 
 
+def settle_image(part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str) -> Pipeline:
+    """Return the pipeline for one image, whose threshold may be its own."""
+    from ensemble.selection.blend import read_blend
+
+    size = sizes[image_id]
+    return pipeline.settle_windows(lambda window: read_blend(part, pipeline.blend, image_id, size, window), size)
+
+
 def read_window(
-    part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str, window: Window
+    part: Path,
+    pipelines: Mapping[str, Pipeline],
+    sizes: Mapping[str, tuple[int, int]],
+    image_id: str,
+    window: Window,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Read and blend a window of an image's maps; return its mask, bool (h, w), and the blend, uint8 (h, w)."""
     from ensemble.selection.blend import read_blend
 
-    size = sizes[image_id]
+    size, pipeline = sizes[image_id], pipelines[image_id]
     return pipeline.cut_window(lambda outer: read_blend(part, pipeline.blend, image_id, size, outer), size, window)
 
 

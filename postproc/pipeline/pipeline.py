@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,12 +19,15 @@ from members.data.run import Run
 from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.tile_cut import TileCut
 from postproc.polygons.buildings import Building, rasterize_outlines
 
 Part = TypeVar("Part", bound=BaseModel)
 Window = tuple[slice, slice]
 """Rows and columns of a map."""
 NEUTRAL = Recipe()
+STRIP = 2**24
+"""Pixels of a large map that are read at once."""
 CURE = "restore it, or run roofstack tune again"
 
 
@@ -38,21 +41,52 @@ class Pipeline:
         outlines: how outlines are drawn where masks are made of these; None where masks stay as they were cut, and
             outlines are drawn as by default.
         objects: which outlines are hardly true buildings, and left out; None: all count.
+        tile_cut: how each image that the recipe finds any building in gets a threshold of its own; None: all are cut at
+            the recipe's.
     """
 
     blend: Blend
     recipe: Recipe = NEUTRAL
     outlines: OutlineRecipe | None = None
     objects: ObjectModel | None = None
+    tile_cut: TileCut | None = None
 
     def cut(self, values: np.ndarray) -> np.ndarray:
-        """Return the mask, bool (h, w), that the recipe alone makes of a blended map, uint8 (h, w) or (h, w, 2)."""
-        return self.recipe.apply(split_layers(values)[0])
+        """Return the mask, bool (h, w), of a blended map, uint8 (h, w) or (h, w, 2), before it is outlined."""
+        picture, _ = split_layers(values)
+        return self.settle(picture).recipe.apply(picture)
+
+    def settle(self, picture: np.ndarray) -> "Pipeline":
+        """Return the pipeline that cuts all images as this one cuts that of a blended map, uint8 (h, w)."""
+        if self.tile_cut is None:
+            return self
+        return self._take_threshold(np.bincount(picture.ravel(), minlength=256), bool(self.recipe.apply(picture).any()))
+
+    def settle_windows(self, read: Callable[[Window], np.ndarray], size: tuple[int, int]) -> "Pipeline":
+        """Return what `settle` does of a whole map, without reading all of it at once; as for `cut_window`."""
+        if self.tile_cut is None:
+            return self
+        plain, (height, width) = replace(self, tile_cut=None), size
+        histogram, found, rows = np.zeros(256, np.int64), False, max(STRIP // width, 1)
+        for top in range(0, height, rows):
+            window = slice(top, min(top + rows, height)), slice(0, width)
+            mask, values = plain.cut_window(read, size, window)
+            histogram += np.bincount(split_layers(values)[0].ravel(), minlength=256)
+            found |= bool(mask.any())
+        return self._take_threshold(histogram, found)
+
+    def _take_threshold(self, histogram: np.ndarray, found: bool) -> "Pipeline":
+        recipe = self.recipe
+        if found and self.tile_cut is not None:
+            recipe = recipe.model_copy(update={"threshold": self.tile_cut.choose(histogram)})
+        return replace(self, recipe=recipe, tile_cut=None)
 
     def cut_window(
         self, read: Callable[[Window], np.ndarray], size: tuple[int, int], window: Window
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return a window of the mask that `cut` makes of a whole map, and the map there, without reading all of it.
+
+        A pipeline with cuts of each image's own is settled first, by `settle_windows`.
 
         Args:
             read: reads a window (rows and columns) of the blended map, as `read_blend` does.
@@ -106,7 +140,9 @@ class Pipeline:
         """Return the content of its file, for JSON."""
         outlines = None if self.outlines is None else self.outlines.model_dump()
         objects = None if self.objects is None else self.objects.model_dump()
-        return {"recipe": self.recipe.model_dump(), "outlines": outlines, "objects": objects, **self.blend.describe()}
+        tile_cut = None if self.tile_cut is None else self.tile_cut.model_dump()
+        masks = {"recipe": self.recipe.model_dump(), "tile_cut": tile_cut, "outlines": outlines, "objects": objects}
+        return masks | self.blend.describe()
 
     def save(self, path: Path, **rest: Any) -> None:
         """Write it as JSON, whole or not at all; `rest` are further keys, such as the scores that it was chosen by."""
@@ -131,7 +167,8 @@ class Pipeline:
         if "members" in content:
             blend = Blend.parse(content, path, CURE)
         outlines = parse_part(OutlineRecipe, "outlines", content.get("outlines"), path)
-        return cls(blend, recipe, outlines, parse_part(ObjectModel, "objects", content.get("objects"), path))
+        objects = parse_part(ObjectModel, "objects", content.get("objects"), path)
+        return cls(blend, recipe, outlines, objects, parse_part(TileCut, "tile_cut", content.get("tile_cut"), path))
 
     @classmethod
     def of_run(cls, run: Run, part: str, source: str = "tuned") -> "Pipeline":
@@ -170,6 +207,8 @@ class Pipeline:
     def describe_masks(self) -> str:
         """Return recipe and outlines in words, what is as by default left out."""
         parts = [str(self.recipe)]
+        if self.tile_cut is not None:
+            parts.append(str(self.tile_cut))
         if self.outlines is not None:
             parts.append(f"outlines {self.outlines}")
         if self.objects is not None:

@@ -11,6 +11,7 @@ from members.common.choices import Objective
 from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.recipe import Recipe
+from postproc.pipeline.tile_cut import TileCut
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Choice:
         counts: of all groups.
         outlines: how outlines are drawn; None where they are not part of it.
         objects: which of them are left out; None: none.
+        tile_cut: how each image's own threshold is chosen; None: the recipe's is that of all.
     """
 
     recipe: Recipe
@@ -30,6 +32,7 @@ class Choice:
     counts: Counts
     outlines: OutlineRecipe | None = None
     objects: ObjectModel | None = None
+    tile_cut: TileCut | None = None
 
 
 @dataclass(frozen=True)

@@ -58,7 +58,7 @@ class Fit:
     def pipelines(self) -> list[Pipeline]:
         """Every choice as a pipeline; the first is what is applied."""
         return [
-            Pipeline(blend, choice.recipe, choice.outlines, choice.objects)
+            Pipeline(blend, choice.recipe, choice.outlines, choice.objects, choice.tile_cut)
             for choice, blend in zip(self.choices, self.blends, strict=True)
         ]
 

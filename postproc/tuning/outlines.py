@@ -1,10 +1,10 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
 
-from ensemble.selection.blend import Blend
 from ensemble.statistics.counts import Counts, TileCounts, count_pixels
 from ensemble.statistics.metrics import METRICS
 from members.common.choices import Objective
@@ -27,7 +27,7 @@ SETTINGS = tuple(
 
 def list_pipelines(base: Pipeline) -> list[Pipeline]:
     """Return what is tried on top of a flat recipe: thresholds near its own, with each outlining; likely ones first."""
-    return [Pipeline(base.blend, cut, outlines) for outlines, cut in product(SETTINGS, list_cuts(base))]
+    return [replace(base, recipe=cut, outlines=outlines) for outlines, cut in product(SETTINGS, list_cuts(base))]
 
 
 def list_cuts(base: Pipeline) -> list[Recipe]:
@@ -38,17 +38,18 @@ def list_cuts(base: Pipeline) -> list[Recipe]:
 
 def fit_outlines(task: Task, kept: Fit) -> Fit:
     """Choose outlines on top of what the last kept step has chosen, for each mask of the first deal on its own."""
-    counted: list[tuple[Blend, Recipe, Counts]] = []
+    counted: list[tuple[Pipeline, Counts]] = []
     choices = []
     for base, mask in zip(kept.pipelines, task.crossfit.take(1).training_masks, strict=False):
-        known = [counts for blend, recipe, counts in counted if (blend, recipe) == (base.blend, base.recipe)]
+        known = [counts for pipeline, counts in counted if pipeline == base]
         counts = known[0] if known else count_outlines(task, base)
         if not known:
-            counted.append((base.blend, base.recipe, counts))
+            counted.append((base, counts))
         scores = counts.score(task.objective, mask)
         best = int(np.argmax(scores))  # of equals the first, which is the likelier
         chosen = list_pipelines(base)[best]
-        choices.append(Choice(chosen.recipe, float(scores[best]), counts[best], chosen.outlines))
+        choice = Choice(chosen.recipe, float(scores[best]), counts[best], chosen.outlines, tile_cut=chosen.tile_cut)
+        choices.append(choice)
     return Fit(tuple(choices), kept.blends[: len(choices)])
 
 
@@ -61,7 +62,7 @@ def count_outlines(task: Task, base: Pipeline) -> Counts:
         """Count each tile of a unit by each setting on one cut."""
         unit, cut = share
         tiles = unit.read(samples)
-        masks = unit.draw_settings(Pipeline(blend, cut), SETTINGS, unit.blend(samples, blend))
+        masks = unit.draw_settings(replace(base, recipe=cut), SETTINGS, unit.blend(samples, blend))
         return [
             [count_mask(mask, truth, objective) for mask, (_, truth) in zip(own, tiles, strict=True)] for own in masks
         ]

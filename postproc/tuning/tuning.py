@@ -27,6 +27,7 @@ from postproc.tuning.advice import advise
 from postproc.tuning.fits import BlendedTiles, Task, fit_blends, fit_flat_steps, take_neutral
 from postproc.tuning.losses import Losses, apply_verdict
 from postproc.tuning.outlines import fit_outlines
+from postproc.tuning.tile_step import fit_tile_cuts
 from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
@@ -231,6 +232,8 @@ def tune_pipeline(
         blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
     verdict = judge_steps(take_neutral(grid, blend, task), fits, task.crossfit, objective, keep)
+    if objective == "mean_iou":
+        verdict = add_step(verdict, "tiles", fit_tile_cuts(task, verdict.kept), task.crossfit, objective, keep)
     drawn = fit_outlines(task, verdict.kept)
     verdict = add_step(verdict, "outlines", drawn, task.crossfit, objective, keep)
     return Tuning(task, verdict, apply_verdict(task, verdict), grid, study)

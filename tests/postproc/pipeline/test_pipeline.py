@@ -17,6 +17,7 @@ from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import KERNEL_SHAPES, ORDERS
+from postproc.pipeline.tile_cut import TileCut
 from postproc.polygons.buildings import rasterize_outlines
 
 TABLE = np.minimum(np.arange(256) * 2, 255).astype(np.uint8)
@@ -41,6 +42,7 @@ def test_the_mask_is_cut_or_drawn_from_the_outlines() -> None:
 
 
 TREE = Tree(feature=(0, -1, -1), threshold=(5.0, 0, 0), left=(1, -1, -1), right=(2, -1, -1), value=(0, -3.0, 3.0))
+CUT = TileCut(table=(0.5,) * 256)
 LARGE = ObjectModel(base=0.0, trees=(TREE,), cut=0.5)  # 149 px or more
 
 
@@ -56,7 +58,7 @@ def test_what_is_hardly_a_building_is_left_out() -> None:
 @pytest.mark.parametrize("objects", [None, LARGE])
 @pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0)])
 def test_what_is_saved_is_read(tmp_path: Path, outlines: OutlineRecipe | None, objects: ObjectModel | None) -> None:
-    pipeline = Pipeline(Blend({"a": 2, "b": 0}, {"a": TABLE}), Recipe(threshold=90, close=3), outlines, objects)
+    pipeline = Pipeline(Blend({"a": 2, "b": 0}, {"a": TABLE}), Recipe(threshold=90, close=3), outlines, objects, CUT)
     pipeline.save(tmp_path / "tuned.json", scores={"default": 0.5})
     assert Pipeline.load(tmp_path / "tuned.json").describe() == pipeline.describe()
     assert json.loads((tmp_path / "tuned.json").read_text())["scores"] == {"default": 0.5}
