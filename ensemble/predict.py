@@ -17,7 +17,7 @@ from members.common.workers import open_workers
 from members.training.networks.backend import choose_backend
 
 if TYPE_CHECKING:
-    from ensemble.inference.tasks import Task
+    from ensemble.inference.tasks import Request, Task
     from ensemble.inference.views import View
 
 
@@ -53,6 +53,10 @@ def predict(
         bool, typer.Option("--replace", help="Drop maps that are in the way: of other views, weights or images.")
     ] = False,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say which maps would be made, and about how long that takes; write nothing."),
+    ] = False,
     json: Annotated[bool, JSON] = False,
 ) -> None:
     """Predict probability maps: RUN/maps/PART/MEMBER/IMAGE_ID.tif, uint8 GeoTIFF, probability = value / 255.
@@ -85,6 +89,9 @@ def predict(
     tasks = [plan_member(request, member) for member in chosen]
     for task in tasks:
         warn_all(describe_left_out(task, views))
+    if dry_run:
+        rehearse(tasks, request, json)
+        return
     if engine == "auto" and not int8 and scheduler is None:
         tasks = [choose_engine(task, stderr.print) for task in tasks]
     if scheduler is None:
@@ -124,6 +131,24 @@ def predict(
     ]
     table = ResultTable("", header, cells)
     print_result(json, {"part": part, "members": rows}, table)
+
+
+def rehearse(tasks: Sequence[Task], request: Request, as_json: bool) -> None:
+    """Print which maps would be made, and about how long it takes."""
+    choose_backend()
+    from dataclasses import asdict
+
+    from ensemble.inference.rehearsal import plan_maps
+    from members.common.progress import tell_time
+
+    for task in tasks:
+        warn_all(task.describe_changes())
+    plans = [plan_maps(task, request.sizes) for task in tasks]
+    rows = [(plan.member, f"{plan.new} of {plan.images}", plan.views, tell_time(plan.seconds)) for plan in plans]
+    total = tell_time(sum(plan.seconds for plan in plans))
+    note = f"{total} in all by Keras in one process, other engines may be faster; no map is made or dropped: --dry-run"
+    table = ResultTable("", ("member", "maps to make", "views", "about"), rows, (note,))
+    print_result(as_json, {"dry_run": True, "part": request.part, "members": list(map(asdict, plans))}, table)
 
 
 def name_engine(engine: EngineName, int8: bool) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ensemble.mapfolder.samples import RunSamples
     from members.audit.tiles import DataSet
     from members.data.run import Run
+    from members.data.split import Split
     from postproc.auditing.report import Audit
 
 
@@ -57,9 +58,10 @@ def audit(
     from members.data.run import Run
     from postproc.auditing.report import audit_data, audit_labels
 
-    source = None if run is None else Run(run)
+    source, split = None if run is None else Run(run), None
     if source is not None:
-        recorded = source.read_record().split.group_by
+        split = source.read_record().split
+        recorded = split.group_by
         if group_by not in (None, recorded):
             raise InputError(f"{run}: this run has group_by {recorded}, not {group_by}; leave --group-by out")
         group_by = recorded
@@ -81,7 +83,7 @@ def audit(
     test = f", {len(found.test)} test tiles" if found.test else ""
     title = f"{data}: {len(found.training)} training tiles in {result.given} group(s){test}"
     content = result.export() | {"maps": None if samples is None else trace_maps(samples.manifests)}
-    print_result(json, content, result.tabulate(title, tell_groups(data, result)))
+    print_result(json, content, result.tabulate(title, tell_groups(data, result, split)))
     folder = output or (source.report_folder if source else None)
     if folder is not None:
         write_json(folder / "audit.json", content)
@@ -120,10 +122,10 @@ def stop_at_flaws(data: Path, found: DataSet) -> None:
         raise InputError(f"{data}: {len(found.flaws)} flaw(s), named above; mend or remove those files, then try again")
 
 
-def tell_groups(data: Path, result: Audit) -> list[str]:
-    """Say whether the groups are right, and what to do about them."""
+def tell_groups(data: Path, result: Audit, split: Split | None) -> list[str]:
+    """Say whether the groups are right, and whether a run's split, or that of the usual hold-out, holds out enough."""
     from members.audit.proposal import tell_ungrouped
-    from members.data.split import remark_on_count
+    from members.data.split import remark_on_count, remark_on_groups
 
     proposal = result.proposal
     if not result.grouped:
@@ -135,7 +137,7 @@ def tell_groups(data: Path, result: Audit) -> list[str]:
         ]
     else:
         notes = ["no copies and no shared ground are in two groups"]
-    remark = remark_on_count(proposal.count)
+    remark = remark_on_groups(split) if split else remark_on_count(proposal.count)
     return [*notes, remark] if remark else notes
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import optuna
 
     from ensemble.mapfolder.manifest import Manifest
+    from ensemble.mapfolder.samples import RunSamples
     from ensemble.selection.blend import Blend
     from members.data.run import Run
     from postproc.study.studies import StoredStudies
@@ -90,6 +91,9 @@ def tune(
         ),
     ] = None,
     scheduler: Annotated[str | None, SCHEDULER] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be tuned and about how long that takes; write nothing.")
+    ] = False,
     json: Annotated[bool, JSON] = False,
 ) -> None:
     """Tune threshold, closing, opening, minimum areas, blend weights and outlines; keep only the steps that pay.
@@ -134,6 +138,11 @@ def tune(
             f"{target.part_folder('valid')}: maps of {len(samples.members)} member; --tune-weights takes two"
         )
     where = target.study_file if storage is None else storage
+    if dry_run:
+        cheap = not tune_weights and objective != "building_f1"
+        options = {"blend": given, "objective": objective, "cross_fit": cross_fit, "keep": keep, "trials": trials}
+        rehearse(samples, options if cheap else None, hide_passwords(str(where)), json)
+        return
     truth = samples.labels if objective == "building_f1" else None
     open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups, truth))
     target.open_log()
@@ -177,6 +186,25 @@ def tune(
         f"written: {target.tuned_file}, {pipeline}",
         f"all of it on one page: roofstack report --run {run}",
     )
+
+
+def rehearse(samples: RunSamples, options: Mapping[str, Any] | None, where: str, as_json: bool) -> None:
+    """Print what would be tuned, and about how long it takes, where no study makes that hard to tell."""
+    from members.common.progress import tell_time
+    from postproc.tuning.rehearsal import MORE, estimate_tuning
+
+    seconds = None if options is None else estimate_tuning(samples, **options)
+    groups = len(set(samples.groups))
+    lines = [f"{len(samples)} tiles in {groups} groups, maps of {', '.join(samples.members)}; studies in {where}"]
+    if options is None:
+        lines.append("how long its studies take depends on what they find; --trials bounds them")
+    elif seconds is None:
+        lines.append("no time can be told: too few tiles, or none of those tried has a building")
+    else:
+        lines.append(f"about {tell_time(seconds)} on this machine, by {MORE} of the tiles")
+    lines.append("nothing is tuned or written: --dry-run")
+    content = {"dry_run": True, "tiles": len(samples), "groups": groups, "members": list(samples.members)}
+    print_result(as_json, content | {"seconds": seconds}, *lines)
 
 
 def read_goal(promise: str | None, confidence: float | None) -> Goal | None:

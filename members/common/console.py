@@ -29,6 +29,7 @@ from rich.text import Text
 from members.common.errors import InputError
 from members.common.interruption import listen, stop_waiting, was_interrupted
 from members.common.logfile import LOG
+from members.common.options import ConfigCommand, take_config
 from members.common.progress import Item
 from members.common.tables import ResultTable
 
@@ -205,11 +206,27 @@ def track(items: Iterable[Item], description: str, total: int) -> Iterable[Item]
             minutes.tell(done)
 
 
-def make_app(**options: Any) -> typer.Typer:
+class App(typer.Typer):
+    """An app whose commands take their options from a file, too."""
+
+    def command(  # type: ignore[override]
+        self, name: str | None = None, **options: Any
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Add a function as a command, and leave the function as it is."""
+        add = super().command(name, **{"cls": ConfigCommand, **options})
+
+        def take(function: Callable[..., Any]) -> Callable[..., Any]:
+            add(take_config(function))
+            return function
+
+        return take
+
+
+def make_app(**options: Any) -> App:
     """Return an app without commands yet; `-h` is help too, and paragraphs of help stay whole."""
     names = {"help_option_names": ["-h", "--help"]}
     common: dict[str, Any] = {"add_completion": False, "pretty_exceptions_enable": False, "context_settings": names}
-    return typer.Typer(**{**common, "rich_markup_mode": "markdown", **options})
+    return App(**{**common, "rich_markup_mode": "markdown", **options})
 
 
 def run_app(app: Callable[..., Any], arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,6 +9,7 @@ from members.common.errors import InputError
 from members.common.files import remove_stale, write_json
 from members.common.locking import hold
 from members.common.logfile import LOG
+from members.common.options import IN_FORCE
 from members.data.names import check_name
 from members.data.record import RETRAIN, RunRecord, read_command, read_record, read_versions
 from members.data.split import Split
@@ -104,6 +105,11 @@ class Run:
     def lock_file(self) -> Path:
         """Locked while the record is written."""
         return self.path / ".run.lock"
+
+    @property
+    def options_folder(self) -> Path:
+        """Where each command leaves the options that it ran with, as COMMAND.toml."""
+        return self.path / "options"
 
     @property
     def commands_file(self) -> Path:
@@ -281,7 +287,7 @@ class Run:
         LOG.open(self.log_file)
 
     def log_command(self) -> None:
-        """Add the command line that is running to commands.sh, unless it is its last: how the run came about.
+        """Add the command line that is running to commands.sh, unless it is its last, and write its options in force.
 
         A run that is read-only, whose outputs go elsewhere, keeps no such record.
         """
@@ -295,3 +301,4 @@ class Run:
         if not written.endswith(line):  # one command may be made of several stages, and be started again
             with self.commands_file.open("a", encoding="utf-8") as lines:
                 lines.write(line)
+        IN_FORCE.write(self.options_folder)

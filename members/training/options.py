@@ -9,4 +9,5 @@ ENCODER_WEIGHTS = typer.Option(help="imagenet, lite, none, or a file; default: t
 PRECISION = typer.Option(help="Of activations; mixed ones are faster on a GPU; default: the member's.")
 FOLD = typer.Option(help="Train this fold alone, 0-based, as folds run on different machines.", min=0)
 TIME_BUDGET = typer.Option(help="Such as 8.5h, 90m or 600s: begin no epoch that would end later; resumable.")
+DRY_RUN = typer.Option("--dry-run", help="Say what would be trained, and about how long that takes; write nothing.")
 RESTART = typer.Option("--restart/--resume", help="Train anew, or go on with what a stopped run has left.")

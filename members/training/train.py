@@ -18,14 +18,24 @@ from members.common.console import JSON, print_result, run_command, stderr, warn
 from members.common.errors import InputError
 from members.common.tables import ResultTable
 from members.training.networks.backend import choose_backend, describe_devices, load_backend
-from members.training.options import BATCH_SIZE, CROP, ENCODER_WEIGHTS, EPOCHS, FOLD, PRECISION, RESTART, TIME_BUDGET
+from members.training.options import (
+    BATCH_SIZE,
+    CROP,
+    DRY_RUN,
+    ENCODER_WEIGHTS,
+    EPOCHS,
+    FOLD,
+    PRECISION,
+    RESTART,
+    TIME_BUDGET,
+)
 from members.training.training_set import TrainingSet, choose_labels, measure_areas, open_fold, read_pairs
 
 SCORE = "valid IoU at 0.5"
 COLUMNS = ("member", "fold", "tiles", "validated on", "epochs", "best epoch", SCORE, "minutes")
 
 if TYPE_CHECKING:
-    from members.data.run import Run
+    from members.data.run import FoldFolder, Run
     from members.data.split import Split
     from members.training.spec import MemberSpec
 
@@ -81,6 +91,7 @@ def train(
     ] = None,
     time_budget: Annotated[str | None, TIME_BUDGET] = None,
     restart: Annotated[bool, RESTART] = False,
+    dry_run: Annotated[bool, DRY_RUN] = False,
     json: Annotated[bool, JSON] = False,
 ) -> None:
     """Train members and keep the best weights of each.
@@ -145,7 +156,11 @@ def train(
             warn(tell_ungrouped(data, propose_from_tiles(tiles, lambda number: pairs[number][0])))
         if few := remark_on_groups(split):
             warn(few)
-    fit_members(specs, TrainingSet(data, tiles, pairs, split, outlines), target, folds_now, restart, deadline, json)
+    training = TrainingSet(data, tiles, pairs, split, outlines)
+    if dry_run:
+        rehearse(specs, training, target, folds_now, restart, json)
+    else:
+        fit_members(specs, training, target, folds_now, restart, deadline, json)
 
 
 def parse_duration(text: str) -> float:
@@ -170,6 +185,32 @@ def check_split(run: Run, recorded: Split, asked: Mapping[str, object]) -> None:
             )
 
 
+def rehearse(
+    specs: Sequence[MemberSpec], data: TrainingSet, run: Run, folds: Sequence[int], restart: bool, as_json: bool
+) -> None:
+    """Print what would be trained, and about how long it takes."""
+    load_backend()
+    from dataclasses import asdict
+
+    from members.training.rehearsal import plan_folds, tabulate_plan
+
+    jobs = [(spec, fold, run.fold(spec.name, fold)) for spec in specs for fold in folds]
+    check_folds(jobs, run, restart)
+    plans = plan_folds(jobs, data, restart)
+    print_result(as_json, {"dry_run": True, "folds": list(map(asdict, plans))}, tabulate_plan(plans))
+
+
+def check_folds(jobs: Sequence[tuple[MemberSpec, int, FoldFolder]], run: Run, restart: bool) -> None:
+    """Check that folds that were begun are of the run's data and split.
+
+    Raises:
+        InputError: they are not.
+    """
+    if run.has_record() and not restart:
+        for spec, fold, _ in jobs:
+            run.check_fold(spec.name, fold, run.read_record())
+
+
 def fit_members(
     specs: Sequence[MemberSpec],
     data: TrainingSet,
@@ -187,9 +228,7 @@ def fit_members(
     from members.training.networks.network import build_network
 
     jobs = [(spec, fold, run.fold(spec.name, fold)) for spec in specs for fold in folds]
-    if run.has_record() and not restart:
-        for spec, fold, _ in jobs:
-            run.check_fold(spec.name, fold, run.read_record())
+    check_folds(jobs, run, restart)
     plans = [f"on {describe_devices()}"]
     for spec in specs:  # what cannot be trained is said before hours are spent on what can
         started = [read_progress(spec, folder) for other, _, folder in jobs if other is spec and not restart]

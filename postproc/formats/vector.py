@@ -101,22 +101,26 @@ def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
 
     look = Look.of_table(table)
     with write_target(path, DataSourceError, DataLayerError, FieldError) as temporary, contextlib.ExitStack() as parts:
+        made = temporary.with_suffix(temporary.suffix.lower())  # as GDAL names it
+        if made != temporary:
+            parts.callback(made.unlink, missing_ok=True)
+        temporary.unlink()  # GDAL would take the empty file for a damaged one
         if path.is_file() and has_other_layers(path):
-            shutil.copyfile(path, temporary)  # they stay, and the layer of buildings is replaced
-        else:
-            temporary.unlink()  # GDAL would take the empty file for a damaged one
+            shutil.copyfile(path, made)  # they stay, and the layer of buildings is replaced
         if path.suffix.lower() == SHAPEFILE:
-            parts.enter_context(move_parts(temporary, path))
+            parts.enter_context(move_parts(made, path))
         if path.suffix.lower() in PARQUET:
-            table.to_parquet(temporary, index=False)
+            table.to_parquet(made, index=False)
         else:
-            _write_layer(temporary, table, look)
-        written = load_table(temporary)
+            _write_layer(made, table, look)
+        written = load_table(made)
         same = len(written) == len(table) and np.allclose(
             written.total_bounds, table.total_bounds, rtol=0, atol=10.0**-DIGITS, equal_nan=True
         )
         if not same:
             raise OSError(f"{len(written)} of {len(table)} buildings read back; check the disk")
+        if made != temporary:
+            made.replace(temporary)
     if look and path.suffix.lower() != GEOPACKAGE:
         write_styles(path, look)
 

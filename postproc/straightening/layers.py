@@ -167,6 +167,8 @@ def trace_outlines(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     left, top, right, bottom = shapely.total_bounds(outlines)
     column, row = int(np.floor(left)) - 1, int(np.floor(top)) - 1
+    if column == row == 0:
+        row = -1  # rasterio warns of the identity
     height, width = int(np.ceil(bottom)) + 1 - row, int(np.ceil(right)) + 1 - column
     traced, touching = np.full(len(outlines), None, object), np.zeros(len(outlines), bool)
     if height * width > LARGEST:

@@ -1,5 +1,6 @@
 """Prediction: padding, views, folds, resuming, and where the maps end up."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -14,7 +15,7 @@ import rasterio
 from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder, write_fold, write_raster, write_tiles
 
 from ensemble import predict
-from ensemble.inference import sharing
+from ensemble.inference import rehearsal, sharing
 from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
 from ensemble.mapfolder.manifest import Manifest, read_manifest
@@ -108,6 +109,33 @@ def test_maps_become_cloud_optimized_also_those_that_were_there(roofstack: RoofS
     assert all(map(is_cog, paths))
     np.testing.assert_array_equal([read_map(path, (64, 64)) for path in paths], before)
     assert "0 new of 6" in roofstack(*command).out
+
+
+def test_a_dry_run_counts_and_writes_nothing(
+    roofstack: RoofStack, run: Run, data_set: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rehearsal, "load_network", lambda folder, engine: Standin(SLOPES[folder.name]).network)
+    command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "flips")
+    before = hash_folder(run.path)
+    outcome = roofstack(*command, "--dry-run")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "6 of 6" in outcome.out
+    assert "no map is made or dropped: --dry-run" in outcome.out
+    assert hash_folder(run.path) == before
+    assert roofstack(*command).code == 0
+    (run.map_folder("valid", "lite0_unet") / "tile1.tif").unlink()
+    before = hash_folder(run.path)
+    (plan,) = json.loads(roofstack(*command, "--dry-run", "--json").out)["members"]
+    assert (plan["member"], plan["new"], plan["images"], plan["views"]) == ("lite0_unet", 1, 6, "flips")
+    assert plan["seconds"] > 0
+    other = roofstack(*command[:-1], "none", "--dry-run", "--replace")
+    assert "its 6 maps are dropped, and made anew" in other.err
+    assert hash_folder(run.path) == before
+
+
+def test_windows_overlap_so_that_more_pixels_are_seen() -> None:
+    assert rehearsal.count_pixels((64, 40), 32) == 64 * 40
+    assert rehearsal.count_pixels((512, 1000), 32) == 512 * (512 * 3 - 24)
 
 
 def test_a_stopped_prediction_goes_on(roofstack: RoofStack, run: Run, data_set: Path) -> None:
@@ -404,7 +432,7 @@ import resource, signal, sys
 from pathlib import Path
 import numpy as np
 from ensemble import predict
-from ensemble.inference import sharing
+from ensemble.inference import rehearsal, sharing
 from ensemble.inference.networks import Network
 from members.common.console import run_command
 from members.training.catalog import find_spec

@@ -96,6 +96,11 @@ def test_labels_by_a_run(roofstack: RoofStack, data: Path, tmp_path: Path) -> No
     (offset,) = [case for case in checks["masks off their maps"]["cases"] if case["image"] == "town10_0_1"]
     assert (offset["down"], offset["right"]) == (pytest.approx(0, abs=0.5), pytest.approx(4, abs=0.5))
     assert {path.name for path in (tmp_path / "run/report").iterdir()} == {"audit.json", "audit.png", "groups.csv"}
+    words = roofstack(
+        "audit", "--data", data, "--run", tmp_path / "run"
+    ).out  # of the run's split, not of the usual one
+    assert "of 3 groups held out, fewer than 10" in words
+    assert "0 of 3 groups" not in words
 
 
 def test_import_and_train_say_that_there_are_no_groups(

@@ -224,6 +224,17 @@ def refuse(call: Tune, run: Run, message: str, *arguments: object) -> None:
     assert hash_folder(run.path.parent) == before
 
 
+def test_a_dry_run_tells_and_writes_nothing(run: Run, call: Tune) -> None:
+    before = hash_folder(run.path)
+    outcome = call(run, "--trials", 5, "--no-cross-fit", "--dry-run")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "12 tiles in 6 groups, maps of fair, noise; studies in " in outcome.out
+    assert re.search(r"about \d+ (s|min) on this machine", outcome.out)
+    studied = call(run, "--tune-weights", "--dry-run", "--json")
+    assert json.loads(studied.out) | {"seconds": None} == json.loads(studied.out)
+    assert hash_folder(run.path) == before
+
+
 def test_no_maps(run: Run, call: Tune) -> None:
     run.part_folder("valid").rename(run.part_folder("other"))
     refuse(call, run, "no member has maps of this part; run roofstack predict")

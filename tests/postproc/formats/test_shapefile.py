@@ -29,6 +29,14 @@ def test_short_names_are_short_and_different(names: list[str]) -> None:
     assert all(short[name].startswith(name[:8]) for name in fine)
 
 
+@pytest.mark.parametrize("name", ["b.SHP", "b.GPKG", "b.GeoJSON", "b.FGB"])
+def test_endings_in_large_letters(tmp_path: Path, name: str) -> None:
+    table = make_table(2).rename(columns=lambda column: column[-6:]).set_geometry("ometry").to_crs(4326)
+    write_table(tmp_path / name, table)
+    assert len(pyogrio.read_dataframe(tmp_path / name)) == 2
+    assert not [each for each in tmp_path.iterdir() if each.name.startswith(".")]
+
+
 def test_what_is_lost_is_said() -> None:
     table, remarks = fit_table(make_table())
     assert list(table.columns) == ["a_name_tha", "a_name_th1", "geometry"]
