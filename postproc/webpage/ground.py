@@ -21,9 +21,9 @@ from postproc.geo.footprints import WGS84, Footprint, transform_outlines
 from postproc.webpage.gallery import encode
 
 MOST_TILES = 400
-MOST_OUTLINES = 5000
-"""Of ours, and of true ones: 3 MB of a page of at most 15."""
-PIXELS = 5_000_000
+MOST_VERTICES = 50_000
+"""Of our outlines, and of the true ones: 1.5 MB each of a page of at most 15."""
+PIXELS = 4_000_000
 """Of all pictures of tiles together, so that a page has one size whatever the run's."""
 QUALITY = 55
 MERCATOR = "EPSG:3857"
@@ -103,6 +103,15 @@ def list_rings(outline: shapely.Polygon) -> list[list[list[float]]]:
         np.round(shapely.get_coordinates(ring)[:-1, ::-1], 7).tolist()
         for ring in (outline.exterior, *outline.interiors)
     ]
+
+
+def count_drawn(outlines: np.ndarray, most: int = MOST_VERTICES) -> int:
+    """Return how many of the first polygons, (n,), have no more vertices than may be drawn.
+
+    >>> count_drawn(np.array([shapely.box(0, 0, 1, 1)] * 5), most=12)
+    2
+    """
+    return int(np.searchsorted(np.cumsum(shapely.get_num_coordinates(outlines)), most, side="right"))
 
 
 def find_uncovered(outlines: np.ndarray, others: np.ndarray) -> np.ndarray:

@@ -16,10 +16,10 @@ from postproc.geo.outlining import outline_images
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.tracing import trace_mask
 from postproc.webpage.ground import (
-    MOST_OUTLINES,
     Ground,
     GroundTile,
     choose_ground,
+    count_drawn,
     locate,
     move_to_degrees,
     place_tile,
@@ -56,8 +56,9 @@ def survey(
     tiles = list(Threads().map(place, chosen))
     ours = outline_tiles(samples, pipeline, [frames[number] for number in chosen], progress)
     truths = np.concatenate([find_truths(samples, number, frames[number]) for number in chosen])
-    words = tell_left_out(len(samples), len(placed), len(chosen), len(ours), len(truths))
-    return Ground(tiles, ours[:MOST_OUTLINES], truths[:MOST_OUTLINES], words)
+    shown = count_drawn(np.array([each.outline for each in ours], object)), count_drawn(truths)
+    left = len(samples) - len(placed), len(placed) - len(chosen), len(ours) - shown[0], len(truths) - shown[1]
+    return Ground(tiles, ours[: shown[0]], truths[: shown[1]], tell_left_out(*left))
 
 
 def outline_tiles(
@@ -82,17 +83,17 @@ def find_truths(samples: RunSamples, number: int, frame: Frame) -> np.ndarray:
     return move_to_degrees(np.array(list(outlines), object), frame)
 
 
-def tell_left_out(tiles: int, placed: int, drawn: int, ours: int, truths: int) -> str:
+def tell_left_out(bare: int, tiles: int, ours: int, truths: int) -> str:
     """Say what a map leaves out; "" where that is nothing.
 
-    >>> tell_left_out(500, 450, 400, 100, 6000)
-    'Not on the map: 50 tiles without georeferencing; 50 tiles of groups that have fewer errors; 1000 true outlines.'
+    >>> tell_left_out(50, 0, 0, 1000)
+    'Not on the map: 50 tiles without georeferencing; 1000 true outlines.'
     """
-    words = [
-        f"{tiles - placed} tiles without georeferencing" if placed < tiles else "",
-        f"{placed - drawn} tiles of groups that have fewer errors" if drawn < placed else "",
-        f"{ours - MOST_OUTLINES} of our outlines" if ours > MOST_OUTLINES else "",
-        f"{truths - MOST_OUTLINES} true outlines" if truths > MOST_OUTLINES else "",
-    ]
-    told = "; ".join(filter(None, words))
+    words = {
+        "tiles without georeferencing": bare,
+        "tiles of groups that have fewer errors": tiles,
+        "of our outlines": ours,
+        "true outlines": truths,
+    }
+    told = "; ".join(f"{count} {what}" for what, count in words.items() if count)
     return f"Not on the map: {told}." if told else ""
