@@ -1,6 +1,7 @@
 """The record of a run: what it rests on, written once into the run, and beside the weights of each fold."""
 
 import importlib.metadata
+import os
 import platform
 import shlex
 import sys
@@ -66,8 +67,8 @@ def read_command() -> str:
 
 
 def read_versions() -> dict[str, str]:
-    """Look up the versions of Python and of the packages that results depend on, as far as they are installed."""
-    versions = {"python": platform.python_version()}
+    """Look up what results depend on: Python, the machine and its cores, and the packages, as far as they are there."""
+    versions = {"python": platform.python_version(), "machine": f"{platform.platform()}, {os.cpu_count()} cores"}
     for package in PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

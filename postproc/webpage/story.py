@@ -192,7 +192,7 @@ def tell_origin(run: Run) -> Section:
         "How it was made", f"Data: {record.data}, {record.tiles} tiles, fingerprint {record.fingerprint}."
     )
     versions = tuple((name, version) for name, version in record.versions.items())
-    section.add_table(ResultTable("versions when the run began", ("package", "version"), versions))
+    section.add_table(ResultTable("machine and versions when the run began", ("what", "version"), versions))
     if run.commands_file.is_file():
         lines = run.commands_file.read_text(encoding="utf-8").splitlines()
         if len(lines) > COMMANDS:

@@ -31,6 +31,7 @@ def test_the_record_reads_as_written(run: Run, data_set: Path) -> None:
     assert (record.data, record.tiles) == (str(data_set), 6)
     assert record.command == "roofstack train 'a member' --run x"
     assert record.versions["python"] == sys.version.split()[0]
+    assert record.versions["machine"].endswith(" cores")
     assert {"keras", "numpy", "rasterio", "roofstack"} <= set(record.versions)
     assert run.check_tiles(list_tiles(data_set)[::-1]) == record
 
