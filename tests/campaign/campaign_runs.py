@@ -129,7 +129,9 @@ def hash_results(folder: Path) -> dict[str, str]:
         name = str(path.relative_to(folder))
         if path.is_dir() or LOCKS.fullmatch(path.name) or path.suffix == ".png":
             continue
-        if path.name in ("commands.sh", "log.txt"):
+        if (
+            path.name in ("commands.sh", "log.txt") or path.parent.name == "options"
+        ):  # of the commands that worked on it
             continue
         content = path.read_bytes()
         if path.suffix in (".journal", ".db") or "tfevents" in path.name:
