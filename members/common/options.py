@@ -60,7 +60,7 @@ def write_value(value: Any) -> str:
     """Write a value as TOML has it; what is no number, truth value or list becomes a text.
 
     >>> print(write_value([Path("a"), 'b"c']), write_value(True), write_value(0.5))
-    ["a", "b\\\\"c"] true 0.5
+    ["a", "b\\"c"] true 0.5
     """
     if isinstance(value, (list, tuple)):
         return f"[{', '.join(map(write_value, value))}]"

@@ -47,6 +47,8 @@ import os, signal, time
 from members.common.console import run_command
 from members.common.errors import InputError
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a job in the background is born without
+
 def work():
     try:
         os.kill(os.getpid(), signal.{number})

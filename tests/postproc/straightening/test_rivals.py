@@ -1,5 +1,6 @@
 """The other library: in metres on the ground, from the same masks, and told how to get where it is missing."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,14 @@ def test_both_stand_side_by_side(tmp_path: Path, roofstack: Any) -> None:
 def test_what_it_needs_is_said_first(
     tmp_path: Path, roofstack: Any, monkeypatch: pytest.MonkeyPatch, how: str, message: str
 ) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if how == "absent" else name)
+    known = importlib.util.find_spec
+
+    def find_spec(name: str, package: str | None = None) -> Any:
+        if name != rivals.LIBRARY:
+            return known(name, package)
+        return None if how == "absent" else name
+
+    monkeypatch.setattr("importlib.util.find_spec", find_spec)
     path = write_raster(tmp_path / "m.tif", np.eye(40, dtype=np.uint8), **({} if how == "bare" else GEOREFERENCE))
     before = hash_folder(tmp_path)
     truth = [] if how == "truth" else ["--truth", tmp_path]
