@@ -56,7 +56,7 @@ def distill(
     taught by the networks of the same fold. How much the masks count, how soft the maps are, and which of their pixels
     are left out, its script says: MemberSpec(..., student=Distillation(...)).
     """
-    from ensemble.distillation.images import list_unlabelled, part_known
+    from ensemble.distillation.images import TEST, list_unlabelled, part_known
     from ensemble.distillation.taught_set import PART, TaughtSet, Teachers
     from ensemble.inference.inputs import read_views
     from ensemble.inference.tasks import Request
@@ -78,9 +78,7 @@ def distill(
     spec = revise_spec(known, **changes, **names, precision=precision, seed=record.split.seed)
     if restart or spec.name not in target.list_members():
         check_encoder_weights(spec.backbone, spec.encoder_weights)
-    if fold is not None and fold >= record.split.folds:
-        raise InputError(f"--fold {fold}: the folds of this run are 0 to {record.split.folds - 1}; name one of them")
-    folds = range(record.split.folds) if fold is None else [fold]
+    folds = record.split.choose_folds(fold)
     root = target.find_data(data)
     tiles = list_tiles(root, group_by=record.split.group_by)
     target.check_tiles(tiles)
@@ -91,12 +89,10 @@ def distill(
             f"{len(shown)} images without labels are of the data set's own tiles, or of their ground "
             f"({shown[0].image_id}, ..): left out"
         )
-    if any(tile.image_id.startswith("test.") for tile in unlabelled):
+    if any(tile.image_id.startswith(TEST) for tile in unlabelled):
         warn("test tiles are learned from, without labels: a score on them is of images that the student has seen")
-    everything = [*tiles, *unlabelled]
-    asked = Request.of_tiles(
-        target, record, PART, everything, read_views(tta), replace=True
-    )  # what teaches is no result
+    # maps of former teachers may go: what teaches is no result
+    asked = Request.of_tiles(target, record, PART, [*tiles, *unlabelled], read_views(tta), replace=True)
     school = Teachers(tuple(chosen), asked)
     taught = TaughtSet(root, tiles, read_pairs(tiles, run), record.split, teachers=school, lesson=lesson)
     for number in folds:

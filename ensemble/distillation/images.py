@@ -1,7 +1,6 @@
 """The images without labels that a student learns from: the data set's test tiles, and any others."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,9 @@ from members.data.drivers import hash_image
 from members.data.frames import read_frame
 from members.data.raster import Pair, check_tiles
 from members.data.tiles import Tile, list_files, list_tiles
+
+TEST = "test."
+"""What the ids of test tiles begin with."""
 
 
 def list_unlabelled(data: Path, places: Sequence[Path], test: bool) -> list[Tile]:
@@ -27,7 +29,7 @@ def list_unlabelled(data: Path, places: Sequence[Path], test: bool) -> list[Tile
     """
     found: dict[str, Path] = {}
     if test and (data / "test").is_dir():
-        found = {f"test.{tile.image_id}": tile.image for tile in list_tiles(data, "test")}
+        found = {f"{TEST}{tile.image_id}": tile.image for tile in list_tiles(data, "test")}
     for place in places:
         for stem, path in ({place.stem: place} if place.is_file() else list_files(place)).items():
             image_id = f"images.{stem}"
@@ -69,17 +71,12 @@ def cut_pair(image: np.ndarray, target: np.ndarray, side: int) -> list[Pair]:
 
     Example:
         >>> [target.shape for _, target in cut_pair(np.zeros((5, 3, 3)), np.zeros((5, 3)), 3)]
-        [(2, 3), (3, 3)]
+        [(3, 3), (2, 3)]
     """
-    rows, columns = (list_edges(length, side) for length in target.shape)
-    return [
-        (image[top:bottom, left:right], target[top:bottom, left:right])
-        for top, bottom in pairwise(rows)
-        for left, right in pairwise(columns)
-    ]
+    rows, columns = (-(-length // side) for length in target.shape)
 
+    def cut(pixels: np.ndarray) -> list[np.ndarray]:
+        strips = np.array_split(pixels, rows)
+        return [piece for strip in strips for piece in np.array_split(strip, columns, axis=1)]
 
-def list_edges(length: int, most: int) -> list[int]:
-    """List where a length is cut into as few parts as may be of at most some px, its ends among them."""
-    count = -(-length // most)
-    return [length * part // count for part in range(count + 1)]
+    return list(zip(cut(image), cut(target), strict=True))

@@ -50,6 +50,16 @@ class Split(BaseModel):
         """Tell whether the member trained for `fold` has never seen this group."""
         return self.fold_of_group[group] == fold
 
+    def choose_folds(self, fold: int | None) -> Sequence[int]:
+        """Return the folds that are worked on: all, or the one that the option --fold names.
+
+        Raises:
+            InputError: there is no such fold.
+        """
+        if fold is not None and fold >= self.folds:
+            raise InputError(f"--fold {fold}: the folds of this run are 0 to {self.folds - 1}; name one of them")
+        return range(self.folds) if fold is None else [fold]
+
     @property
     def valid_groups(self) -> frozenset[str]:
         """The groups that some fold's member has never seen."""

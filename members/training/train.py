@@ -148,9 +148,7 @@ def train(
         if not any(areas):
             raise InputError(f"{data}: no building in any of {len(areas)} masks; check how they were drawn")
         split = assign_folds(data, tiles, areas, split)
-    if fold is not None and fold >= split.folds:
-        raise InputError(f"--fold {fold}: the folds of this run are 0 to {split.folds - 1}; name one of them")
-    folds_now = range(split.folds) if fold is None else [fold]
+    folds_now = split.choose_folds(fold)
     if not recorded:
         if split.group_by is None and find_group_table(data) is None:
             warn(tell_ungrouped(data, propose_from_tiles(tiles, lambda number: pairs[number][0])))

@@ -1,6 +1,7 @@
 """Fit an object model to buildings of which it is known whether they are true, and choose the cut on held-out ones."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -106,13 +107,13 @@ def boost(features: np.ndarray, found: np.ndarray) -> ObjectModel:
     return ObjectModel(base=float(np.log(share / (1 - share))), trees=tuple(trees))
 
 
-def take_tree(tree: object, rate: float) -> Tree:
+def take_tree(tree: Any, rate: float) -> Tree:
     """Take over a tree of scikit-learn's, its values shrunk by a rate."""
-    left, right = tree.children_left.tolist(), tree.children_right.tolist()  # type: ignore[attr-defined]
+    left, right = tree.children_left.tolist(), tree.children_right.tolist()
     leaves = [child < 0 for child in left]
-    feature = [LEAF if leaf else number for leaf, number in zip(leaves, tree.feature.tolist(), strict=True)]  # type: ignore[attr-defined]
-    threshold = [0.0 if leaf else value for leaf, value in zip(leaves, tree.threshold.tolist(), strict=True)]  # type: ignore[attr-defined]
-    values = (rate * tree.value[:, 0, 0]).tolist()  # type: ignore[attr-defined]
+    feature = [LEAF if leaf else number for leaf, number in zip(leaves, tree.feature.tolist(), strict=True)]
+    threshold = [0.0 if leaf else value for leaf, value in zip(leaves, tree.threshold.tolist(), strict=True)]
+    values = (rate * tree.value[:, 0, 0]).tolist()
     return Tree(
         feature=tuple(feature), threshold=tuple(threshold), left=tuple(left), right=tuple(right), value=tuple(values)
     )

@@ -10,7 +10,7 @@ class TileCut(BaseModel):
     """The threshold of highest expected IoU, image by image.
 
     For the mean of per-image IoU one threshold for all is not the best: an image of which the networks are unsure wants
-    a lower one (RankSEG, Dai and Li, JMLR 2023, https://jmlr.org/papers/v24/22-0712.html). Expected is the ratio of
+    a lower one (RankSEG, Dai and Li 2023, JMLR 24(224):1-50). Expected is the ratio of
     expected pixels. Whether an image has any building is decided apart, by the recipe: expected IoU never says no.
 
     Attributes:

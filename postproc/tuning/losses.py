@@ -14,6 +14,7 @@ from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_g
 from postproc.pipeline.pipeline import Pipeline
 from postproc.tuning.errors import KINDS, Errors, count_errors
 from postproc.tuning.fits import Task
+from postproc.tuning.known import recall
 from postproc.tuning.margin import Margin, count_beyond, measure_pixel
 from postproc.tuning.units import Unit, list_units
 from postproc.tuning.verdict import Verdict
@@ -64,18 +65,10 @@ def apply_verdict(task: Task, verdict: Verdict) -> Losses:
         mixed: list[tuple[Blend, list[np.ndarray]]] = []
 
         def mix(blend: Blend) -> list[np.ndarray]:
-            for other, values in mixed:
-                if other == blend:
-                    return values
-            mixed.append((blend, unit.blend(samples, blend)))
-            return mixed[-1][1]
+            return recall(mixed, blend, lambda: unit.blend(samples, blend))
 
         def draw(pipeline: Pipeline) -> list[np.ndarray]:
-            for other, masks in drawn:
-                if other == pipeline:
-                    return masks
-            drawn.append((pipeline, unit.draw(pipeline, mix(pipeline.blend))))
-            return drawn[-1][1]
+            return recall(drawn, pipeline, lambda: unit.draw(pipeline, mix(pipeline.blend)))
 
         counted: list[tuple[TileCounts, TileCounts, np.ndarray]] = []
         for position, (number, (_, truth)) in enumerate(zip(unit.numbers, tiles, strict=True)):

@@ -1,5 +1,6 @@
 """The step of outlines: polygons are no flat operator, so each setting is drawn as a mask and counted."""
 
+import functools
 from dataclasses import replace
 from itertools import product
 
@@ -14,6 +15,7 @@ from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
 from postproc.search.grid import Choice
 from postproc.tuning.fits import Fit, Task
+from postproc.tuning.known import recall
 from postproc.tuning.units import Unit, list_units
 
 NEARBY = (0, -16, 16)  # thresholds are tried at these distances from the flat recipe's
@@ -41,10 +43,7 @@ def fit_outlines(task: Task, kept: Fit) -> Fit:
     counted: list[tuple[Pipeline, Counts]] = []
     choices = []
     for base, mask in zip(kept.pipelines, task.crossfit.take(1).training_masks, strict=False):
-        known = [counts for pipeline, counts in counted if pipeline == base]
-        counts = known[0] if known else count_outlines(task, base)
-        if not known:
-            counted.append((base, counts))
+        counts = recall(counted, base, functools.partial(count_outlines, task, base))
         scores = counts.score(task.objective, mask)
         best = int(np.argmax(scores))  # of equals the first, which is the likelier
         chosen = list_pipelines(base)[best]

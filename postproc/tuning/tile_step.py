@@ -1,5 +1,6 @@
 """The step of tiles' own thresholds: for the mean of per-tile IoU one threshold for all is not the best."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from ensemble.statistics.counts import Counts, TileCounts, index_groups
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.tile_cut import TileCut
 from postproc.tuning.fits import BlendedTiles, Fit, Task
+from postproc.tuning.known import recall
 from postproc.tuning.outlines import count_mask
 
 
@@ -39,12 +41,9 @@ def calibrate_masks(task: Task, kept: Fit, index: np.ndarray) -> list[tuple[floa
     """Fit for each mask how often a pixel of each value of a blended map is building, on the mask's groups."""
 
     counted: list[tuple[Blend, np.ndarray]] = []
-    for blend in kept.blends:
-        if not any(known == blend for known, _ in counted):
-            counted.append((blend, count_values(task, blend)))
     tables = []
     for blend, mask in zip(kept.blends, task.crossfit.training_masks, strict=False):
-        own = next(counts for known, counts in counted if known == blend)
+        own = recall(counted, blend, functools.partial(count_values, task, blend))
         buildings, others = own[mask[index]].sum(axis=0)
         fitted = fit_isotonic(buildings[1:], others[1:])
         lowest = min(buildings[0] / max(buildings[0] + others[0], 1), fitted[0])
@@ -70,20 +69,14 @@ def count_pipelines(task: Task, pipelines: Sequence[Pipeline]) -> list[Counts]:
     def count(number: int) -> list[TileCounts]:
         maps, truth = samples[number]
         mixed: list[tuple[Blend, np.ndarray]] = []
-        known: dict[object, TileCounts] = {}
-        columns = []
-        for pipeline in pipelines:
-            if not any(blend == pipeline.blend for blend, _ in mixed):
-                mixed.append((pipeline.blend, pipeline.blend.mix(maps)))
-            position, values = next(
-                (place, values) for place, (blend, values) in enumerate(mixed) if blend == pipeline.blend
-            )
+        known: list[tuple[Pipeline, TileCounts]] = []
+
+        def count_one(pipeline: Pipeline) -> TileCounts:
+            values = recall(mixed, pipeline.blend, lambda: pipeline.blend.mix(maps))
             settled = pipeline.settle(values)
-            key = position, settled.recipe
-            if key not in known:
-                known[key] = count_mask(settled.cut(values), truth, task.objective)
-            columns.append(known[key])
-        return columns
+            return recall(known, settled, lambda: count_mask(settled.cut(values), truth, task.objective))
+
+        return [count_one(pipeline) for pipeline in pipelines]
 
     found = task.progress(task.workers.map(count, range(len(samples))), "tiles' own thresholds", len(samples))
     tiles = list(found)

@@ -14,9 +14,10 @@ from ensemble.mapfolder.samples import Sample, Samples
 from ensemble.selection.blend import Blend
 from ensemble.selection.layers import blend_sample
 from members.common.workers import Threads
+from members.data.frames import Frame
 from members.labels.geometry import move_outlines
 from postproc.geo.blocks import Window, plan_windows
-from postproc.geo.mosaic import Mosaic, join_frames
+from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.geo.outlining import clip_to_frames, draw_masks, outline_images, read_mask, read_objects
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline
@@ -57,16 +58,10 @@ class Unit:
         """Draw the masks of all that a pipeline outlines, as `draw` does."""
         if self.mosaic is None:
             return [pipeline.mask(each) for each in values]
-        images = {frame.image_id: each for frame, each in zip(self.mosaic.frames, values, strict=True)}
-        cuts = {image_id: pipeline.cut(each) for image_id, each in images.items()}
-
-        def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
-            return cuts[image_id][window], images[image_id][window]
-
-        outlined = outline_images(self.mosaic.frames, read, pipeline.outline_mask, workers=Threads(1))
-        sizes = {frame.image_id: frame.size for frame in self.mosaic.frames}
-        drawn = dict(draw_masks(outlined, sizes))
-        return [drawn[image_id] for image_id in images]
+        frames = self.mosaic.frames
+        read = make_reader(frames, pipeline, values)
+        outlined = outline_images(frames, read, pipeline.outline_mask, workers=Threads(1))
+        return [mask for _, mask in draw_masks(outlined, {frame.image_id: frame.size for frame in frames})]
 
     def draw_settings(
         self, pipeline: Pipeline, settings: Sequence[OutlineRecipe], values: Sequence[np.ndarray]
@@ -88,13 +83,7 @@ class Unit:
             for own, outlines in zip(masks, outline_settings(pipeline.cut(only), only, settings), strict=True):
                 draw_polygons(outlines, own[0])
             return masks
-        images = {frame.image_id: each for frame, each in zip(self.mosaic.frames, values, strict=True)}
-
-        cuts = {image_id: pipeline.cut(each) for image_id, each in images.items()}
-
-        def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
-            return cuts[image_id][window], images[image_id][window]
-
+        read = make_reader(self.mosaic.frames, pipeline, values)
         cut = functools.partial(read_mask, self.mosaic, read)
         for window, seeds in plan_windows(self.mosaic.size, cut, workers=Threads(1)):
             if seeds is not None and len(seeds) == 0:
@@ -107,6 +96,17 @@ class Unit:
             for (pieces, _), mask in zip(clipped, own, strict=True):
                 draw_polygons(pieces, mask)
         return masks
+
+
+def make_reader(frames: Sequence[Frame], pipeline: Pipeline, values: Sequence[np.ndarray]) -> Reader:
+    """Return what reads windows of the masks that a pipeline cuts of images, and of their blended maps."""
+    images = {frame.image_id: (pipeline.cut(each), each) for frame, each in zip(frames, values, strict=True)}
+
+    def read(image_id: str, window: Window) -> tuple[np.ndarray, np.ndarray]:
+        mask, blend = images[image_id]
+        return mask[window], blend[window]
+
+    return read
 
 
 def list_units(task: Task) -> list[Unit]:

@@ -18,7 +18,9 @@ def test_a_promise_is_told_in_place_of_the_margin() -> None:
     (table,) = section.blocks
     assert "<td>on average</td>" in table
     assert "<td>336 tiles of 29 groups; new places drawn like them</td>" in table
-    assert "with a confidence of 80%" in tell_promise({"promise": PROMISE | {"confidence": 0.8}}).blocks[0]  # type: ignore[union-attr]
+    sure = tell_promise({"promise": PROMISE | {"confidence": 0.8}})
+    assert sure is not None
+    assert "with a confidence of 80%" in sure.blocks[0]
     assert tell_verdict({"promise": PROMISE}, 336, 29).startswith("Promised at threshold 70: at least 90%, IoU aside. ")
 
 
