@@ -19,8 +19,10 @@ def decode_features(
 ) -> keras.KerasTensor:
     """Decode five encoder features, finest first, to probabilities (batch, h, w, bands), always float32.
 
+    Of five `filters` they are of the encoder's input's size, of four, half that.
+
     The notebook's U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597).
-    Each of the five steps: bilinear upsampling x2, concatenation with the skip (none at the last), dropout,
+    Each step: bilinear upsampling x2, concatenation with the skip (none at the fifth), dropout,
     twice a 3x3 convolution, batch normalisation and ReLU. A 1x1 convolution with sigmoid ends it.
     """
     *skips, x = features
