@@ -168,9 +168,9 @@ def tune(
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
     rest = tuning.describe() | {"study": study.study_name, "maps": trace_maps(samples.manifests)}
-    pipeline, words = tuning.pipeline, [] if tuning.losses.margin is None else [str(tuning.losses.margin)]
+    pipeline, words = tuning.pipeline, tuning.remarks
     if kept is not None:
-        del rest["margin"]  # it is of the steps
+        del rest["margin"], rest["joined"]  # they are of the steps
         pipeline, words = kept.pipeline, [f"{kept}; it stands in place of the steps above"]
         rest["promise"] = kept.describe()
     pipeline.save(target.tuned_file, **rest)

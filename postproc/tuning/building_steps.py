@@ -9,7 +9,6 @@ from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
 from ensemble.selection.layers import blend_sample
 from members.common.choices import KeepName
-from postproc.polygons.tracing import trace_mask
 from postproc.search.grid import Choice
 from postproc.study.building_study import (
     OBJECTIVE,
@@ -25,6 +24,7 @@ from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
 from postproc.tuning.fits import Fit, Task
 from postproc.tuning.object_step import fit_objects
+from postproc.tuning.units import list_truth
 from postproc.tuning.verdict import Verdict, add_step, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
@@ -47,12 +47,8 @@ class BuildingTiles:
         return len(self.samples)
 
     def __getitem__(self, number: int) -> Tile:
-        """Return a tile: the true buildings are outlines where the samples have some, else components of the truth."""
-        buildings = self.samples.list_buildings(number)
-        if buildings is None:
-            _, truth = self.samples[number]
-            buildings = trace_mask(truth)
-        return blend_sample(self.samples, number, self.blend), buildings
+        """Return a tile."""
+        return blend_sample(self.samples, number, self.blend), list_truth(self.samples, number)
 
 
 def judge_buildings(
