@@ -88,9 +88,6 @@ class MemberSpec(BaseModel):
     balance: Annotated[
         float | None, Field(gt=0, le=1, description="share of an epoch's tiles that have buildings; None: as they are")
     ] = None
-    zoom: Annotated[
-        Literal[1, 2], Field(description="how many times finer than the tile the network looks; maps are the tile's size")
-    ] = 1
     frozen: Annotated[
         int, Field(ge=0, le=5, description="the encoder's finest stages, of five, that keep the weights they came with")
     ] = 0
@@ -108,8 +105,6 @@ class MemberSpec(BaseModel):
             raise ValueError("stages are frozen of encoders that the notebook's decoder takes; decoder unet")
         if self.contact and self.decoder != "unet":
             raise ValueError("borders and contacts are drawn by the notebook's decoder alone; decoder unet")
-        if self.zoom > 1 and self.decoder != "unet":
-            raise ValueError("the notebook's decoder alone leaves out a step, as zoom asks; decoder unet")
         if self.student and self.contact:
             raise ValueError("maps teach a student buildings alone; one that learns no borders and contacts")
         if self.student and "lovasz" in self.loss:

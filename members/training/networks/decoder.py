@@ -19,10 +19,8 @@ def decode_features(
 ) -> keras.KerasTensor:
     """Decode five encoder features, finest first, to probabilities (batch, h, w, bands), always float32.
 
-    Of five `filters` they are of the encoder's input's size, of four, half that.
-
     The notebook's U-Net (Ronneberger et al. 2015, https://arxiv.org/abs/1505.04597).
-    Each step: bilinear upsampling x2, concatenation with the skip (none at the fifth), dropout,
+    Each of the five steps: bilinear upsampling x2, concatenation with the skip (none at the last), dropout,
     twice a 3x3 convolution, batch normalisation and ReLU. A 1x1 convolution with sigmoid ends it.
     """
     *skips, x = features

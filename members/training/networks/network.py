@@ -32,15 +32,8 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
         if spec.decoder == "unet":
             encoder = build_encoder(spec.backbone, encoder_weights)
             freeze_stages(encoder, spec.frozen)
-            steps = len(spec.filters)
-            if spec.zoom > 1:  # what the last step would double is the tile's own size already
-                steps -= 1
-                features = encoder(keras.layers.UpSampling2D(spec.zoom, interpolation="bilinear", name="zoom")(inputs))
-            else:
-                features = encoder(inputs)
-            outputs = decode_features(
-                features, spec.filters[:steps], spec.dropout[:steps], spec.momentum, spec.seed, len(spec.bands)
-            )
+            features, bands = encoder(inputs), len(spec.bands)
+            outputs = decode_features(features, spec.filters, spec.dropout, spec.momentum, spec.seed, bands)
         elif spec.decoder == "sm_pspnet":
             outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(inputs), spec.seed)
         else:
