@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -99,7 +100,7 @@ def submit(
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, recipe)
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
-    _, sizes = read_manifests(folders)
+    manifests, sizes = read_manifests(folders)
     if data is not None and part == "test":
         check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])
     template = read_sample(sample, sizes, format) if sample is not None else None
@@ -107,6 +108,9 @@ def submit(
     if template is not None:
         sizes = {image_id: sizes[image_id] for image_id in template.names if image_id in sizes}
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
+    for image_id, name in ChainMap(*(manifest.files for manifest in manifests.values())).items():
+        if image_id in frames:
+            frames[image_id] = replace(frames[image_id], file=name)
     if not csv and (output or not (vector or coco or masks)):
         raise InputError("--no-csv leaves the CSV out: give --vector, --coco or --masks, and no --output")
     if cog and masks is None:
@@ -133,13 +137,13 @@ def submit(
             pipelines = dict(zip(sizes, track(workers.map(settle, sizes), "thresholds", len(sizes)), strict=True))
         read = functools.partial(read_window, folder, pipelines, sizes)
         found = Source(frames, read, pipeline.outline_mask, kept, note)
-        count = write_exports(exports, found, min_area_m2, track, workers)
+        done = write_exports(exports, found, min_area_m2, track, workers)
     source.log_command()
     lines = [f"{len(sizes)} images of {pipeline}"]
     lines.append(f"written, decoded and compared: {path}" if csv else "no CSV is written: --no-csv")
     if csv and template is not None and (filled := len(template.names) - len(sizes)):
         warn(f"{filled} of {len(template.names)} images of {sample} have no map: their rows are those of the sample")
-    lines += describe_exports(exports, kept, count)
+    lines += [*describe_exports(exports, kept, done.buildings), *done.remarks]
     if vector and not any(frame.crs for frame in frames.values()):
         lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
     if note:
@@ -147,8 +151,8 @@ def submit(
     if vector:
         lines += advise_specks(read_areas(vector))
     written = [str(export.path) for export in exports]
-    content = {"images": len(sizes), "buildings": count, "pipeline": pipeline.describe(), "written": written}
-    print_result(json, content | {"note": note}, *lines)
+    content = {"images": len(sizes), "buildings": done.buildings, "pipeline": pipeline.describe(), "written": written}
+    print_result(json, content | {"note": note, "remarks": done.remarks}, *lines)
 
 
 def read_note(tuned: Path) -> str:

@@ -148,6 +148,7 @@ def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = N
         "weights": {},
         "split": {},
         "images": dict.fromkeys(TRANSFORMS, SIZE),
+        "files": {"left": "left.jpg"},
     }
     write_manifest(maps, Manifest.model_validate(spec))
     run.tuned_file.write_text(json.dumps(recipe or {"recipe": {}, "members": {"net": 1}}))
@@ -184,7 +185,7 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     loaded = COCO(coco)
     names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
     found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])
-    assert found == [("left", 100), ("left", 160), ("right", 160)]
+    assert found == [("left.jpg", 100), ("left.jpg", 160), ("right.tif", 160)]
 
 
 @pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0).model_dump()])
