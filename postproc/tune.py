@@ -109,7 +109,8 @@ def tune(
 
     With --objective building_f1 the steps are others: threshold; and minimum areas; and splits of buildings that
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
-    does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
+    does: tiles of a group that touch are joined, so that a building on a border counts once, and whole; how they fare
+    tile by tile is told beside it. It draws the CSV from them, too: there the splits are lost.
 
     With --promise RUN/tuned.json holds a threshold that keeps it, all members alike, and no other step; the table says
     what is given up for it. It rests on new places being drawn like the groups here; a share of 0.9 takes nine of them.

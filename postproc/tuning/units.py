@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from rasterio import Affine
-from shapely import Polygon
 
 from ensemble.mapfolder.samples import Sample, Samples
 from ensemble.selection.blend import Blend
@@ -23,7 +22,6 @@ from postproc.geo.outlining import clip_to_frames, draw_masks, outline_images, r
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.drawing import draw_polygons
-from postproc.polygons.tracing import trace_mask
 from postproc.tuning.fits import Task
 
 
@@ -98,12 +96,6 @@ class Unit:
             for (pieces, _), mask in zip(clipped, own, strict=True):
                 draw_polygons(pieces, mask)
         return masks
-
-
-def list_truth(samples: Samples, number: int) -> Sequence[Polygon]:
-    """Return a tile's true buildings, px: outlines where the samples have some, else components of the truth."""
-    known = samples.list_buildings(number)
-    return trace_mask(samples[number][1]) if known is None else known
 
 
 def make_reader(frames: Sequence[Frame], pipeline: Pipeline, values: Sequence[np.ndarray]) -> Reader:
