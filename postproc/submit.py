@@ -73,10 +73,12 @@ def submit(
     they are for images without a map. It is decoded and compared before the command says that it is written. It holds
     images of up to 2**31 - 1 pixels; --no-csv leaves it out, and then an image may be of any size.
 
-    Outlines carry image_id, status, confidence and area_m2, a geodesic area. Images that touch on one pixel grid
-    are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
-    it. Images without georeferencing come out in pixels. In QGIS outlines have the colour of their status, paler where
-    confidence is low: the style is in a GeoPackage, and beside other files as .qml and .sld, unless these are there.
+    Outlines carry image_id, status, confidence and area_m2, a geodesic area. The status is regularised, with straight
+    walls; simplified, with fewer corners; or traced, pixel by pixel, whichever first comes close enough to the mask.
+    Images that touch on one pixel grid are joined before they are outlined, so that a building on their border is one;
+    COCO has each image's part of it. Images without georeferencing come out in pixels. In QGIS outlines have the colour
+    of their status, paler where confidence is low: the style is in a GeoPackage, and beside other files as .qml and
+    .sld, unless these are there.
 
     What tune has told of the margin of outlines, or promised, stands in the layer's description of vector files, the
     ImageDescription of GeoTIFFs, and COCO's info.
@@ -93,7 +95,7 @@ def submit(
     from postproc.formats.exports import Source, plan_exports, write_exports
     from postproc.formats.registry import MaskFormat, choose_dialect
     from postproc.formats.submission import check_ids
-    from postproc.formats.vector import read_areas
+    from postproc.formats.vector import advise_pixels, read_areas
     from postproc.geo.footprints import advise_specks, check_areas
     from postproc.pipeline.pipeline import Pipeline
 
@@ -144,8 +146,7 @@ def submit(
     if csv and template is not None and (filled := len(template.names) - len(sizes)):
         warn(f"{filled} of {len(template.names)} images of {sample} have no map: their rows are those of the sample")
     lines += [*describe_exports(exports, kept, done.buildings), *done.remarks]
-    if vector and not any(frame.crs for frame in frames.values()):
-        lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+    lines += advise_pixels(vector, frames) if vector else []
     if note:
         lines.append(note)
     if vector:

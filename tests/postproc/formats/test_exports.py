@@ -140,16 +140,17 @@ def test_progress_is_shown_mosaics_and_images(tmp_path: Path) -> None:
 
 
 def test_files_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     bare = FRAMES | {"bare": Frame("bare", (SIDE, SIDE), None, Affine.identity())}
     for paths, message in (
         ({"output": tmp_path / "s.gpkg"}, "ending .gpkg; give one of .csv"),
         ({"vector": tmp_path / "b.kml"}, "ending .kml; give one of .gpkg, .geojson, .parquet"),
         ({"vector": tmp_path / "b.gpkg"}, "image bare has no georeferencing"),
-        ({"masks": tmp_path / "none/masks"}, "none: no such folder; make the folder first"),
+        ({"masks": tmp_path / "file/masks"}, "file: a file; a folder can't be of that name"),
     ):
         with pytest.raises(InputError, match=message):
             plan_exports(dict(paths), bare)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_windows_are_drawn_as_the_whole_mask_is() -> None:
