@@ -188,7 +188,9 @@ def teach_student(run: Run, data: TrainingSet, test: Sequence[Tile], epochs: int
     from ensemble.inference.tasks import Request, plan_member
     from ensemble.inference.views import parse_views
 
-    distill(MEMBERS["first"], run, data.folder, test=False, tta="none", epochs=epochs, batch_size=BATCH_SIZE, crop=CROP)
+    distill(
+        MEMBERS["first"], run.path, data.folder, test=False, tta="none", epochs=epochs, batch_size=BATCH_SIZE, crop=CROP
+    )
     name, views = f"{MEMBERS['first']}_student", parse_views("d4")
     request = Request.of_tiles(run, run.read_record(), "test", test, views)
     write_maps([plan_member(request, name)], load_network(run.fold(name, 0).path), test, views)
