@@ -98,6 +98,16 @@ def list_tiles(root: Path, part: str = "training", group_by: str | None = None) 
     return [Tile(image_id, image, masks[image_id], groups[image_id]) for image_id, image in images.items()]
 
 
+def take_images(path: Path) -> list[Tile]:
+    """List an image, or the images of a folder, as tiles without masks, sorted by id.
+
+    Raises:
+        InputError: no such file or folder, or as by `list_files`.
+    """
+    files = {path.stem: path} if path.is_file() else list_files(path)
+    return [Tile(image_id, image, None, image_id) for image_id, image in files.items()]
+
+
 def find_unpaired(images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path) -> list[str]:
     """List the images without a mask in the folder of masks, and the masks without an image, a line each.
 
