@@ -151,6 +151,9 @@ def submit(
         lines.append(note)
     if vector:
         lines += advise_specks(read_areas(vector))
+    handed = f"--submission {path}" if csv else f"--vector {vector}" if vector else None
+    if handed:
+        lines.append(f"next: roofstack score --truth TRUTH {handed}, where the truth is known; else hand it in")
     written = [str(export.path) for export in exports]
     content = {"images": len(sizes), "buildings": done.buildings, "pipeline": pipeline.describe(), "written": written}
     print_result(json, content | {"note": note, "remarks": done.remarks}, *lines)
