@@ -65,8 +65,8 @@ SHARERS = (
     "tests/postproc/test_submit.py",
     "tests/postproc/test_tune.py",
 )
-"""The files whose tests share a cluster, a server of forks or a member's network: one process of xdist runs them all, or
-each of those that did would begin its own."""
+"""The files whose tests share a cluster, a server of forks or a network: one process of xdist runs them all, as each of
+those that did would begin its own."""
 
 
 @pytest.hookimpl(optionalhook=True)
