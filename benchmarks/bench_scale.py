@@ -49,7 +49,6 @@ from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.buildings import ImageBuildings
 from postproc.scoring.reading import Inputs, read_masks
-from postproc.scoring.scores import make_scorer
 from postproc.scoring.table import list_rows
 from postproc.tuning.tuning import tune_pipeline
 
@@ -148,11 +147,11 @@ def run_stages(count: int, workers: Workers, side: int, stages: Sequence[str], f
         found = write_exports(
             plan_exports({"output": csv, "vector": folder / "b.gpkg"}, frames), source, 0, workers=workers
         )
-        return {"buildings": found}
+        return {"buildings": found.buildings}
 
     def score() -> dict[str, Any]:
         inputs = Inputs(csv, ids, count, read_masks(csv), partial(read_truth, samples))
-        rows = list_rows(make_scorer(inputs.compare(workers=workers)), samples.groups)
+        rows = list_rows(inputs.compare(workers=workers), samples.groups)
         return {"pooled_iou": round(rows[0].scores["pooled_iou"].value, 6)}
 
     result: dict[str, Any] = {"before_mib": measure_peak()}
@@ -207,8 +206,8 @@ def run_scene(side: int, workers: Workers, folder: Path) -> dict[str, Any]:
     frames = {"scene": read_frame(map_path(maps, "scene"))}
     start = time.perf_counter()
     source = Source(frames, partial(read_scene, folder, pipeline, (side, side)), pipeline.outline_mask, True)
-    found = write_exports(plan_exports({"vector": folder / "b.gpkg"}, frames), source, 0, workers=workers)
-    seconds = {"seconds": round(time.perf_counter() - start, 1), "buildings": found, "peak_mib": measure_peak()}
+    count = write_exports(plan_exports({"vector": folder / "b.gpkg"}, frames), source, 0, workers=workers).buildings
+    seconds = {"seconds": round(time.perf_counter() - start, 1), "buildings": count, "peak_mib": measure_peak()}
     return result | {"outlines": seconds}
 
 

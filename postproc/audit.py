@@ -66,7 +66,7 @@ def audit(
             raise InputError(f"{run}: this run has group_by {recorded}, not {group_by}; leave --group-by out")
         group_by = recorded
     if output is not None:
-        check_folder(output.parent)
+        check_folder(output)
     samples, read_map = (None, None) if source is None else open_maps(source, data)
     found = read_data(data, group_by, track)
     stop_at_flaws(data, found)

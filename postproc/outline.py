@@ -61,8 +61,9 @@ def outline(
     """Give straight walls to the buildings of any mask, probability map or layer, and write them for a GIS.
 
     Outlines follow the building's own directions, with right angles where they stay close to what is there; walls that
-    two buildings share stay shared; what would come too far off is only simplified, and `status` says so. Rasters that
-    touch on one pixel grid are joined first. A layer's rows keep their attributes.
+    two buildings share stay shared. `status` says what came of each: regularised, with straight walls; simplified, with
+    fewer corners, or traced, pixel by pixel, where straight walls would come too far off; of a layer also kept, as it
+    was. Rasters that touch on one pixel grid are joined first. A layer's rows keep their attributes.
 
     In QGIS outlines have the colour of their status, paler where confidence is low: the style is in a GeoPackage, and
     beside other files as OUT.qml and OUT.sld, unless these are there.
@@ -102,7 +103,7 @@ def outline_rasters(
     import functools
 
     from postproc.formats.exports import plan_exports
-    from postproc.formats.vector import read_areas, write_vector
+    from postproc.formats.vector import advise_pixels, read_areas, write_vector
     from postproc.geo.footprints import advise_specks, check_areas, drop_small
     from postproc.geo.outlining import outline_images
     from postproc.straightening.comparison import compare_with_truth, open_truth
@@ -132,7 +133,7 @@ def outline_rasters(
             compared |= outline_by_library(frames, read, min_area_m2, track, workers)
         shown.append(compare_with_truth(frames, read, compared, read_truth, track, workers))
         shown += [REMARK] if against is not None else []
-    return [*shown, *advise_specks(read_areas(target))], counts
+    return [*shown, *advise_pixels(target, frames), *advise_specks(read_areas(target))], counts
 
 
 def outline_layer(

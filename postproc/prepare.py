@@ -28,10 +28,14 @@ def prepare(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="In place of masks: a vector file of outlines, COCO JSON, or a CSV of run lengths (ImageId, "
-            "EncodedPixels; one row an image, or one a building).",
+            help="In place of masks: a vector file of outlines, COCO JSON, or a CSV of run lengths, .csv or .csv.gz, "
+            "one row an image or one a building.",
         ),
     ] = None,
+    format: Annotated[
+        str,
+        typer.Option(help="Of the CSV, where its header does not tell: as for submit; carvana, or rows,from0."),
+    ] = "",
     tile: Annotated[int | None, typer.Option(help="Cut images into tiles of this side [px].", min=32)] = None,
     overlap: Annotated[int, typer.Option(help="Of neighbouring tiles [px].", min=0)] = 0,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be written, and write nothing.")] = False,
@@ -45,6 +49,7 @@ def prepare(
     ten images, each square of four by four tiles.
     """
     from members.data.frames import read_frame
+    from postproc.formats.dialects.rows import is_csv
     from postproc.preparing.masks import check_mask, draw_from_masks
     from postproc.preparing.sources import find_files, pair_files
     from postproc.preparing.tiling import cut_frame
@@ -53,6 +58,8 @@ def prepare(
 
     if masks is not None and labels is not None:
         raise InputError("prepare takes one of --masks WHERE and --labels FILE; give either")
+    if format and not (labels and is_csv(labels)):
+        raise InputError(f"--format {format}: it is of run lengths, --labels FILE.csv; leave it out")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: not empty; a data set is made in a new folder")
     found = find_files(images, "--images")
@@ -66,8 +73,9 @@ def prepare(
         kinds.update(f"masks: {check_mask(pictures[each], frames[each])}" for each in track(found, "masks", len(found)))
         draw = draw_from_masks(pictures)
     elif labels is not None:
-        outlines, kind = read_truth(labels, frames)
-        kinds[f"buildings of {kind}"] = sum(map(len, outlines.values()))
+        truth = read_truth(labels, frames, format)
+        outlines = truth.outlines
+        kinds[f"buildings of {truth.kind}"] = sum(map(len, outlines.values()))
         draw = draw_from_outlines(outlines)
     else:
         raise InputError("prepare takes one of --masks WHERE and --labels FILE; give either")

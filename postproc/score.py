@@ -25,7 +25,7 @@ def score(
     ] = None,
     format: Annotated[
         str,
-        typer.Option(help="Of the submission, where its header does not tell: as for submit; airbus, or rows,from0."),
+        typer.Option(help="Of CSV files, where the header does not tell: as for submit; airbus, or rows,from0."),
     ] = "",
     vector: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Or the vector file to score: GeoPackage, GeoJSON, ...")
@@ -51,14 +51,14 @@ def score(
 
     Buildings of a mask are its 4-connected components, and the mask of outlines has the pixels whose centres they
     cover, so that either is scored in both ways. Intervals are of 2,000 bootstrap draws of whole groups out of
-    tiles.csv or groups.csv; without these each image is its own group. For COCO's AP buildings rank by a vector
+    tiles.csv or groups.csv; without these each image is its own group. Vertices and angles are of outlines that were
+    drawn: where either side has those of pixels, they are left out. For COCO's AP buildings rank by a vector
     file's column confidence, as submit writes it; without one, as of a CSV, all are equal and rank in file order.
     """
     from members.data.groups import read_groups
     from postproc.scoring.layouts import find_table
     from postproc.scoring.pixels import pool_masks
     from postproc.scoring.reading import open_inputs
-    from postproc.scoring.scores import make_scorer
     from postproc.scoring.table import describe_rows, list_image_rows, list_rows, tabulate_regions, write_rows
 
     inputs = open_inputs(truth, submission, vector, images, format)
@@ -76,10 +76,10 @@ def score(
     with open_workers(scheduler) as workers:
         compared = inputs.compare(track, workers)
     pool_masks(image.columns for image in compared)
-    rows = list_rows(make_scorer(compared), list(groups.values()), by, list(regions.values()))
+    rows = list_rows(compared, list(groups.values()), by, list(regions.values()))
     if output is not None:
         write_rows(output, itertools.chain(rows, list_image_rows(inputs.ids, compared)))
-    tables = [rows[0].scores.tabulate(inputs.traced), *([tabulate_regions(rows, by)] if by else [])]
+    tables = [rows[0].scores.tabulate(), *([tabulate_regions(rows, by)] if by else [])]
     print_result(json, describe_rows(rows), *tables)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import ChainMap
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,10 +73,12 @@ def submit(
     they are for images without a map. It is decoded and compared before the command says that it is written. It holds
     images of up to 2**31 - 1 pixels; --no-csv leaves it out, and then an image may be of any size.
 
-    Outlines carry image_id, status, confidence and area_m2, a geodesic area. Images that touch on one pixel grid
-    are joined before they are outlined, so that a building on their border is one; COCO has each image's part of
-    it. Images without georeferencing come out in pixels. In QGIS outlines have the colour of their status, paler where
-    confidence is low: the style is in a GeoPackage, and beside other files as .qml and .sld, unless these are there.
+    Outlines carry image_id, status, confidence and area_m2, a geodesic area. The status is regularised, with straight
+    walls; simplified, with fewer corners; or traced, pixel by pixel, whichever first comes close enough to the mask.
+    Images that touch on one pixel grid are joined before they are outlined, so that a building on their border is one;
+    COCO has each image's part of it. Images without georeferencing come out in pixels. In QGIS outlines have the colour
+    of their status, paler where confidence is low: the style is in a GeoPackage, and beside other files as .qml and
+    .sld, unless these are there.
 
     What tune has told of the margin of outlines, or promised, stands in the layer's description of vector files, the
     ImageDescription of GeoTIFFs, and COCO's info.
@@ -92,14 +95,14 @@ def submit(
     from postproc.formats.exports import Source, plan_exports, write_exports
     from postproc.formats.registry import MaskFormat, choose_dialect
     from postproc.formats.submission import check_ids
-    from postproc.formats.vector import read_areas
+    from postproc.formats.vector import advise_pixels, read_areas
     from postproc.geo.footprints import advise_specks, check_areas
     from postproc.pipeline.pipeline import Pipeline
 
     source = Run(run)
     pipeline = Pipeline.of_run(source, part, recipe)
     folders = [source.map_folder(part, member) for member in pipeline.blend.used]
-    _, sizes = read_manifests(folders)
+    manifests, sizes = read_manifests(folders)
     if data is not None and part == "test":
         check_ids(folders[0], sizes, [tile.image_id for tile in list_tiles(data, "test")])
     template = read_sample(sample, sizes, format) if sample is not None else None
@@ -107,6 +110,9 @@ def submit(
     if template is not None:
         sizes = {image_id: sizes[image_id] for image_id in template.names if image_id in sizes}
     frames = {image_id: read_frame(map_path(folders[0], image_id)) for image_id in sizes}
+    for image_id, name in ChainMap(*(manifest.files for manifest in manifests.values())).items():
+        if image_id in frames:
+            frames[image_id] = replace(frames[image_id], file=name)
     if not csv and (output or not (vector or coco or masks)):
         raise InputError("--no-csv leaves the CSV out: give --vector, --coco or --masks, and no --output")
     if cog and masks is None:
@@ -133,22 +139,21 @@ def submit(
             pipelines = dict(zip(sizes, track(workers.map(settle, sizes), "thresholds", len(sizes)), strict=True))
         read = functools.partial(read_window, folder, pipelines, sizes)
         found = Source(frames, read, pipeline.outline_mask, kept, note)
-        count = write_exports(exports, found, min_area_m2, track, workers)
+        done = write_exports(exports, found, min_area_m2, track, workers)
     source.log_command()
     lines = [f"{len(sizes)} images of {pipeline}"]
     lines.append(f"written, decoded and compared: {path}" if csv else "no CSV is written: --no-csv")
     if csv and template is not None and (filled := len(template.names) - len(sizes)):
         warn(f"{filled} of {len(template.names)} images of {sample} have no map: their rows are those of the sample")
-    lines += describe_exports(exports, kept, count)
-    if vector and not any(frame.crs for frame in frames.values()):
-        lines.append(f"{vector.name} is in pixels of the image that image_id names: no image is georeferenced")
+    lines += [*describe_exports(exports, kept, done.buildings), *done.remarks]
+    lines += advise_pixels(vector, frames) if vector else []
     if note:
         lines.append(note)
     if vector:
         lines += advise_specks(read_areas(vector))
     written = [str(export.path) for export in exports]
-    content = {"images": len(sizes), "buildings": count, "pipeline": pipeline.describe(), "written": written}
-    print_result(json, content | {"note": note}, *lines)
+    content = {"images": len(sizes), "buildings": done.buildings, "pipeline": pipeline.describe(), "written": written}
+    print_result(json, content | {"note": note, "remarks": done.remarks}, *lines)
 
 
 def read_note(tuned: Path) -> str:

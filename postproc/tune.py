@@ -109,7 +109,8 @@ def tune(
 
     With --objective building_f1 the steps are others: threshold; and minimum areas; and splits of buildings that
     touch, the last two by Optuna studies, which end early what is surely worse. Buildings are outlined as submit
-    does, tile by tile where it joins tiles that touch. It draws the CSV from them, too: there the splits are lost.
+    does: tiles of a group that touch are joined, so that a building on a border counts once, and whole; how they fare
+    tile by tile is told beside it. It draws the CSV from them, too: there the splits are lost.
 
     With --promise RUN/tuned.json holds a threshold that keeps it, all members alike, and no other step; the table says
     what is given up for it. It rests on new places being drawn like the groups here; a share of 0.9 takes nine of them.
@@ -168,9 +169,9 @@ def tune(
         study = record_study(tuning, open_studies)
         draw_plots(tuning, study, target.report_folder)
     rest = tuning.describe() | {"study": study.study_name, "maps": trace_maps(samples.manifests)}
-    pipeline, words = tuning.pipeline, [] if tuning.losses.margin is None else [str(tuning.losses.margin)]
+    pipeline, words = tuning.pipeline, tuning.remarks
     if kept is not None:
-        del rest["margin"]  # it is of the steps
+        del rest["margin"], rest["joined"]  # they are of the steps
         pipeline, words = kept.pipeline, [f"{kept}; it stands in place of the steps above"]
         rest["promise"] = kept.describe()
     pipeline.save(target.tuned_file, **rest)

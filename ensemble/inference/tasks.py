@@ -176,6 +176,7 @@ def plan_member(request: Request, member: str) -> Task:
         split=record.split,
         images={tile.image_id: request.sizes[tile.image_id] for tile in request.tiles},
         hashes=dict(request.hashes),
+        files={tile.image_id: tile.image.name for tile in request.tiles},
         int8=not ENGINES[request.engine].exact,
         engines=(request.engine,),
     )

@@ -88,6 +88,23 @@ FLOATS = "floats are probabilities from 0 to 1; of logits the activation is sigm
 
 
 @dataclass(frozen=True)
+class Image:
+    """An image that a map is of.
+
+    Attributes:
+        place: a file that lies where it does on the earth.
+        size: height and width, px.
+        digest: hash of its file, or "" where that is not known.
+        file: the file's name, or "".
+    """
+
+    place: Path
+    size: tuple[int, int]
+    digest: str
+    file: str
+
+
+@dataclass(frozen=True)
 class Target:
     """The run that takes maps in.
 
@@ -103,8 +120,8 @@ class Target:
     split: Split
     tiles: tuple[Tile, ...] | None = None
 
-    def list_images(self, part: str, member: str) -> dict[str, tuple[Path, tuple[int, int], str]]:
-        """List each image of a part: a file that lies where it does on the earth, its (height, width), and its hash.
+    def list_images(self, part: str, member: str) -> dict[str, "Image"]:
+        """List the images of a part.
 
         Raises:
             InputError: the part is unknown, or the run's data are not where they were.
@@ -113,7 +130,10 @@ class Target:
         if others:
             folder = self.run.map_folder(part, others[0])
             manifest = read_manifest(folder)
-            return {i: (map_path(folder, i), size, manifest.hashes.get(i, "")) for i, size in manifest.images.items()}
+            return {
+                each: Image(map_path(folder, each), size, manifest.hashes.get(each, ""), manifest.files.get(each, ""))
+                for each, size in manifest.images.items()
+            }
         if not self.data.is_dir():
             raise InputError(f"{self.data}: the run's data are no longer there; say where they are: --data DIR")
         if part == "test":
@@ -122,7 +142,10 @@ class Target:
             tiles = [tile for tile in self.list_tiles() if tile.group in self.split.valid_groups]
         else:
             raise InputError(f"--part {part}: no member has maps of it; valid, test, or a part that was predicted")
-        return {tile.image_id: (tile.image, read_size(tile.image), hash_image(tile.image)) for tile in tiles}
+        return {
+            tile.image_id: Image(tile.image, read_size(tile.image), hash_image(tile.image), tile.image.name)
+            for tile in tiles
+        }
 
     def list_tiles(self) -> list[Tile]:
         """List all tiles of the data set.
@@ -239,8 +262,8 @@ def import_maps(
         raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
     digest = hashlib.blake2b(digest_size=16)
     kinds = set()
-    for image_id, (_, size, _) in images.items():  # everything is checked before anything is written
-        values = read_foreign(files[image_id], size, coding)
+    for image_id, image in images.items():  # everything is checked before anything is written
+        values = read_foreign(files[image_id], image.size, coding)
         digest.update(values.tobytes())
         kinds.add(values.ndim)
         if len(kinds) > 1:
@@ -255,13 +278,14 @@ def import_maps(
         tta=IMPORTED,
         weights={IMPORTED: digest.hexdigest()},
         split=target.split,
-        images={image_id: size for image_id, (_, size, _) in images.items()},
-        hashes={image_id: known for image_id, (_, _, known) in images.items() if known},
+        images={image_id: image.size for image_id, image in images.items()},
+        hashes={image_id: image.digest for image_id, image in images.items() if image.digest},
+        files={image_id: image.file for image_id, image in images.items() if image.file},
     )
     # earlier imports go, so that a stop half-way leaves no mixture
     prepare_folder(folder, manifest, Terms(replace=True))
-    for image_id, (image, size, _) in progress(images.items(), "import", len(images)):
-        write_map(map_path(folder, image_id), read_foreign(files[image_id], size, coding), image)
+    for image_id, image in progress(images.items(), "import", len(images)):
+        write_map(map_path(folder, image_id), read_foreign(files[image_id], image.size, coding), image.place)
     return len(images)
 
 

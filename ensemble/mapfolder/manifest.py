@@ -36,6 +36,8 @@ class Manifest(BaseModel):
     """image id -> (height, width) in px"""
     hashes: dict[str, str] = {}
     """image id -> hash of the image's file; an image that has none may be any"""
+    files: dict[str, str] = {}
+    """image id -> name of the image's file; one that has none is called as its map is"""
     int8: bool = False
     """whether the networks were of 8 bits"""
     engines: tuple[str, ...] = ()

@@ -104,14 +104,12 @@ def prepare_folder(folder: Path, manifest: Manifest, terms: Terms = Terms(), bes
             dropped += found.images
         else:
             engines = tuple(dict.fromkeys((*found.engines, *manifest.engines)))
-            images, hashes = (found.images, found.hashes) if terms.adds else ({}, {})
-            wanted = manifest.model_copy(
-                update={
-                    "engines": engines,
-                    "images": dict(sorted({**images, **manifest.images}.items())),
-                    "hashes": dict(sorted({**hashes, **manifest.hashes}.items())),
-                }
-            )
+            kept = found if terms.adds else manifest
+            told = {
+                name: dict(sorted({**getattr(kept, name), **getattr(manifest, name)}.items()))
+                for name in ("images", "hashes", "files")
+            }
+            wanted = manifest.model_copy(update={"engines": engines, **told})
             dropped += [each for each in found.images if each not in wanted.images]
         for image_id in dropped:  # the map last, as it says that all is there
             for each in (*beside, folder):

@@ -91,7 +91,7 @@ def check_target(path: Path, suffixes: Sequence[str] | None = None) -> None:
         suffixes: the endings that it may have, in small letters; None admits every one.
 
     Raises:
-        InputError: another ending, a folder of that name, or a folder around it that is missing or not writable.
+        InputError: another ending, a folder of that name, or a folder around it that cannot be made or written into.
     """
     if suffixes is not None and not path.name.lower().endswith(tuple(suffixes)):
         raise InputError(f"{path}: ending {path.suffix or 'none'}; give one of {', '.join(suffixes)}")
@@ -101,15 +101,16 @@ def check_target(path: Path, suffixes: Sequence[str] | None = None) -> None:
 
 
 def check_folder(folder: Path) -> None:
-    """Check that files can be written into a folder.
+    """Check that files can be written into a folder; where it is missing `write_whole` makes it.
 
     Raises:
-        InputError: it is missing, a file, or not writable.
+        InputError: it, or what it would have to be made in, is a file, or not writable.
     """
-    if not folder.is_dir():
-        raise InputError(f"{folder}: {'a file' if folder.exists() else 'no such folder'}; make the folder first")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(f"{folder}: this folder is not writable for you; change its rights, or give another")
+    there = next(each for each in (folder, *folder.absolute().parents) if each.exists())
+    if not there.is_dir():
+        raise InputError(f"{there}: a file; a folder can't be of that name, so give another")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(f"{there}: this folder is not writable for you; change its rights, or give another")
 
 
 @contextlib.contextmanager

@@ -19,12 +19,14 @@ class Frame:
         crs: the coordinate reference system as WKT; None without georeferencing.
         transform: from pixels (column, row; (0, 0) is the outer corner of the first one) to coordinates of `crs`;
             the identity without georeferencing, so that pixels are the coordinates.
+        file: the file's name; where it is known that the frame of an image was read off its map, the image's.
     """
 
     image_id: str
     size: tuple[int, int]
     crs: str | None
     transform: Affine
+    file: str = ""
 
 
 def read_frame(path: Path) -> Frame:
@@ -41,7 +43,7 @@ def read_frame(path: Path) -> Frame:
 
 def take_frame(raster: rasterio.DatasetReader) -> Frame:
     """Return the frame of a raster that is open."""
-    image_id = Path(raster.name).stem
+    path = Path(raster.name)
     if raster.crs is None or raster.transform.is_identity:
-        return Frame(image_id, raster.shape, None, Affine.identity())
-    return Frame(image_id, raster.shape, raster.crs.to_wkt(), raster.transform)
+        return Frame(path.stem, raster.shape, None, Affine.identity(), path.name)
+    return Frame(path.stem, raster.shape, raster.crs.to_wkt(), raster.transform, path.name)

@@ -51,11 +51,6 @@ def list_findings(content: Mapping[str, Any], path: Path, images: Set[str]) -> l
         raise InputError(f"{path}: not an audit; {AGAIN}") from None
 
 
-def names(case: Mapping[str, Any]) -> set[str]:
-    """Return the images that a case names."""
-    return {str(case[key]) for key in ("image", "one", "other") if key in case}
-
-
 def name_images(case: Mapping[str, Any]) -> set[str]:
     """Return the images that a case names."""
     return {str(case[key]) for key in ("image", "one", "other") if key in case}

@@ -7,6 +7,7 @@ with the `score` that results have.
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,21 @@ from postproc.polygons.buildings import Building, rasterize_outlines
 CATEGORY = {"id": 1, "name": "building", "supercategory": "building"}
 
 
-def make_coco(sizes: Mapping[str, tuple[int, int]], buildings: Mapping[str, Sequence[Building]]) -> dict[str, Any]:
+def make_coco(
+    sizes: Mapping[str, tuple[int, int]],
+    buildings: Mapping[str, Sequence[Building]],
+    files: Mapping[str, str] = MappingProxyType({}),
+) -> dict[str, Any]:
     """Describe the buildings of images as a COCO instance dataset, which is the content of its JSON file.
 
     Args:
         sizes: image id -> height and width, px. Images are numbered in this order from 1.
         buildings: image id -> its buildings, in its pixels; parts beyond the border are cut off. One that covers no
             pixel's centre gets no annotation.
+        files: image id -> name of its file; an image that has none there is called by its id.
 
     Returns:
-        images (file_name is the image id), categories (the one category is building) and annotations, numbered
+        images, categories (the one category is building) and annotations, numbered
         from 1 in the images' order: bbox [x, y, width, height] and area in px, score = confidence, and
         segmentation as compressed RLE, its counts a str.
     """
@@ -54,7 +60,7 @@ def make_coco(sizes: Mapping[str, tuple[int, int]], buildings: Mapping[str, Sequ
                     }
                 )
     images = [
-        {"id": number, "file_name": image_id, "height": height, "width": width}
+        {"id": number, "file_name": files.get(image_id) or image_id, "height": height, "width": width}
         for number, (image_id, (height, width)) in enumerate(sizes.items(), 1)
     ]
     return {"images": images, "categories": [CATEGORY], "annotations": annotations}
@@ -86,15 +92,24 @@ def encode_building(building: Building, size: tuple[int, int]) -> dict[str, Any]
     return {"size": [height, width], "counts": encoded["counts"].decode("ascii")}
 
 
-def write_coco(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic], note: str) -> None:
+def write_coco(path: Path, frames: Mapping[str, Frame], outlined: Sequence[OutlinedMosaic], note: str) -> str:
     """Write the buildings of images as a COCO dataset, whose info has the note.
+
+    Returns:
+        How many parts of buildings are in no pixels, and so not in the file, in words; "" where all are in it.
 
     Raises:
         InputError: it cannot be written.
     """
     sizes = {image_id: frame.size for image_id, frame in frames.items()}
+    files = {image_id: frame.file for image_id, frame in frames.items()}
     info = {"info": {"description": note}} if note else {}
-    save_coco(path, info | make_coco(sizes, collect_pieces(outlined)))
+    pieces = collect_pieces(outlined)
+    coco = make_coco(sizes, pieces, files)
+    save_coco(path, info | coco)
+    count = sum(map(len, pieces.values()))
+    lost = count - len(coco["annotations"])
+    return f"{lost} of {count} outlines cover no pixel's centre, so they are none of its annotations" if lost else ""
 
 
 def save_coco(path: Path, coco: Mapping[str, Any]) -> None:

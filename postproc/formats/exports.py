@@ -65,13 +65,26 @@ class Source:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Written:
+    """What `write_exports` has written.
+
+    Attributes:
+        buildings: how many; None where no file of buildings is asked for.
+        remarks: on what files leave out, a line each.
+    """
+
+    buildings: int | None
+    remarks: tuple[str, ...] = ()
+
+
 def write_exports(
     exports: Sequence[Export],
     source: Source,
     min_area_m2: float = 0.0,
     progress: Progress = silent,
     workers: Workers | None = None,
-) -> int | None:
+) -> Written:
     """Write masks and buildings; no building is outlined twice, and a worker has one mask, or a block, in memory.
 
     Args:
@@ -80,9 +93,6 @@ def write_exports(
         min_area_m2: smaller buildings are left out of files of buildings.
         progress: is shown blocks and images.
         workers: who reads maps, outlines and encodes; by default a thread a core.
-
-    Returns:
-        How many buildings were written; None where no file of buildings is asked for.
 
     Raises:
         InputError: a file cannot be written; all others are whole or as they were.
@@ -94,10 +104,13 @@ def write_exports(
         outlined = outline_images(frames.values(), source.read, source.outline, progress, workers)
     _write_masks(exports, source, collect_pieces(outlined) if source.from_outlines else None, progress, workers)
     large = [drop_small(each, min_area_m2) for each in outlined] if wanted else []
+    remarks = []
     for export in exports:
-        if isinstance(export.format, BuildingFormat):
-            export.format.write(export.path, frames, large, source.note)
-    return sum(len(each.buildings) for each in large) if wanted else None
+        if isinstance(export.format, BuildingFormat) and (
+            left_out := export.format.write(export.path, frames, large, source.note)
+        ):
+            remarks.append(f"{export.path}: {left_out}")
+    return Written(sum(len(each.buildings) for each in large) if wanted else None, tuple(remarks))
 
 
 def _write_masks(

@@ -15,12 +15,12 @@ from postproc.geo.blocks import Window, list_windows
 
 
 def check_masks(folder: Path, frames: Mapping[str, Frame]) -> None:
-    """Check that masks can be written into a folder; it is made where the folder around it is there.
+    """Check that masks can be written into a folder, which is made where it is missing.
 
     Raises:
         InputError: they cannot.
     """
-    check_folder(folder if folder.exists() else folder.parent)
+    check_folder(folder)
 
 
 @contextlib.contextmanager

@@ -70,12 +70,13 @@ class BuildingFormat:
 
     Attributes:
         option, suffix, check: as in `MaskFormat`.
-        write: writes the buildings of the images, and a note as `encode` does.
+        write: writes the buildings of the images, and a note as `encode` does; returns what the file leaves out, in
+            words, if it does.
     """
 
     option: str
     suffix: str
-    write: Callable[[Path, Frames, Sequence[OutlinedMosaic], str], None]
+    write: Callable[[Path, Frames, Sequence[OutlinedMosaic], str], str | None]
     check: Check = check_nothing
 
 

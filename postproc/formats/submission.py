@@ -8,7 +8,7 @@ import contextlib
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +17,7 @@ from shapely.affinity import translate
 from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
-from postproc.formats.dialects.dialect import KAGGLE, Dialect, parse_dialect
+from postproc.formats.dialects.dialect import KAGGLE, Dialect, find_dialect, parse_dialect
 from postproc.formats.dialects.rows import read_header, read_rows, write_rows
 from postproc.formats.dialects.samples import Sample
 from postproc.formats.rle import decode_rle, encode_labels, encode_rle
@@ -273,6 +273,18 @@ def read_images(path: Path, dialect: Dialect = KAGGLE) -> Iterator[EncodedImage]
         images.setdefault(row.name, []).append(row)
     for name, own in images.items():
         yield EncodedImage(path, name, tuple(each.lines[0] for each in own), own[0].sides, dialect)
+
+
+def open_dialect(path: Path, words: str = "") -> Dialect:
+    """Find the dialect of a file by its header, its ids, and what a user says of it.
+
+    Raises:
+        InputError: it is no CSV, or has no columns of ids or runs.
+    """
+    header = read_header(path)
+    plain = find_dialect(path, header, (), words)
+    names = {image.name for image in read_images(path, replace(plain, per_building=True))}
+    return find_dialect(path, header, names, words)
 
 
 def _list_rows(path: Path, dialect: Dialect) -> Iterator[EncodedImage]:

@@ -54,6 +54,16 @@ def check_vector(path: Path, frames: Mapping[str, Frame]) -> str | None:
     return WGS84 if crs is not None and path.suffix.lower() in GEOJSON else crs
 
 
+def advise_pixels(path: Path, frames: Mapping[str, Frame]) -> list[str]:
+    """Say, in a line or none, that a file of the buildings of images is in pixels, and what a GIS makes of that."""
+    if any(frame.crs for frame in frames.values()):
+        return []
+    told = f"{path.name} is in pixels of the image that image_id names: no image is georeferenced"
+    if path.suffix.lower() in GEOJSON:
+        told += "; a GIS takes GeoJSON for longitude and latitude (EPSG:4326) all the same, a .gpkg as it is"
+    return [told]
+
+
 def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic], note: str = "") -> None:
     """Write the buildings of images to a vector file, in the images' CRS, or in WGS84 for GeoJSON.
 
@@ -136,8 +146,8 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
     columns = {
         ID: pd.array([each.image_id for each in footprints], dtype="str"),
         STATUS: pd.array([each.status for each in footprints], dtype="str"),
-        CONFIDENCE: np.array([each.confidence for each in footprints], np.float64),
-        AREA: np.array([each.area_m2 for each in footprints], np.float64),  # None is NaN
+        CONFIDENCE: np.array([each.confidence for each in footprints], np.float64).round(6),
+        AREA: np.array([each.area_m2 for each in footprints], np.float64).round(3),  # None is NaN
     }
     if len(footprints) and np.isnan(columns[CONFIDENCE]).all():
         del columns[CONFIDENCE]
@@ -149,8 +159,8 @@ def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None)
     import pyogrio
 
     options = {"DESCRIPTION": table.attrs["description"]} if "description" in table.attrs else {}
-    if path.suffix.lower() in GEOJSON and table.crs is not None:
-        options |= {"RFC7946": "YES", "COORDINATE_PRECISION": str(DIGITS)}
+    if path.suffix.lower() in GEOJSON:
+        options |= {"RFC7946": "NO" if table.crs is None else "YES", "COORDINATE_PRECISION": str(DIGITS)}
     if path.suffix.lower() == SHAPEFILE:
         options = {"ENCODING": "UTF-8"}
     common: dict[str, Any] = {"layer": LAYER, "geometry_type": "Polygon", "layer_options": options}

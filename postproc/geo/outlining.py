@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import shapely
 from rasterio import Affine
+from shapely import GeometryType
 from shapely.affinity import translate
 
 from members.common.progress import Progress, silent
@@ -62,16 +63,17 @@ def outline_images(
         workers: who reads and outlines; by default a thread a core.
 
     Returns:
-        Mosaics in the order of their first images.
+        Mosaics in the order of their first images. No outline reaches past the images.
     """
     mosaics = join_frames(frames)
     blocks = sum(len(list_windows(mosaic.size)) for mosaic in mosaics)
     buildings: list[list[Building]] = [[] for _ in mosaics]
     for number, found in progress(trace_mosaics(mosaics, read, outline, workers=workers), "outlines", blocks):
         buildings[number] += found
+    inside = [clip_buildings(mosaic, found) for mosaic, found in zip(mosaics, buildings, strict=True)]
     return [
         OutlinedMosaic(mosaic, found, cut_buildings(mosaic, found))
-        for mosaic, found in zip(mosaics, buildings, strict=True)
+        for mosaic, found in zip(mosaics, inside, strict=True)
     ]
 
 
@@ -145,6 +147,26 @@ def read_objects(
 def move_building(building: Building, corner: tuple[float, float]) -> Building:
     """Move a building by (x, y) px."""
     return replace(building, outline=translate(building.outline, *corner))
+
+
+def clip_buildings(mosaic: Mosaic, buildings: Sequence[Building]) -> list[Building]:
+    """Cut off what straight walls have put past the images, where nothing was seen; what falls apart is several."""
+    borders = [
+        translate(draw_border(frame.size), column, row)
+        for frame, (row, column) in zip(mosaic.frames, mosaic.corners, strict=True)
+    ]
+    seen = shapely.union_all(borders)
+    shapely.prepare(seen)
+    outlines = np.array([building.outline for building in buildings], object)
+    inside: list[Building] = []
+    for building, whole in zip(buildings, shapely.covers(seen, outlines).tolist(), strict=True):
+        if whole:
+            inside.append(building)
+        else:
+            parts = shapely.get_parts(shapely.intersection(building.outline, seen))
+            areal = parts[shapely.get_type_id(parts) == GeometryType.POLYGON]
+            inside += [replace(building, outline=part) for part in areal]
+    return inside
 
 
 def cut_buildings(mosaic: Mosaic, buildings: Sequence[Building]) -> list[list[Piece]]:

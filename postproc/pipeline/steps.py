@@ -184,12 +184,10 @@ class Areas(Step):
     min_object: int = Field(default=0, ge=0, description="objects of a smaller area are dropped; 0 = off [px area]")
 
     def apply(self, mask: np.ndarray) -> np.ndarray:
-        from skimage.morphology import remove_small_holes, remove_small_objects  # here, as it takes a while to load
-
         if self.min_hole > 0:
-            mask = remove_small_holes(mask, max_size=self.min_hole - 1, connectivity=1)
+            mask = ~drop_small(~mask, self.min_hole)
         if self.min_object > 0:
-            mask = remove_small_objects(mask, max_size=self.min_object - 1, connectivity=1)
+            mask = drop_small(mask, self.min_object)
         return mask
 
     def apply_grey(self, picture: np.ndarray) -> np.ndarray:
@@ -234,6 +232,14 @@ class Areas(Step):
         if self.min_object > 0:
             words.append(f"drop objects under {self.min_object} px")
         return words
+
+
+def drop_small(mask: np.ndarray, least: int) -> np.ndarray:
+    """Return a mask, bool (height, width), without its 4-connected objects of less than `least` pixels."""
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
+    large = stats[:, cv2.CC_STAT_AREA] >= least
+    large[0] = False  # label 0 is what lies around
+    return large[labels]
 
 
 def draw_kernel(kernel: Kernel, size: int) -> np.ndarray:

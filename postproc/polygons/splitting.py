@@ -2,7 +2,6 @@
 
 import cv2
 import numpy as np
-import scipy
 
 from postproc.polygons.immersion import LEVELS, find_pieces
 from postproc.polygons.labelling import label_components
@@ -54,6 +53,6 @@ def split_by_distance(labels: np.ndarray, depth: float) -> np.ndarray:
         wall = labels[one] != labels[other]
         inside[one] &= ~wall
         inside[other] &= ~wall
-    distance = scipy.ndimage.distance_transform_edt(inside)
+    distance = cv2.distanceTransform(inside.view(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     fine = np.minimum(np.rint(distance * FINE), LEVELS - 1).astype(np.uint16)
     return find_pieces(fine, labels.astype(np.int32), round(depth * FINE) + 1, 0)

@@ -1,7 +1,7 @@
 """Where buildings are, if no masks say so: vector files, COCO, and CSV files of run lengths."""
 
-import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,25 +14,39 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.frames import Frame
 from members.labels.geometry import clip_outlines, move_outlines
-from postproc.formats.rle import decode_rle
+from postproc.formats.dialects.rows import is_csv
+from postproc.formats.submission import open_dialect, read_images
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.polygons.tracing import trace_mask
 from postproc.preparing.sources import SUFFIXES
 from postproc.preparing.tiling import Cut, Draw
 
-IDS, RUNS = ("ImageId", "image_id", "id", "img"), ("EncodedPixels", "rle", "rle_mask", "segmentation")
-"""Columns of run-length CSV files, by the names that competitions give them."""
-
 Outlines = dict[str, list[Polygon]]
 """Image id -> the buildings in it, px."""
 
 
-def read_truth(path: Path, frames: Mapping[str, Frame]) -> tuple[Outlines, str]:
+@dataclass(frozen=True)
+class Truth:
+    """The buildings of images.
+
+    Attributes:
+        outlines: of every image.
+        kind: what they were read from, in a word or two.
+        traced: whether any are those of pixels.
+    """
+
+    outlines: Outlines
+    kind: str
+    traced: bool
+
+
+def read_truth(path: Path, frames: Mapping[str, Frame], words: str = "") -> Truth:
     """Read the buildings of images, and say from what.
 
     Args:
-        path: a vector file, a COCO JSON, or a CSV of run lengths, one row an image or one a building.
+        path: a vector file, a COCO JSON, or a CSV of run lengths, plain or gzipped, one row an image or one a building.
         frames: image id -> frame.
+        words: what the header of a CSV does not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
 
     Raises:
         InputError: it is none of these, or has no building in any of the images.
@@ -40,17 +54,19 @@ def read_truth(path: Path, frames: Mapping[str, Frame]) -> tuple[Outlines, str]:
     content = None
     if path.suffix.lower() == ".json":
         content = read_json(path, "export it again")
-    if path.suffix.lower() == ".csv":
-        outlines, kind = read_runs(path, frames), "run lengths"
+    if is_csv(path):
+        truth = Truth(read_runs(path, frames, words), "run lengths", traced=True)
     elif isinstance(content, dict) and "annotations" in content:
-        outlines, kind = read_coco(path, content, frames), "COCO"
+        truth = read_coco(path, content, frames)
     else:
         from members.labels.reading import read_outlines
 
-        outlines, kind = read_outlines(path, frames), "outlines"
-    if not any(outlines.values()):
-        raise InputError(f"{path}: no building in any of the {len(frames)} images; check ids, coordinates and CRS")
-    return outlines, kind
+        truth = Truth(read_outlines(path, frames), "outlines", traced=False)
+    if not any(truth.outlines.values()):
+        raise InputError(
+            f"{path}: none of its buildings lies in the {len(frames)} images; check ids, coordinates and CRS of both"
+        )
+    return truth
 
 
 def find_id(name: str, frames: Mapping[str, Frame]) -> str | None:
@@ -61,22 +77,25 @@ def find_id(name: str, frames: Mapping[str, Frame]) -> str | None:
     return stem if stem in frames else None
 
 
-def read_coco(path: Path, content: Mapping[str, Any], frames: Mapping[str, Frame]) -> Outlines:
+def read_coco(path: Path, content: Mapping[str, Any], frames: Mapping[str, Frame]) -> Truth:
     """Take the buildings of images from a COCO data set: polygons, or run lengths, of all categories.
 
     Raises:
         InputError: it is damaged.
     """
     outlines: Outlines = {image_id: [] for image_id in frames}
+    traced = False
     try:
         ids = {image["id"]: find_id(str(image["file_name"]), frames) for image in content["images"]}
         for annotation in content["annotations"]:
             image_id = ids[annotation["image_id"]]
             if image_id is not None and not annotation.get("iscrowd"):
-                outlines[image_id] += _take_segmentation(annotation["segmentation"], frames[image_id].size)
+                segmentation = annotation["segmentation"]
+                outlines[image_id] += _take_segmentation(segmentation, frames[image_id].size)
+                traced |= isinstance(segmentation, dict)
     except (KeyError, TypeError, ValueError, IndexError, GEOSException) as error:
         raise InputError(f"{path}: no COCO data set ({type(error).__name__}: {error}); export it again") from None
-    return outlines
+    return Truth(outlines, "COCO", traced)
 
 
 def _take_segmentation(segmentation: Any, size: tuple[int, int]) -> list[Polygon]:
@@ -92,40 +111,26 @@ def _take_segmentation(segmentation: Any, size: tuple[int, int]) -> list[Polygon
     return [part for part in parts if not part.is_empty]
 
 
-def read_runs(path: Path, frames: Mapping[str, Frame]) -> Outlines:
-    """Take the buildings of images from a CSV of run lengths, down the columns and from 1, as Kaggle has them.
+def read_runs(path: Path, frames: Mapping[str, Frame], words: str = "") -> Outlines:
+    """Take the buildings of images from a CSV of run lengths, which may name further images.
 
     Where an image has several rows each is a building; where it has one, each component of the mask is.
+
+    Args:
+        path: the file, plain or gzipped.
+        frames: image id -> frame.
+        words: what its header does not tell, as for `read_truth`.
 
     Raises:
         InputError: it is no such file.
     """
-    csv.field_size_limit(2**31 - 1)
     outlines: Outlines = {image_id: [] for image_id in frames}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as lines:
-            reader = csv.DictReader(lines)
-            names = [_choose(path, candidates, reader.fieldnames or []) for candidates in (IDS, RUNS)]
-            for row in reader:
-                image_id, runs = find_id(row[names[0]] or "", frames), (row[names[1]] or "").strip()
-                if image_id is None or runs in ("", "-1"):
-                    continue
-                try:
-                    outlines[image_id] += trace_mask(decode_rle(runs, *frames[image_id].size))
-                except InputError as error:
-                    raise InputError(f"{path}, line {reader.line_num}, image {image_id}: {error}") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path}: not a readable CSV ({error}); save it as UTF-8") from None
+    for image in read_images(path, replace(open_dialect(path, words), per_building=True)):
+        image_id = find_id(image.name, frames)
+        if image_id is not None:
+            parts = image.decode_buildings(frames[image_id].size)
+            outlines[image_id] += [outline for part in parts for outline in trace_mask(part)]
     return outlines
-
-
-def _choose(path: Path, candidates: Sequence[str], columns: Sequence[str]) -> str:
-    found = next((name for name in candidates if name in columns), None)
-    if found is None:
-        raise InputError(
-            f"{path}: columns {', '.join(columns) or 'none'}; one of them has to be {' or '.join(candidates)}"
-        )
-    return found
 
 
 def clip_to_cut(outlines: Sequence[Polygon], cut: Cut) -> np.ndarray:

@@ -29,16 +29,18 @@ class ImageBuildings:
         mask: bool (height, width).
         outlines: valid polygons in pixels, as in `Building`.
         confidences: one an outline; None where nothing is known of them.
+        traced: whether the outlines are those of a mask's pixels.
     """
 
     mask: np.ndarray
     outlines: Sequence[Polygon]
     confidences: Sequence[float] | None = None
+    traced: bool = False
 
     @classmethod
     def from_mask(cls, mask: np.ndarray) -> "ImageBuildings":
         """Take each 4-connected component as a building."""
-        return cls(mask, trace_mask(mask))
+        return cls(mask, trace_mask(mask), traced=True)
 
     @classmethod
     def from_outlines(
@@ -55,10 +57,13 @@ class Comparison:
     Attributes:
         columns: what adds up over images: those of `count_mask`, `count_buildings` and `measure_shapes`.
         detections: what is ranked over all images together.
+        traced: whether any outlines, ours or the true ones, are those of a mask's pixels: what is measured of walls
+            then means nothing.
     """
 
     columns: Columns
     detections: Detections
+    traced: bool = False
 
 
 def compare_buildings(predicted: ImageBuildings, truth: ImageBuildings) -> Comparison:
@@ -78,7 +83,8 @@ def compare_buildings(predicted: ImageBuildings, truth: ImageBuildings) -> Compa
     columns |= count_buildings(outlines, truth.outlines, matches)
     iou = float(METRICS["pooled_iou"].compute(columns))
     columns |= measure_shapes(outlines, truth.outlines, matches, iou)
-    return Comparison(columns, detect_buildings(outlines, truth.outlines, confidences))
+    detections = detect_buildings(outlines, truth.outlines, confidences)
+    return Comparison(columns, detections, predicted.traced or truth.traced)
 
 
 def match_buildings(predicted: Sequence[Polygon], truth: Sequence[Polygon]) -> Pairs:

@@ -15,9 +15,9 @@ from members.common.workers import Threads, Workers
 from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from members.data.tiles import MASK_SUFFIXES, find_labels
-from postproc.formats.dialects.dialect import KAGGLE, Dialect, find_dialect
-from postproc.formats.dialects.rows import read_header
-from postproc.formats.submission import EncodedImage, check_ids, read_images
+from postproc.formats.dialects.dialect import KAGGLE, Dialect
+from postproc.formats.dialects.rows import is_csv
+from postproc.formats.submission import EncodedImage, check_ids, open_dialect, read_images
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth
@@ -37,7 +37,6 @@ class Inputs:
         predicted: ids, and what gives an image's buildings, in any process. Can be gone through once.
         read_truth: gives the true buildings of an id.
         remark: what the user ought to know of the truth, or "".
-        traced: whether any outlines, of the source or of the truth, are those of a mask's pixels.
     """
 
     source: Path
@@ -46,7 +45,6 @@ class Inputs:
     predicted: Iterable[tuple[str, Take]]
     read_truth: Callable[[str], ImageBuildings]
     remark: str = ""
-    traced: bool = False
 
     def compare(self, progress: Progress = silent, workers: Workers | None = None) -> list[Comparison]:
         """Compare each image's buildings with the true ones, and list them in the order of the ids.
@@ -84,7 +82,7 @@ def open_inputs(
         submission, vector: what is scored, one of the two.
         images: one image, a folder of images, or a data set; needed where `truth` is a file but no mask, or the masks'
             georeferencing does not do for `vector`.
-        words: what the submission's header does not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
+        words: what headers of CSV files do not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
 
     Raises:
         InputError: both or neither of `submission` and `vector`, or a file is missing, bad, or does not go with the
@@ -95,7 +93,7 @@ def open_inputs(
         raise InputError("score takes one of --submission FILE and --vector FILE; give either")
     masks = find_masks(truth)
     if not masks and images is None:
-        kind = "a CSV" if truth.suffix.lower() == ".csv" else "a vector file"
+        kind = "a CSV" if is_csv(truth) else "a vector file"
         raise InputError(f"{truth}: {kind} does not tell where the images are, nor their sizes; give them as --images")
     dialect = open_dialect(submission, words) if submission else None
     wanted = list(masks) or None
@@ -108,15 +106,13 @@ def open_inputs(
     frames = read_frames(files, expected) if vector or not masks or find_labels(truth) else {}
     predicted = read_masks(source, dialect) if dialect else read_vector(source, frames)
     if not masks:
-        traced = bool(submission) or truth.suffix.lower() == ".csv"
-        return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames), traced=traced)
+        return Inputs(source, sorted(expected), len(files), predicted, read_outlined(truth, frames, words))
     outlines = find_buildings(truth, expected, frames)
     labels = find_labels(truth)
     remark = (
         "" if outlines or not labels else f"{labels}: not the outlines of these masks, so that their components count"
     )
-    traced = bool(submission) or outlines is None
-    return Inputs(source, sorted(expected), len(masks), predicted, read_masked(expected, outlines), remark, traced)
+    return Inputs(source, sorted(expected), len(masks), predicted, read_masked(expected, outlines), remark)
 
 
 def find_masks(truth: Path) -> dict[str, Path]:
@@ -156,25 +152,26 @@ def read_masked(
     return lambda image_id: ImageBuildings(read_mask(masks[image_id]), outlines[image_id])
 
 
-def read_outlined(path: Path, frames: Mapping[str, Frame]) -> Callable[[str], ImageBuildings]:
+def read_outlined(path: Path, frames: Mapping[str, Frame], words: str = "") -> Callable[[str], ImageBuildings]:
     """Return the function that gives an image's true buildings by its id, out of a file that is no mask.
 
     Args:
         path: a vector file, COCO JSON, or a CSV of run lengths.
         frames: image id -> frame.
+        words: what the header of a CSV does not tell, as for `postproc.formats.dialects.dialect.parse_dialect`.
 
     Raises:
         InputError: the file is bad, or has no building in any of the images.
     """
-    from members.labels.reading import read_outlines
     from postproc.preparing.truths import read_truth
 
-    known = read_truth(path, frames)[0] if path.suffix.lower() in (".csv", ".json") else read_outlines(path, frames)
-    if not any(known.values()):
-        raise InputError(
-            f"{path}: none of its outlines lies in the {len(frames)} images; check the coordinates and the CRS of both"
-        )
-    return lambda image_id: ImageBuildings.from_outlines(known[image_id], frames[image_id].size)
+    known = read_truth(path, frames, words)
+
+    def take(image_id: str) -> ImageBuildings:
+        found = ImageBuildings.from_outlines(known.outlines[image_id], frames[image_id].size)
+        return replace(found, traced=known.traced)
+
+    return take
 
 
 def find_buildings(
@@ -201,18 +198,6 @@ def find_buildings(
     return None
 
 
-def open_dialect(submission: Path, words: str) -> Dialect:
-    """Find the dialect of a submission by its header, its ids, and what a user says of it.
-
-    Raises:
-        InputError: it is no CSV, or has no columns of ids or runs.
-    """
-    header = read_header(submission)
-    plain = find_dialect(submission, header, (), words)
-    names = {image.name for image in read_images(submission, replace(plain, per_building=True))}
-    return find_dialect(submission, header, names, words)
-
-
 def read_masks(submission: Path, dialect: Dialect = KAGGLE) -> Iterator[tuple[str, Take]]:
     """Yield each image's id, and what gives its buildings, out of a submission CSV."""
     for image in read_images(submission, dialect):
@@ -224,7 +209,7 @@ def _take_image(image: EncodedImage, size: tuple[int, int]) -> ImageBuildings:
         return ImageBuildings.from_mask(image.decode(size))
     parts = image.decode_buildings(size)
     outlines = [outline for part in parts for outline in trace_mask(part)]
-    return ImageBuildings(np.any(parts, axis=0) if parts else np.zeros(size, bool), outlines)
+    return ImageBuildings(np.any(parts, axis=0) if parts else np.zeros(size, bool), outlines, traced=True)
 
 
 def read_vector(path: Path, frames: Mapping[str, Frame]) -> Iterator[tuple[str, Take]]:

@@ -17,6 +17,8 @@ from postproc.scoring.buildings import Comparison, ImageBuildings, compare_build
 from postproc.scoring.pixels import pool_masks
 
 OF_WALLS: tuple[MetricName, ...] = ("c_iou", "n_ratio", "right_angles", "truth_right_angles")
+"""Along pixels these mean nothing: every angle is right, and a wall has as many vertices as steps."""
+NOTHING = Estimate(math.nan, None)
 NEED = "these take outlines that were drawn, of ours and of the truth, and here are masks, whose edges are pixels'"
 
 
@@ -25,14 +27,17 @@ class Scores(Mapping[MetricName, Estimate]):
     """Scores of images together: a mapping of the names in `METRICS` to values with intervals.
 
     Attributes:
-        estimates: NaN is the value of what does not exist, such as the mean distance of no pairs.
+        estimates: NaN is the value of what does not exist, such as the mean distance of no pairs, or the walls of
+            outlines that were traced along pixels.
         images: how many images.
         groups: how many groups they are of.
+        traced: whether any were, ours or those of the truth.
     """
 
     estimates: Mapping[MetricName, Estimate]
     images: int
     groups: int
+    traced: bool = False
 
     def __getitem__(self, metric: MetricName) -> Estimate:
         return self.estimates[metric]
@@ -43,15 +48,12 @@ class Scores(Mapping[MetricName, Estimate]):
     def __len__(self) -> int:
         return len(self.estimates)
 
-    def tabulate(self, traced: bool = False) -> ResultTable:
-        """Return the table of every score; where outlines were `traced` along pixels, of those that this leaves sense.
-
-        Along pixels every angle is right, and a wall has as many vertices as steps.
-        """
-        shown = {name: score for name, score in self.items() if not (traced and name in OF_WALLS)}
+    def tabulate(self) -> ResultTable:
+        """Return the table of every score; where outlines were traced along pixels, of those that this leaves sense."""
+        shown = {name: score for name, score in self.items() if not (self.traced and name in OF_WALLS)}
         rows = [(METRICS[name].label, *format_estimate(score)) for name, score in shown.items()]
         title = f"{self.images} images of {self.groups} groups"
-        notes = [f"without {', '.join(METRICS[name].title for name in OF_WALLS)}: {NEED}"] if traced else []
+        notes = [f"without {', '.join(METRICS[name].title for name in OF_WALLS)}: {NEED}"] if self.traced else []
         return ResultTable(title, ("score", "value", f"{LEVEL:.0%} interval"), rows, notes)
 
     def describe(self) -> dict[str, Any]:
@@ -96,19 +98,29 @@ def make_scorer(images: Sequence[Comparison]) -> Scorer:
 def score_each(image: Comparison) -> Scores:
     """Score one image by itself."""
     scores = make_scorer([image])(np.ones((1, 1)))
-    return Scores({name: Estimate(float(values[0]), None) for name, values in scores.items()}, 1, 1)
+    estimates = {name: Estimate(float(values[0]), None) for name, values in scores.items()}
+    return _make_scores(estimates, 1, 1, image.traced)
 
 
-def score_images(scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | None = None) -> Scores:
+def _make_scores(estimates: Mapping[MetricName, Estimate], images: int, groups: int, traced: bool) -> Scores:
+    hidden = OF_WALLS if traced else ()
+    shown = {name: NOTHING if name in hidden else score for name, score in estimates.items()}
+    return Scores(shown, images, groups, traced)
+
+
+def score_images(
+    scorer: Scorer, groups: Sequence[str], chosen: np.ndarray | None = None, traced: bool = False
+) -> Scores:
     """Score images together.
 
     Args:
         scorer: of all images.
         groups: the group of each, for the intervals.
         chosen: bool (images,), which ones are scored; all by default.
+        traced: whether any outlines, ours or the true ones, are those of a mask's pixels.
     """
     kept = [group for number, group in enumerate(groups) if chosen is None or chosen[number]]
-    return Scores(estimate_scores(scorer, groups, chosen), len(kept), len(set(kept)))
+    return _make_scores(estimate_scores(scorer, groups, chosen), len(kept), len(set(kept)), traced)
 
 
 def score_masks(
@@ -129,7 +141,8 @@ def score_masks(
             Buildings of the truth are always its components.
 
     Returns:
-        An `Estimate`, value and interval, by the name of each metric.
+        An `Estimate`, value and interval, by the name of each metric; NaN for those of vertices and angles, which take
+        a truth whose outlines were drawn, as files of `roofstack score` may hold.
 
     Raises:
         InputError: there is no image or no building in any truth, a mask or truth is no bool array of two dimensions
@@ -156,7 +169,8 @@ def score_masks(
         except InputError as error:
             raise InputError(f"masks[{number}]: {error}") from None
     pool_masks(image.columns for image in compared)
-    return score_images(make_scorer(compared), [str(group) for group in columns["groups"]])
+    traced = any(image.traced for image in compared)
+    return score_images(make_scorer(compared), [str(group) for group in columns["groups"]], traced=traced)
 
 
 def check_mask(name: str, mask: np.ndarray) -> None:

@@ -9,14 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ensemble.statistics.estimates import Scorer
 from ensemble.statistics.metrics import METRICS, MetricName
 from members.common.files import write_whole
 from members.common.tables import ResultTable
 from postproc.scoring.buildings import Comparison
-from postproc.scoring.scores import Scores, format_estimate, score_each, score_images
+from postproc.scoring.scores import OF_WALLS, Scores, format_estimate, make_scorer, score_each, score_images
 
-REGION_SCORES = ("pooled_iou", "boundary_iou", "building_f1", "ap", "c_iou")
+REGION_SCORES: tuple[MetricName, ...] = ("pooled_iou", "boundary_iou", "building_f1", "ap", "c_iou")
 
 
 @dataclass(frozen=True)
@@ -34,19 +33,22 @@ class Row:
     scores: Scores
 
 
-def list_rows(scorer: Scorer, groups: Sequence[str], by: str | None = None, regions: Sequence[str] = ()) -> list[Row]:
+def list_rows(
+    compared: Sequence[Comparison], groups: Sequence[str], by: str | None = None, regions: Sequence[str] = ()
+) -> list[Row]:
     """Score all images together, then the images of each region.
 
     Args:
-        scorer: of the images.
+        compared: the images.
         groups: the group of each, for the intervals.
         by: what the regions are called, such as "region"; None for none.
         regions: the region of each image; empty without `by`.
     """
-    rows = [Row("all", "all", score_images(scorer, groups))]
+    scorer, traced = make_scorer(compared), any(image.traced for image in compared)
+    rows = [Row("all", "all", score_images(scorer, groups, traced=traced))]
     for region in sorted(set(regions)):
         chosen = np.array([own == region for own in regions])
-        rows.append(Row(str(by), region, score_images(scorer, groups, chosen)))
+        rows.append(Row(str(by), region, score_images(scorer, groups, chosen, traced)))
     return rows
 
 
@@ -80,12 +82,13 @@ def describe_rows(rows: Sequence[Row]) -> dict[str, Any]:
 
 def tabulate_regions(rows: Sequence[Row], by: str) -> ResultTable:
     """Return the table of the regions' most telling scores."""
+    shown = [name for name in REGION_SCORES if not (rows[0].scores.traced and name in OF_WALLS)]
     regions = [
-        (row.name, str(row.scores.images), str(row.scores.groups), *(format_cell(row, name) for name in REGION_SCORES))
+        (row.name, str(row.scores.images), str(row.scores.groups), *(format_cell(row, name) for name in shown))
         for row in rows
         if row.level == by
     ]
-    return ResultTable("", (by, "images", "groups", *REGION_SCORES), regions)
+    return ResultTable("", (by, "images", "groups", *shown), regions)
 
 
 def format_cell(row: Row, name: MetricName) -> str:

@@ -83,7 +83,7 @@ def straighten_layer(
     moved = shapely.orient_polygons(moved)
     added: dict[str, Any] = {STATUS: statuses}
     if metric is not None:
-        added[AREA] = measure_areas(moved, parts.crs.to_wkt())
+        added[AREA] = measure_areas(moved, parts.crs.to_wkt()).round(3)
     columns = {free_name(name, parts): values for name, values in added.items()}
     return Straightened(parts.set_geometry(moved).assign(**columns), tuple(remarks))
 

@@ -31,7 +31,8 @@ from postproc.study.trials import Evaluation, Params, list_complete
 
 OBJECTIVE: Objective = "building_f1"
 COLUMNS = METRICS[OBJECTIVE].columns
-CHUNK = 12  # tiles
+CHUNK = 12  # tiles, or as many pixels as twelve of 256 px a side have
+CHUNK_PIXELS = CHUNK * 256 * 256
 SEED = 42
 WORSE = 0.1  # p-value of the Wilcoxon test below which a trial is ended
 RANGES: Mapping[str, BaseDistribution] = {
@@ -71,6 +72,7 @@ class BuildingCounter:
     Attributes:
         groups: the groups' names, sorted.
         index: int64 (tiles,), the group of each tile among them.
+        pixels: int64 (tiles,), of each.
 
     Raises:
         InputError: there is no tile, or no building in any truth.
@@ -85,13 +87,15 @@ class BuildingCounter:
         if len(self.index) != len(tiles):
             raise ValueError(f"{len(tiles)} tiles of {len(self.index)} groups")
 
-        def count(number: int) -> int:
-            return len(kept[number][1])
+        def measure(number: int) -> tuple[int, int]:
+            blend, truth = kept[number]
+            return len(truth), blend.shape[0] * blend.shape[1]
 
         self.workers = workers or Threads()
         self.tiles = kept = KeptTiles(len(tiles), tiles.__getitem__)
-        found = self.workers.map(count, range(len(tiles)), ordered=False)
-        check_truth(sum(progress(found, "reading maps", len(tiles))), len(tiles))
+        found = progress(self.workers.map(measure, range(len(tiles))), "reading maps", len(tiles))
+        buildings, self.pixels = np.array(list(found)).reshape(-1, 2).T
+        check_truth(int(buildings.sum()), len(tiles))
         self.counted: dict[Setting, np.ndarray] = {}
 
     def count(self, setting: Setting, tiles: Sequence[int] | np.ndarray) -> np.ndarray:
@@ -126,10 +130,11 @@ class BuildingCounter:
         return Choice(recipe, float(counts.score(OBJECTIVE, training_mask)), counts, outlines)
 
     def evaluate(self, params: Params, training_mask: np.ndarray) -> Iterator[Evaluation]:
-        """Yield what is known of a trial's setting after each twelve of a training mask's tiles, at last its F1."""
+        """Yield what is known of a trial's setting after each chunk of a training mask's tiles, at last its F1."""
         setting = read_setting(params)
         tiles = np.flatnonzero(training_mask[self.index])
-        chunks = np.array_split(np.random.default_rng(SEED).permutation(tiles), -(-len(tiles) // CHUNK))
+        wanted = max(-(-len(tiles) // CHUNK), -(-int(self.pixels[tiles].sum()) // CHUNK_PIXELS))
+        chunks = np.array_split(np.random.default_rng(SEED).permutation(tiles), min(wanted, len(tiles)))
         parts: tuple[float, ...] = ()
         for chunk in chunks[:-1]:
             parts = (*parts, self.score(setting, chunk))

@@ -2,20 +2,15 @@
 
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
-from ensemble.selection.layers import blend_sample
 from members.common.choices import KeepName
-from postproc.polygons.tracing import trace_mask
 from postproc.search.grid import Choice
 from postproc.study.building_study import (
     OBJECTIVE,
     RANGES,
     BuildingCounter,
-    Tile,
     choose_threshold,
     find_setting,
     make_pruner,
@@ -25,6 +20,7 @@ from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
 from postproc.tuning.fits import Fit, Task
 from postproc.tuning.object_step import fit_objects
+from postproc.tuning.places import Places, list_places
 from postproc.tuning.verdict import Verdict, add_step, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
@@ -34,25 +30,6 @@ SEARCHED = {
     "splits": ("threshold", "min_hole", "min_object", *SPLITS),
 }
 """Step -> the parameters of its studies. Each begins with what the step before has chosen."""
-
-
-@dataclass(frozen=True)
-class BuildingTiles:
-    """Each tile's blended map, with its relief, and its true buildings, read where they are asked for."""
-
-    samples: Samples
-    blend: Blend
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def __getitem__(self, number: int) -> Tile:
-        """Return a tile: the true buildings are outlines where the samples have some, else components of the truth."""
-        buildings = self.samples.list_buildings(number)
-        if buildings is None:
-            _, truth = self.samples[number]
-            buildings = trace_mask(truth)
-        return blend_sample(self.samples, number, self.blend), buildings
 
 
 def judge_buildings(
@@ -75,7 +52,9 @@ def judge_buildings(
     Raises:
         InputError: there is no building in any truth, or the storage does not answer.
     """
-    counter = BuildingCounter(BuildingTiles(task.samples, blend), task.groups, task.workers, task.progress)
+    places = Places(task.samples, blend, list_places(task))
+    groups = [task.groups[unit.numbers[0]] for unit in places.units]
+    counter = BuildingCounter(places, groups, task.workers, task.progress)
     masks = task.crossfit.training_masks
 
     def make_fit(choices: Sequence[Choice]) -> Fit:
@@ -85,7 +64,7 @@ def judge_buildings(
     fits = {"threshold": make_fit(chosen)}
     studies = open_studies()
     for step in SEARCHED:
-        chosen, study = fit_study(task, counter, step, chosen, studies, budget)
+        chosen, study = fit_study(task, counter, step, chosen, studies, budget, f"{places.kind}-{step}")
         fits[step] = make_fit(chosen)
     neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
     verdict = judge_steps(neutral, fits, task.crossfit, OBJECTIVE, keep)
@@ -101,7 +80,13 @@ def fit_thresholds(task: Task, counter: BuildingCounter) -> list[Choice]:
 
 
 def fit_study(
-    task: Task, counter: BuildingCounter, step: str, before: Sequence[Choice], studies: Studies, budget: int
+    task: Task,
+    counter: BuildingCounter,
+    step: str,
+    before: Sequence[Choice],
+    studies: Studies,
+    budget: int,
+    kind: str,
 ) -> tuple[list[Choice], str]:
     """Choose by a study for each training mask.
 
@@ -112,6 +97,7 @@ def fit_study(
         before: what the step before has chosen for each.
         studies: where the studies go.
         budget: trials of each study, those that are ended early among them.
+        kind: what the studies are named by.
 
     Returns:
         The choices, and the name of the study of all groups.
@@ -120,7 +106,7 @@ def fit_study(
     choices, names = [], []
     for number, (choice, mask) in enumerate(zip(before, task.crossfit.training_masks, strict=True)):
         search = Search(
-            kind=name_study(f"{OBJECTIVE}-{step}", number),
+            kind=name_study(kind, number),
             ranges=ranges,
             first=[list_params(choice, ranges)],
             evaluate=functools.partial(counter.evaluate, training_mask=mask),

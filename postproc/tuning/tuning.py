@@ -25,6 +25,7 @@ from postproc.search.counting import collect_counts, count_recipe
 from postproc.search.grid import Grid
 from postproc.tuning.advice import advise
 from postproc.tuning.fits import BlendedTiles, Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.tuning.joined import Joined, score_joined
 from postproc.tuning.losses import Losses, apply_verdict
 from postproc.tuning.outlines import fit_outlines
 from postproc.tuning.tile_step import fit_tile_cuts
@@ -44,6 +45,7 @@ class Tuning:
         losses: the chosen pipelines, applied to the tiles.
         grid: every setting of the first flat step, where it was searched; None for `building_f1`.
         study: name of the Optuna study of all groups, where there is one.
+        joined: buildings in tiles that touch, joined and one by one; None where none do, or pixels were tuned for.
     """
 
     task: Task
@@ -51,6 +53,7 @@ class Tuning:
     losses: Losses
     grid: Grid | None
     study: str | None = None
+    joined: Joined | None = None
 
     @property
     def pipeline(self) -> Pipeline:
@@ -81,6 +84,7 @@ class Tuning:
             "steps": [self.describe_step(step) for step in self.verdict.steps],
             "advice": list(self.advice),
             "margin": None if self.losses.margin is None else self.losses.margin.describe(),
+            "joined": self.joined and self.joined.describe(),
         } | ({} if self.study is None else {"study": self.study})
 
     def describe_step(self, step: StepVerdict) -> dict[str, Any]:
@@ -138,10 +142,19 @@ class Tuning:
         return (step.name, f"{step.in_sample:.4f}", cross_fitted, *step.gain.cells, lost, step.word, words)
 
     def __str__(self) -> str:
-        margin = [] if self.losses.margin is None else [str(self.losses.margin)]
         return "\n".join(
-            (str(self.tabulate()), *margin, *(f"next: {words}" for words in self.advice), f"kept: {self.pipeline}")
+            (
+                str(self.tabulate()),
+                *self.remarks,
+                *(f"next: {words}" for words in self.advice),
+                f"kept: {self.pipeline}",
+            )
         )
+
+    @property
+    def remarks(self) -> list[str]:
+        """What the table does not tell, in sentences."""
+        return [str(remark) for remark in (self.joined, self.losses.margin) if remark is not None]
 
     __repr__ = __str__  # a notebook stores it beside the HTML
 
@@ -247,7 +260,7 @@ def tune_buildings(
 
     task = replace(task, crossfit=task.crossfit.take(1))  # a study for each fold: more deals would take hours
     verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials, keep)
-    return Tuning(task, verdict, apply_verdict(task, verdict), None, study)
+    return Tuning(task, verdict, apply_verdict(task, verdict), None, study, score_joined(task, verdict.pipeline))
 
 
 def keep_in_memory() -> "Studies":

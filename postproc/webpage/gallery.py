@@ -10,7 +10,11 @@ import shapely
 from postproc.reporting.panels import ImageResult
 
 SIDE, QUALITY = 320, 70
-"""Longest side of a picture, px, and how well it is kept, of 100: those of thirty noisy tiles together are 5 MB."""
+"""Longest side of a picture, px, and how well it is kept, of 100."""
+CARD, PICTURE = 120_000, 30_000
+"""Letters that all pictures of a tile, and any picture, take at most, so that a page of any run is under 15 MB. Real
+tiles take half as many, up to 115,000 in a dense town; noise would take 640,000."""
+LEAST_QUALITY = 15
 LAYERS = ("image", "truth", "probability", "mask", "outlines", "errors")
 UNCERTAINTY = "uncertainty"
 """The layer of the standard deviation; from 0.25 on it is as bright as it gets."""
@@ -66,7 +70,12 @@ def paint_layers(result: ImageResult, std: np.ndarray | None = None) -> dict[str
     if std is not None:
         pictures[UNCERTAINTY] = cv2.applyColorMap(cv2.multiply(std, 4), cv2.COLORMAP_INFERNO)[..., ::-1]
     size = max(round(width * scale), 1), max(round(height * scale), 1)
-    return {name: encode(cv2.resize(each, size, interpolation=cv2.INTER_AREA)) for name, each in pictures.items()}
+    small = {name: cv2.resize(each, size, interpolation=cv2.INTER_AREA) for name, each in pictures.items()}
+    encoded = {name: encode(each) for name, each in small.items()}
+    shrink = min(CARD / (sum(map(len, encoded.values())) + len(encoded["errors"])), 1.0)  # these are shown twice
+    if shrink == 1:
+        return encoded
+    return {name: encode(each, most=int(shrink * len(encoded[name]))) for name, each in small.items()}
 
 
 def _paint_mask(mask: np.ndarray) -> np.ndarray:
@@ -75,7 +84,7 @@ def _paint_mask(mask: np.ndarray) -> np.ndarray:
 
 def _draw_outlines(result: ImageResult) -> np.ndarray:
     """Draw outlines, courtyards too, over the image."""
-    canvas = np.ascontiguousarray(result.image)
+    canvas = np.array(result.image, order="C")
     rings = shapely.get_rings(np.array([building.outline for building in result.buildings], object))
     lines = [np.rint((shapely.get_coordinates(ring) - 0.5) * 16).astype(np.int32) for ring in rings]
     for colour, width in (((0, 0, 0), 3), ((240, 228, 66), 1)):
@@ -83,11 +92,25 @@ def _draw_outlines(result: ImageResult) -> np.ndarray:
     return canvas
 
 
-def encode(picture: np.ndarray, quality: int = QUALITY) -> str:
-    """Return a picture, uint8 RGB (h, w, 3) or RGB and alpha (h, w, 4), as a data address."""
+def encode(picture: np.ndarray, quality: int = QUALITY, most: int = PICTURE) -> str:
+    """Return a picture as a data address.
+
+    Args:
+        picture: uint8 RGB (h, w, 3), or RGB and alpha (h, w, 4).
+        quality: how well it is kept, of 100.
+        most: letters. What would take more is kept less well, and then comes smaller, as long as it has pixels.
+    """
     order = [2, 1, 0, 3][: picture.shape[2]]
-    _, content = cv2.imencode(".webp", np.ascontiguousarray(picture[..., order]), [cv2.IMWRITE_WEBP_QUALITY, quality])
-    return "data:image/webp;base64," + base64.b64encode(content.tobytes()).decode()
+    bgr = np.ascontiguousarray(picture[..., order])
+    while True:
+        _, content = cv2.imencode(".webp", bgr, [cv2.IMWRITE_WEBP_QUALITY, quality])
+        address = "data:image/webp;base64," + base64.b64encode(content.tobytes()).decode()
+        if len(address) <= most or max(bgr.shape[:2]) < 2:
+            return address
+        if quality > LEAST_QUALITY:
+            quality = max(quality // 2, LEAST_QUALITY)
+        else:
+            bgr = cv2.resize(bgr, None, fx=0.7, fy=0.7, interpolation=cv2.INTER_AREA)
 
 
 def choose_tiles(

@@ -21,10 +21,11 @@ from postproc.geo.footprints import WGS84, Footprint, transform_outlines
 from postproc.webpage.gallery import encode
 
 MOST_TILES = 400
-MOST_VERTICES = 50_000
-"""Of our outlines, and of the true ones: 1.5 MB each of a page of at most 15."""
-PIXELS = 4_000_000
-"""Of all pictures of tiles together, so that a page has one size whatever the run's."""
+MOST_VERTICES, EACH = 50_000, 4
+"""Of our outlines, and of the true ones: 1.5 MB each of a page of at most 15. An outline by itself, with what is said
+of it, takes as much as so many vertices."""
+PIXELS, PICTURES = 4_000_000, 2_400_000
+"""Of all pictures of tiles together, and letters that they take, so that a page has one size whatever the run's."""
 QUALITY = 55
 MERCATOR = "EPSG:3857"
 LARGEST = 512
@@ -106,12 +107,12 @@ def list_rings(outline: shapely.Polygon) -> list[list[list[float]]]:
 
 
 def count_drawn(outlines: np.ndarray, most: int = MOST_VERTICES) -> int:
-    """Return how many of the first polygons, (n,), have no more vertices than may be drawn.
+    """Return how many of the first polygons, (n,), have no more vertices than may be drawn, and `EACH` for each.
 
-    >>> count_drawn(np.array([shapely.box(0, 0, 1, 1)] * 5), most=12)
+    >>> count_drawn(np.array([shapely.box(0, 0, 1, 1)] * 5), most=20)
     2
     """
-    return int(np.searchsorted(np.cumsum(shapely.get_num_coordinates(outlines)), most, side="right"))
+    return int(np.searchsorted(np.cumsum(shapely.get_num_coordinates(outlines) + EACH), most, side="right"))
 
 
 def find_uncovered(outlines: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -202,4 +203,5 @@ def place_tile(image: np.ndarray, frame: Frame, group: str, iou: float, tiles: i
     except RasterioError as error:
         raise InputError(f"{frame.image_id}: cannot be drawn on a map ({error})") from None
     bounds = round(south, 7), round(west, 7), round(north, 7), round(east, 7)
-    return GroundTile(frame.image_id, group, iou, bounds, encode(picture.transpose(1, 2, 0), QUALITY))
+    address = encode(picture.transpose(1, 2, 0), QUALITY, most=PICTURES // max(tiles, 1))
+    return GroundTile(frame.image_id, group, iou, bounds, address)

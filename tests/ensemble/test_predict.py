@@ -285,6 +285,7 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         split=SPLIT,
         images={f"tile{number}": (64, 64) for number in range(6)},
         hashes={f"tile{number}": hash_image(data_set / f"images/tile{number}.tif") for number in range(6)},
+        files={f"tile{number}": f"tile{number}.tif" for number in range(6)},
         engines=("keras",),
     )
 

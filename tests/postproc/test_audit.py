@@ -183,8 +183,8 @@ def test_all_tiles_empty(roofstack: RoofStack, tmp_path: Path) -> None:
 def test_no_run_no_folder_other_groups(roofstack: RoofStack, data: Path, tmp_path: Path) -> None:
     (line,) = refuse(roofstack, tmp_path, "--data", data, "--run", tmp_path / "none")
     assert "none: no run here (no run.json)" in line
-    (line,) = refuse(roofstack, tmp_path, "--data", data, "--output", tmp_path / "no/such")
-    assert "no: no such folder; make the folder first" in line
+    (line,) = refuse(roofstack, tmp_path, "--data", data, "--output", data / "masks/town10_0_0.png/such")
+    assert "town10_0_0.png: a file; a folder can't be of that name" in line
     (line,) = refuse(roofstack, tmp_path, "--data", data, "--group-by", "(berlin)")
     assert "finds nothing in town10_0_0; every image needs a group" in line
 

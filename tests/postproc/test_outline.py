@@ -76,6 +76,16 @@ def test_real_masks_gain_shape_for_little_area(shared_data: Path, tmp_path: Path
     assert min(map(float, rows["IoU, all pixels pooled"])) > 0.9
 
 
+def test_one_mask_is_a_truth_without_walls(town: Path, tmp_path: Path, roofstack: Any) -> None:
+    mask = np.zeros((120, 160), np.uint8)
+    mask[20:60, 20:70], mask[70:110, 90:150] = 1, 1
+    run = roofstack("outline", town, tmp_path / "o.gpkg", "--truth", write_raster(tmp_path / "true.png", mask))
+    assert run.code == 0, run.err
+    assert "F1 of buildings" in run.out
+    assert "C-IoU, mean" not in run.out
+    assert "without scores of vertices and angles: the truth is masks" in run.out
+
+
 def test_specks_are_said_with_the_option_that_leaves_them_out(tmp_path: Path, roofstack: Any) -> None:
     mask = np.zeros((64, 64), np.uint8)
     mask[10:40, 10:50], mask[50, 3], mask[60, 7] = 1, 1, 1

@@ -1,6 +1,7 @@
 """Data sets of every shape come out as the one that all commands read."""
 
 import csv
+import gzip
 import json
 from pathlib import Path
 from typing import Any
@@ -74,6 +75,8 @@ def write_truth(folder: Path, kind: str) -> Path:
     """Write the houses of images a and b."""
     if kind == "runs":
         rows = [("ImageId", "EncodedPixels"), *((f"{i}.tif", encode_rle(MASK)) for i in "ab")]
+    elif kind.startswith("rows"):
+        rows = [("img", "rle_mask"), *((f"{i}.jpg", encode_rle(MASK, "rows", 0)) for i in "ab"), ("z.jpg", "")]
     elif kind == "runs of buildings":
         runs = [encode_rle(rasterize_outlines([house], SIZE)) for house in HOUSES]
         rows = [("id", "rle"), *((image_id, own) for image_id in "ab" for own in (*runs, ""))]
@@ -88,16 +91,28 @@ def write_truth(folder: Path, kind: str) -> Path:
         ids = [image_id for image_id in "ab" for _ in HOUSES]
         geopandas.GeoDataFrame({"image_id": ids}, geometry=HOUSES * 2).to_file(folder / "labels.geojson")
         return folder / "labels.geojson"
-    with (folder / "train.csv").open("w", newline="") as file:
+    path = folder / ("train.csv.gz" if kind.endswith("zipped") else "train.csv")
+    with gzip.open(path, "wt") if path.suffix == ".gz" else path.open("w") as file:
         csv.writer(file).writerows(rows)
-    return folder / "train.csv"
+    return path
 
 
-@pytest.mark.parametrize(("kind", "count"), [("runs", 2), ("runs of buildings", 3), ("coco", 3), ("outlines", 3)])
+@pytest.mark.parametrize(
+    ("kind", "count"),
+    [
+        ("runs", 2),
+        ("runs of buildings", 3),
+        ("coco", 3),
+        ("outlines", 3),
+        ("rows from 0", 2),
+        ("rows, zipped", 2),
+    ],
+)
 def test_truth_that_is_no_mask(tmp_path: Path, roofstack: Any, kind: str, count: int) -> None:
     """Buildings that touch stay apart wherever the truth has them apart."""
-    raw = write_images(tmp_path / "raw")
-    run = roofstack("prepare", tmp_path / "out", "--images", raw, "--labels", write_truth(tmp_path, kind))
+    raw, truth = write_images(tmp_path / "raw"), write_truth(tmp_path, kind)
+    words = ["--format", "carvana,from0"] if kind.startswith("rows") else []
+    run = roofstack("prepare", tmp_path / "out", "--images", raw, "--labels", truth, *words)
     assert run.code == 0, run.err
     check(tmp_path / "out")
     found = read_labels(tmp_path / "out/buildings.geojson", list_tiles(tmp_path / "out"))
@@ -130,15 +145,16 @@ def test_a_scene_is_cut_into_groups_of_tiles(tmp_path: Path, roofstack: Any) -> 
     [
         ("both", "prepare takes one of --masks WHERE and --labels FILE; give either"),
         ("full", "out: not empty; a data set is made in a new folder"),
+        ("format", "--format rows: it is of run lengths, --labels FILE.csv; leave it out"),
         ("nowhere", "nowhere: no such file or folder; a pattern has a star for the id, as 'a/*_img.png'"),
         ("no match", "*.png: no raster matches"),
         ("unpaired", "no mask of 1 of 2 images, such as b"),
         ("grey", "values 0, 7, 100, 255, ..; a mask has 0 and one other value"),
         ("size", "a.png: mask of 96x63 px for an image of 96x64 px; they must be equal"),
-        ("columns", "columns image, mask; one of them has to be ImageId or image_id or id or img"),
+        ("columns", "no column EncodedPixels among image, mask; add it, by this name or rle, rle_mask, "),
         ("runs", "line 2, image a: "),
         ("coco", "no COCO data set (KeyError: 'images'); export it again"),
-        ("elsewhere", "no building in any of the 2 images; check ids, coordinates and CRS"),
+        ("elsewhere", "none of its buildings lies in the 2 images; check ids, coordinates and CRS of both"),
         ("tiny", "--tile 40 --overlap 30: tiles have 32 px a side or more, and overlap by half at most"),
     ],
 )
@@ -164,7 +180,8 @@ def test_bad_input_is_one_line(tmp_path: Path, roofstack: Any, how: str, message
             tmp_path / f"{'runs' if how == 'both' else how}.{suffix}",
             *(truth if how == "both" else ()),
         ]
-    more = ["--tile", 40, "--overlap", 30] if how == "tiny" else []
+    options: dict[str, list[Any]] = {"tiny": ["--tile", 40, "--overlap", 30], "format": ["--format", "rows"]}
+    more = options.get(how, [])
     before = hash_folder(tmp_path)
     run = roofstack("prepare", tmp_path / "out", "--images", where, *truth, *more)
     assert (run.code, run.out) == (2, "")

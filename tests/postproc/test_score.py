@@ -15,8 +15,11 @@ from conftest import GEOREFERENCE, Outcome, hash_folder, write_raster
 from shapely import MultiPolygon, Polygon, box
 
 from members.data.raster import read_mask
+from postproc.formats.coco import make_coco, save_coco
 from postproc.formats.submission import write_submission
+from postproc.polygons.buildings import Building
 from postproc.scoring.layouts import find_truth
+from postproc.scoring.scores import OF_WALLS
 
 Call = Callable[..., Outcome]
 CORNER: rasterio.Affine = GEOREFERENCE["transform"]
@@ -74,7 +77,7 @@ def data(tmp_path: Path) -> Path:
     return root
 
 
-def check_scores(scores: dict[str, Any]) -> None:
+def check_scores(scores: dict[str, Any], traced: bool) -> None:
     """By hand: 100 + 160 + 200 px are found of 100 + 200 + 300 + 100; all of the prediction's 516 is there but 56."""
     assert scores["pooled_iou"] == 460 / (700 + 516 - 460)
     assert scores["mean_iou"] == pytest.approx((260 / 340 + 200 / 316 + 1 + 0) / 4)
@@ -84,8 +87,9 @@ def check_scores(scores: dict[str, Any]) -> None:
     assert scores["ap50"] == pytest.approx(76 / 101)
     assert scores["hausdorff"] == pytest.approx((0 + 2 + 5) / 3)
     assert scores["polis"] == pytest.approx((0 + 1 + 5 / 4) / 3)
-    assert scores["c_iou"] == pytest.approx((260 / 340 + 200 / 316 * (1 - 4 / 12) + 1 + 0) / 4)
-    assert (scores["n_ratio"], scores["right_angles"], scores["truth_right_angles"]) == (1, 1, 1)
+    c_iou = pytest.approx((260 / 340 + 200 / 316 * (1 - 4 / 12) + 1 + 0) / 4)
+    of_walls = [scores[name] for name in OF_WALLS]
+    assert of_walls == ([None] * 4 if traced else [c_iou, 1, 1, 1])
     assert (scores["images"], scores["groups"]) == (4, 3)
 
 
@@ -97,7 +101,7 @@ def test_masks_and_outlines_score_alike(
     arguments = ["--truth", tmp_path / truth, predicted[0], tmp_path / predicted[1], "--images", data, "--json"]
     run = roofstack("score", *arguments)
     assert run.code == 0, run.err
-    check_scores(json.loads(run.out))
+    check_scores(json.loads(run.out), traced=(truth, predicted[1]) != ("t.geojson", "p.gpkg"))
 
 
 def write_coco(path: Path) -> Path:
@@ -111,14 +115,16 @@ def write_coco(path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("truth", ["t.csv", "t.json"])
+@pytest.mark.parametrize("truth", ["t.csv", "t.json", "ours.json"])
 def test_run_lengths_and_coco_are_truths_too(data: Path, tmp_path: Path, roofstack: Call, truth: str) -> None:
     write_submission(tmp_path / "t.csv", {image_id: draw_boxes(t) for image_id, (t, _) in TILES.items()})
     write_coco(tmp_path / "t.json")
+    buildings = {name: [Building(outline, "traced", 1.0) for outline in own] for name, (own, _) in TILES.items()}
+    save_coco(tmp_path / "ours.json", make_coco(dict.fromkeys(TILES, SIZE), buildings, {"a": "a.tif"}))
     arguments = ["--truth", tmp_path / truth, "--vector", tmp_path / "p.gpkg", "--images", data]
     run = roofstack("score", *arguments, "--json")
     assert run.code == 0, run.err
-    check_scores(json.loads(run.out))
+    check_scores(json.loads(run.out), traced=truth != "t.json")
     assert "does not tell where the images are, nor their sizes" in roofstack("score", *arguments[:-2]).err
 
 
@@ -136,8 +142,9 @@ def test_scores_of_walls_are_shown_where_walls_were_drawn(data: Path, tmp_path: 
     assert "these take outlines that were drawn" not in drawn
     for truth, *predicted in (("t.geojson", "--submission", "s.csv"), ("data", "--vector", "p.gpkg")):
         arguments = ("--truth", tmp_path / truth, predicted[0], tmp_path / predicted[1], "--images", data)
-        traced = roofstack("score", *arguments).out
+        traced = roofstack("score", *arguments, "--by", "region").out
         assert "N ratio (vertices to true ones)" not in traced
+        assert "c_iou" not in traced
         assert "without C-IoU, N ratio, right angles, right angles of the truth: these take outlines" in traced
 
 
@@ -154,7 +161,7 @@ def test_a_cluster_scores_to_the_same_bit(
 def test_every_form_of_output(data: Path, tmp_path: Path, roofstack: Call) -> None:
     arguments = ["--truth", data, "--submission", tmp_path / "s.csv", "--by", "region"]
     scores = json.loads(roofstack("score", *arguments, "--json", "--output", tmp_path / "o.csv").out)
-    check_scores(scores)
+    check_scores(scores, traced=True)
     assert scores["by"]["region"].keys() == {"east", "west"}
     east, west = scores["by"]["region"]["east"], scores["by"]["region"]["west"]
     assert (east["pooled_iou"], east["building_f1"], east["images"], east["groups"]) == (460 / 656, 6 / 7, 2, 1)
@@ -172,6 +179,7 @@ def test_every_form_of_output(data: Path, tmp_path: Path, roofstack: Call) -> No
     assert [row["pooled_iou"] for row in rows[3:]] == ["0.764706", "0.632911", "1.000000", "0.000000"]
     assert float(rows[0]["building_f1_low"]) == pytest.approx(low, abs=1e-6)
     assert (rows[3]["building_f1_low"], rows[5]["polis"]) == ("", "")
+    assert {row[name] for row in rows for name in OF_WALLS} == {""}
 
     table = roofstack("score", *arguments).out
     for words in ("4 images of 3 groups", "0.6085", "0.7500", "east", "west", f"{low:.3f}..{high:.3f}"):
@@ -276,7 +284,7 @@ def spoil(data: Path, tmp_path: Path, how: str) -> list[Any]:
         ),
         ("no truth", "nowhere: no such folder"),
         ("few images", "b.tif: mask without an image; --images has to hold b too"),
-        ("elsewhere", "none of its outlines lies in the 4 images"),
+        ("elsewhere", "none of its buildings lies in the 4 images"),
         ("no CRS", "t.gpkg: it or the images have no CRS"),
         ("no vector", "nowhere.gpkg: no such file"),
     ],
@@ -303,8 +311,8 @@ def test_real_masks_score_full_marks_and_a_dilation_does_not(
     exact = json.loads(
         roofstack("score", "--truth", tmp_path / "masks", "--submission", tmp_path / "exact.csv", "--json").out
     )
-    best = {name: 0 if name in ("polis", "hausdorff") else 1 for name in exact if name not in ("images", "groups")}
-    del best["intervals"]
+    others = ("images", "groups", "intervals", *OF_WALLS)
+    best = {name: 0 if name in ("polis", "hausdorff") else 1 for name in exact if name not in others}
     assert {name: exact[name] for name in best} == pytest.approx(best)
 
     grown = {k: cv2.dilate(m.astype(np.uint8), np.ones((5, 5), np.uint8)) for k, m in masks.items()}
@@ -332,5 +340,5 @@ def test_real_outlines_and_the_masks_drawn_from_them(shared_data: Path, tmp_path
     assert drawn["pooled_iou"] > 0.99
     assert drawn["building_f1"] < 0.9  # houses that touch are one in a mask
     same = json.loads(roofstack("score", *arguments, "--vector", outlines).out)
-    assert same["building_f1"] == same["n_ratio"] == same["pooled_iou"] == 1
+    assert same["building_f1"] == same["pooled_iou"] == 1
     assert same["polis"] == pytest.approx(0, abs=1e-6)

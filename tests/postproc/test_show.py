@@ -65,7 +65,7 @@ def test_picture_is_written(roofstack: RoofStack, tmp_path: Path, part: str, nam
         (("roof_12", "--part", "town"), "--part town: the data set has no images of it; give them: --images"),
         (("roof_12", "--images", "data/images"), "--images data/images: the data set has the images of valid; leave"),
         (("roof_12", "--output", "picture.jpg"), "ending .jpg; give one of .png"),
-        (("roof_12", "--output", "none/picture.png"), "none: no such folder"),
+        (("roof_12", "--output", "data/images/roof_12.png/picture.png"), "roof_12.png: a file; a folder can't be"),
     ],
 )
 def test_bad_input_is_one_line(

@@ -148,6 +148,7 @@ def make_run(folder: Path, bare: bool = False, recipe: dict[str, Any] | None = N
         "weights": {},
         "split": {},
         "images": dict.fromkeys(TRANSFORMS, SIZE),
+        "files": {"left": "left.jpg"},
     }
     write_manifest(maps, Manifest.model_validate(spec))
     run.tuned_file.write_text(json.dumps(recipe or {"recipe": {}, "members": {"net": 1}}))
@@ -165,10 +166,11 @@ def refuse(roofstack: RoofStack, folder: Path, message: str, *arguments: object)
 
 @pytest.mark.parametrize("suffix", [".gpkg", ".parquet", ".geojson"])
 def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Path, suffix: str) -> None:
-    run, vector, coco, masks = make_run(tmp_path), tmp_path / f"b{suffix}", tmp_path / "b.json", tmp_path / "masks"
+    run, new = make_run(tmp_path), tmp_path / "made/when"
+    vector, coco, masks = new / f"b{suffix}", new / "b.json", new / "written"
     outcome = roofstack("submit", "--run", run.path, "--vector", vector, "--coco", coco, "--masks", masks)
     assert (outcome.code, outcome.err) == (0, "")
-    assert "2 buildings; submission.csv, masks from masks, as tuning has not kept outlines; " in outcome.out
+    assert "2 buildings; submission.csv, written from masks, as tuning has not kept outlines; " in outcome.out
     assert f"{vector.name}, b.json from outlines" in outcome.out
     table = geopandas.read_parquet(vector) if suffix == ".parquet" else pyogrio.read_dataframe(vector)
     assert sorted(table.area_m2) == pytest.approx([100 / 4, 320 / 4], rel=0.01)
@@ -184,7 +186,7 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     loaded = COCO(coco)
     names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
     found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])
-    assert found == [("left", 100), ("left", 160), ("right", 160)]
+    assert found == [("left.jpg", 100), ("left.jpg", 160), ("right.tif", 160)]
 
 
 @pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0).model_dump()])
@@ -221,6 +223,7 @@ def test_without_georeferencing_outlines_are_in_pixels(roofstack: RoofStack, tmp
     outcome = roofstack("submit", "--run", run.path, "--vector", vector, "--masks", tmp_path / "masks")
     assert outcome.code == 0, outcome.err
     assert f"{vector.name} is in pixels of the image that image_id names" in outcome.out
+    assert ("EPSG:4326" in outcome.out) == (suffix == ".geojson")
     table = geopandas.read_parquet(vector) if suffix == ".parquet" else pyogrio.read_dataframe(vector)
     assert sorted(zip(table.image_id, table.geometry.bounds.minx, strict=True)) == [
         ("left", 4),
@@ -274,10 +277,9 @@ def test_outlines_come_from_the_recipes_file(tmp_path: Path) -> None:
         (("--vector", "b.kml"), "ending .kml; give one of .gpkg, .geojson, .parquet"),
         (("--coco", "b.txt"), "ending .txt; give one of .json"),
         (("--output", "b.gpkg"), "ending .gpkg; give one of .csv"),
-        (("--vector", "none/b.gpkg"), "none: no such folder; make the folder first"),
-        (("--masks", "none/masks"), "none: no such folder; make the folder first"),
-        (("--masks", "run/tuned.json"), "run/tuned.json: a file; make the folder first"),
-        (("--vector", "run/tuned.json/b.gpkg"), "run/tuned.json: a file; make the folder first"),
+        (("--masks", "run/tuned.json/masks"), "run/tuned.json: a file; a folder can't be of that name"),
+        (("--masks", "run/tuned.json"), "run/tuned.json: a file; a folder can't be of that name"),
+        (("--vector", "run/tuned.json/b.gpkg"), "run/tuned.json: a file; a folder can't be of that name"),
         (("--min-area-m2", "3"), "give one of them"),
         (("--cog",), "--cog is how masks are written; give --masks DIR"),
         (("--no-csv",), "--no-csv leaves the CSV out: give --vector"),

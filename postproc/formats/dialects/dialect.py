@@ -143,7 +143,10 @@ def choose_column(path: Path, columns: Sequence[str], candidates: Sequence[str])
     """
     found = _choose(columns, candidates)
     if found is None:
-        raise InputError(f"{path}: no column {candidates[0]} among {', '.join(columns) or 'none'}; add it")
+        others = ", ".join(candidates[1:])
+        raise InputError(
+            f"{path}: no column {candidates[0]} among {', '.join(columns) or 'none'}; add it, by this name or {others}"
+        )
     return found
 
 

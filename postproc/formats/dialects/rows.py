@@ -15,6 +15,11 @@ GZIP = ".gz"
 MAX_FIELD = 2**31 - 1  # the most that the csv module takes on every platform
 
 
+def is_csv(path: Path) -> bool:
+    """Tell whether a file is a CSV by its name, plain or gzipped."""
+    return path.name.lower().endswith((".csv", f".csv{GZIP}"))
+
+
 @contextlib.contextmanager
 def write_rows(path: Path) -> Iterator[Any]:
     """Yield a writer of rows; the same rows give the same bytes, gzipped too."""

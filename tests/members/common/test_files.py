@@ -112,8 +112,8 @@ def test_a_missing_json_file_is_named(tmp_path: Path) -> None:
         ("a.txt", "ending .txt; give one of .csv, .json"),
         ("a", "ending none; give one of"),
         ("folder.csv", "a folder; give the name of a file"),
-        ("none/a.csv", "none: no such folder; make the folder first"),
-        ("file/a.csv", "file: a file; make the folder first"),
+        ("file/a.csv", "file: a file; a folder can't be of that name, so give another"),
+        ("file/none/a.csv", "file: a file; a folder can't be of that name, so give another"),
     ],
 )
 def test_targets_that_cannot_be_written_are_told_at_once(tmp_path: Path, name: str, message: str) -> None:

@@ -24,7 +24,7 @@ def test_georeferenced_image(tmp_path: Path) -> None:
 )
 def test_without_georeferencing_pixels_are_the_coordinates(tmp_path: Path, name: str, profile: dict[str, str]) -> None:
     assert read_frame(write_raster(tmp_path / name, PIXELS, **profile)) == Frame(
-        "roof", (40, 50), None, Affine.identity()
+        "roof", (40, 50), None, Affine.identity(), name
     )
 
 

@@ -62,9 +62,9 @@ def test_dataset_has_an_annotation_a_building() -> None:
         "a": [make_building(COURTYARD, 0.75), make_building(box(0.6, 0, 1.4, 3))],
         "b": [make_building(box(4, 1, 6, 3), 1)],
     }
-    coco = make_coco(sizes, buildings)
+    coco = make_coco(sizes, buildings, {"b": "b.png"})
     assert coco["images"] == [
-        {"id": 1, "file_name": "b", "height": 4, "width": 6},
+        {"id": 1, "file_name": "b.png", "height": 4, "width": 6},
         {"id": 2, "file_name": "empty", "height": 3, "width": 3},
         {"id": 3, "file_name": "a", "height": 4, "width": 6},
     ]

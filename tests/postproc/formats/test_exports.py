@@ -63,7 +63,7 @@ def make_source(from_outlines: bool) -> Source:
 
 def export(folder: Path, source: Source, **names: str) -> tuple[dict[str, Path], int | None]:
     paths = {option: folder / name for option, name in names.items()}
-    return paths, write_exports(plan_exports(dict(paths), source.frames), source)
+    return paths, write_exports(plan_exports(dict(paths), source.frames), source).buildings
 
 
 def test_the_csv_is_the_vector_file_drawn_on_each_tile(tmp_path: Path) -> None:
@@ -115,6 +115,18 @@ def test_nothing_is_outlined_for_masks_alone_and_nothing_twice(
     assert count is None
 
 
+def test_what_coco_leaves_out_is_said(tmp_path: Path) -> None:
+    """A sliver between the centres of two columns has no pixel."""
+    outlines = [box(10.6, 10, 11.4, 40), box(20, 10, 40, 40)]
+    found = Source(
+        FRAMES, read_window, lambda mask, blend: [Building(outline, "traced", 1.0) for outline in outlines], False
+    )
+    written = write_exports(plan_exports({"vector": tmp_path / "b.gpkg", "coco": tmp_path / "b.json"}, FRAMES), found)
+    told = f"{tmp_path / 'b.json'}: 1 of 2 outlines cover no pixel's centre, so they are none of its annotations"
+    assert (written.buildings, written.remarks) == (2, (told,))
+    assert len(json.loads((tmp_path / "b.json").read_text())["annotations"]) == 1
+
+
 def test_progress_is_shown_mosaics_and_images(tmp_path: Path) -> None:
     seen = []
 
@@ -128,16 +140,17 @@ def test_progress_is_shown_mosaics_and_images(tmp_path: Path) -> None:
 
 
 def test_files_are_checked_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     bare = FRAMES | {"bare": Frame("bare", (SIDE, SIDE), None, Affine.identity())}
     for paths, message in (
         ({"output": tmp_path / "s.gpkg"}, "ending .gpkg; give one of .csv"),
         ({"vector": tmp_path / "b.kml"}, "ending .kml; give one of .gpkg, .geojson, .parquet"),
         ({"vector": tmp_path / "b.gpkg"}, "image bare has no georeferencing"),
-        ({"masks": tmp_path / "none/masks"}, "none: no such folder; make the folder first"),
+        ({"masks": tmp_path / "file/masks"}, "file: a file; a folder can't be of that name"),
     ):
         with pytest.raises(InputError, match=message):
             plan_exports(dict(paths), bare)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
 def test_windows_are_drawn_as_the_whole_mask_is() -> None:

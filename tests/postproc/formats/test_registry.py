@@ -37,7 +37,7 @@ def test_a_row_is_all_that_a_format_needs(tmp_path: Path, monkeypatch: pytest.Mo
     source = Source(
         FRAMES, lambda image_id, window: (mask[window], mask[window].astype(np.uint8)), trace, from_outlines=False
     )
-    assert write_exports(plan_exports({"vector": path}, FRAMES), source) == 4
+    assert write_exports(plan_exports({"vector": path}, FRAMES), source).buildings == 4
     assert path.read_text() == "1 images, 4 buildings"
 
 

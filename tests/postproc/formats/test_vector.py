@@ -115,10 +115,11 @@ def test_one_file_has_one_crs_but_geojson(tmp_path: Path) -> None:
 
 
 def test_targets_are_checked(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     for path, message in (
         (tmp_path / "a.doc", "ending .doc; give one of .gpkg, .geojson, .parquet"),
         (tmp_path / "buildings", "ending none; give one of"),
-        (tmp_path / "none/a.gpkg", "none: no such folder; make the folder first"),
+        (tmp_path / "file/a.gpkg", "file: a file; a folder can't be of that name"),
     ):
         with pytest.raises(InputError, match=message):
             find_format("vector", path)

@@ -93,6 +93,24 @@ def test_blocks_and_tiles_change_nothing(seed: int, size: tuple[int, int], share
     assert [each.confidence for each in found] == pytest.approx([each.confidence for each in expected])
 
 
+def test_no_outline_reaches_past_the_images() -> None:
+    """Tiles in the shape of an L: walls past its edge are cut off, and a bridge over its corner falls apart."""
+    frames = [make_frame("top", 0, 0), make_frame("corner", 4, 0), make_frame("right", 4, 6)]
+    outlines = [
+        box(-1.5, 1, 4, 3),
+        box(1, 5, 3, 7),
+        shapely.LineString([(5, 2), (8, 2), (8, 6)]).buffer(1, cap_style="flat"),
+    ]
+    found = outline_images(
+        frames, read_from({frame.image_id: np.ones(frame.size, bool) for frame in frames}),
+        lambda mask, blend: [Building(outline, "simplified", 0.5) for outline in outlines],
+    )  # fmt: skip
+    (each,) = found
+    bounds = sorted(building.outline.bounds for building in each.buildings)
+    assert bounds == [(0, 1, 4, 3), (1, 5, 3, 7), (5, 1, 6, 3), (7, 4, 9, 6)]
+    assert sorted([name for name, _ in pieces] for pieces in each.pieces) == [["corner"], ["right"], ["top"], ["top"]]
+
+
 def test_shares_are_the_mask_of_each_tile() -> None:
     rng = np.random.default_rng(3)
     mask = ndimage.uniform_filter(rng.random((50, 60)), 4) < 0.5

@@ -85,7 +85,7 @@ def test_truth_elsewhere_is_refused(tmp_path: Path) -> None:
     frames = {"a": read_frame(write_raster(tmp_path / "a.tif", IMAGE, **GEOREFERENCE))}
     path = write_geojson(tmp_path / "t.geojson", column=1000)
     with pytest.raises(
-        InputError, match=r"t.geojson: none of its outlines lies in the 1 images; check the coordinates"
+        InputError, match=r"t.geojson: none of its buildings lies in the 1 images; check ids, coordinates"
     ):
         read_outlined(path, frames)
 

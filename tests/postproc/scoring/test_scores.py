@@ -14,9 +14,10 @@ from shapely import box
 from ensemble.statistics.metrics import METRICS
 from members.common.errors import InputError
 from postproc.polygons.buildings import Building
+from postproc.polygons.tracing import trace_mask
 from postproc.scoring import scores as module
 from postproc.scoring.buildings import ImageBuildings, compare_buildings
-from postproc.scoring.scores import Scores, make_scorer, score_each, score_masks
+from postproc.scoring.scores import OF_WALLS, Scores, make_scorer, score_each, score_masks
 
 
 def draw(*boxes: tuple[int, int, int, int]) -> np.ndarray:
@@ -39,7 +40,8 @@ def test_scores_by_hand() -> None:
     assert values["mean_iou"] == pytest.approx((0.8 + 100 / 150 + 1) / 3)
     assert (values["precision"], values["recall"]) == (1, 180 / 250)
     assert (values["building_f1"], values["building_precision"], values["building_recall"]) == (4 / 5, 1, 2 / 3)
-    assert (values["hausdorff"], values["n_ratio"], values["right_angles"]) == (1, 8 / 12, 1)
+    assert values["hausdorff"] == 1
+    assert np.isnan([values[name] for name in OF_WALLS]).all()  # of stairs
     assert (scores.images, scores.groups) == (3, 2)
     assert scores["pooled_iou"].interval == (100 / 150, 80 / 100)  # drawn twice, each group is an end
 
@@ -65,7 +67,8 @@ def test_scores_in_words_and_as_json() -> None:
     lines = str(scores).splitlines()
     assert lines[0] == "1 images of 1 groups"
     assert lines[2].split() == ["IoU,", "all", "pixels", "pooled", "0.8000"]
-    assert len(lines) == 2 + len(METRICS)
+    assert len(lines) == 2 + len(METRICS) - len(OF_WALLS) + 1
+    assert lines[-1].startswith("without C-IoU, N ratio, right angles, right angles of the truth: these take outlines")
     assert repr(scores) == str(scores)
     html = scores._repr_html_()
     assert "<td>IoU, all pixels pooled</td><td>0.8000</td><td></td>" in html
@@ -116,11 +119,10 @@ def test_examples_in_docstrings() -> None:
 
 
 def test_an_image_by_itself_scores_as_if_only_it_counted() -> None:
-    images = [
-        compare_buildings(ImageBuildings.from_mask(mask), ImageBuildings.from_mask(truth))
-        for mask, truth in zip(MASKS, TRUTHS, strict=True)
-    ]
+    sides = [[ImageBuildings.from_outlines(trace_mask(mask), mask.shape) for mask in own] for own in (MASKS, TRUTHS)]
+    images = [compare_buildings(mask, truth) for mask, truth in zip(*sides, strict=True)]
     together = make_scorer(images)(np.eye(3))
+    assert together["n_ratio"].tolist()[:2] == [1, 0.5]
     for number, image in enumerate(images):
         for name, score in score_each(image).items():
             np.testing.assert_equal(score.value, together[name][number])

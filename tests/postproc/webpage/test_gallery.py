@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ensemble.selection.blend import Blend
 from postproc.pipeline.pipeline import Pipeline
 from postproc.reporting.panels import ImageResult
-from postproc.webpage.gallery import LAYERS, SIDE, choose_tiles, paint_layers
+from postproc.webpage.gallery import CARD, LAYERS, SIDE, choose_tiles, paint_layers
 
 
 def decode(address: str) -> np.ndarray:
@@ -47,6 +47,23 @@ def test_a_standard_deviation_is_a_layer_more() -> None:
     layers = paint_layers(result, np.full((8, 9), 64, np.uint8))
     assert list(layers) == [*LAYERS, "uncertainty"]
     assert decode(layers["uncertainty"]).min(axis=(0, 1))[0] > 200  # as bright as it gets
+
+
+def test_outlines_are_drawn_over_a_picture_of_their_own() -> None:
+    values = np.zeros((60, 90), np.uint8)
+    values[20:40, 20:60] = 255
+    result = ImageResult.of_map(np.full((60, 90, 3), 120, np.uint8), None, values, Pipeline(Blend({"m": 1})))
+    layers = paint_layers(result)
+    assert np.ptp(decode(layers["outlines"])) > 100 > 5 > np.ptp(decode(layers["image"]))
+
+
+def test_noise_takes_no_more_room_than_a_page_has() -> None:
+    rng = np.random.default_rng(0)
+    mask, truth = (rng.random((SIDE, SIDE)) < 0.5 for _ in range(2))
+    image, values = rng.integers(0, 256, (SIDE, SIDE, 3), np.uint8), rng.integers(0, 256, (SIDE, SIDE), np.uint8)
+    layers = paint_layers(ImageResult(image, truth, values, mask, ()), values)
+    assert sum(map(len, layers.values())) + len(layers["errors"]) <= CARD
+    assert all(max(decode(address).shape) > SIDE // 4 for address in layers.values())
 
 
 def test_large_tiles_come_smaller() -> None:

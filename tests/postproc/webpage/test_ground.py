@@ -8,13 +8,25 @@ import shapely
 from conftest import GEOREFERENCE
 from hypothesis import given
 from hypothesis import strategies as st
+from plotly.offline import get_plotlyjs
 from rasterio import Affine
 from rasterio.errors import NotGeoreferencedWarning
 from test_gallery import decode_with_alpha
 
 from members.data.frames import Frame
 from postproc.geo.footprints import Footprint
-from postproc.webpage.ground import PIXELS, Ground, choose_ground, find_uncovered, locate, place_tile
+from postproc.webpage.gallery import CARD, PICTURE
+from postproc.webpage.ground import (
+    MOST_TILES,
+    PIXELS,
+    Ground,
+    choose_ground,
+    count_drawn,
+    find_uncovered,
+    locate,
+    place_tile,
+)
+from postproc.webpage.page import LEAFLET
 
 UTM = "EPSG:32645"
 
@@ -58,6 +70,25 @@ def test_pictures_of_many_tiles_are_smaller() -> None:
             place_tile(np.zeros((300, 300, 3), np.uint8), frame, "g", 1, tiles).picture
         ).shape
         assert tiles * height * width <= max(PIXELS, 300 * 300)
+
+
+def test_a_page_of_any_run_is_under_15_mb() -> None:
+    """Noise, and outlines as many as there may be, of images with long names; the parts are added up."""
+    rng, georeference = np.random.default_rng(0), (str(GEOREFERENCE["crs"]), GEOREFERENCE["transform"])
+    side = round(np.sqrt(PIXELS / MOST_TILES))
+    frame = Frame("a" * 60, (side, side), *georeference)
+    tile = place_tile(rng.integers(0, 256, (side, side, 3), np.uint8), frame, "g" * 60, 0.5, MOST_TILES)
+    x, y = 85 + 1e-3 * np.arange(100) + 1 / 3e6, 27 + 1e-3 * np.arange(80)[:, None] + 1 / 3e6
+    small = shapely.box(x, y, x + 1 / 3e3, y + 1 / 3e3).ravel()
+    count = count_drawn(small)
+    ground = Ground(
+        [tile] * MOST_TILES,
+        [Footprint(each, "a" * 60, "regularised", 0.9, 99) for each in small[:count]],
+        small[:count],
+    )
+    audit = 40 * PICTURE
+    fixed = sum(path.stat().st_size for path in LEAFLET.iterdir()) + len(get_plotlyjs())
+    assert fixed + audit + 30 * CARD + len(ground.export()) < 14_500_000  # charts and tables are the rest
 
 
 def test_what_is_on_no_earth_or_near_a_pole_is_not_on_the_map() -> None:
