@@ -48,7 +48,7 @@ def check(
 @app.command("import")
 def import_command(
     run: Annotated[Path, typer.Option(help="The run that takes the maps in; with --data it is made if there is none.")],
-    part: Annotated[str, typer.Option(help="What they are of: valid, test, or a part that a member has maps of.")],
+    part: Annotated[str, typer.Option(help="What they are of: valid, test, or a name of your own for --images.")],
     member: Annotated[str, typer.Option(help="The name to give to what made them.")],
     source: Annotated[
         Path, typer.Option("--from", help="Folder of IMAGE_ID.npy (float 0..1, or uint8), .png or .tif.")
@@ -65,6 +65,9 @@ def import_command(
     ] = "",
     data: Annotated[
         Path | None, typer.Option(help="The data set; needed for a run that is made. Default: the run's.")
+    ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="The image or folder of images of a new place, for a --part name of your own.")
     ] = None,
     group_by: Annotated[
         str | None,
@@ -96,7 +99,7 @@ def import_command(
         raise InputError(f"--member {member}: a trained member's name, or not letters, digits and '_'; give another")
     begins = not taker.has_record()
     coding = Coding(activation, scale)
-    target = find_target(taker, data, group_by)
+    target = find_target(taker, data, group_by, images)
     count = import_maps(target, part, member, source, track, coding, suffix)
     taker.log_command()
     if begins:

@@ -232,8 +232,8 @@ def test_grey_and_alpha_are_warnings(
 @pytest.mark.parametrize(
     ("chosen", "installed", "message"),
     [
-        (None, (), r"no Keras backend is installed; networks need one of: pip install 'roofstack\[cpu\]', \[gpu\] or"),
-        ("jax", ("tensorflow",), r"KERAS_BACKEND=jax is not installed; networks need one of: pip install 'roofstack"),
+        (None, (), r"no Keras backend is installed; networks need one of: pip install -e '\.\[cpu\]', \[gpu\] or"),
+        ("jax", ("tensorflow",), r"KERAS_BACKEND=jax is not installed; networks need one of: pip install -e"),
     ],
 )
 @pytest.mark.parametrize("command", ["train", "predict"])
@@ -251,6 +251,16 @@ def test_no_backend(
     refuse(roofstack, tmp_path, message, command, *arguments, "--data", data_set, "--run", tmp_path / "run")
 
 
+def test_members_are_listed_without_a_backend(roofstack: RoofStack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    outcome = roofstack("members")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "lite0_unet" in outcome.out
+    assert "parameters" not in outcome.out
+    assert "no Keras backend is installed; networks need one of: pip install -e '.[cpu]', [gpu] or [jax]" in outcome.out
+
+
 def test_no_backend_from_a_member_script(tmp_path: Path, data_set: Path) -> None:
     before = hash_folder(tmp_path)
     script = subprocess.run(
@@ -259,7 +269,7 @@ def test_no_backend_from_a_member_script(tmp_path: Path, data_set: Path) -> None
     )  # fmt: skip
     assert (script.returncode, script.stdout) == (2, "")
     assert script.stderr.splitlines() == [
-        "error: KERAS_BACKEND=no_such_backend is not installed; networks need one of: pip install 'roofstack[cpu]', "
+        "error: KERAS_BACKEND=no_such_backend is not installed; networks need one of: pip install -e '.[cpu]', "
         "[gpu] or [jax]"
     ]
     assert hash_folder(tmp_path) == before

@@ -10,7 +10,7 @@ from ensemble.inference.views import View, parse_views
 from members.common.errors import InputError
 from members.data.raster import check_tiles, open_raster, read_bands
 from members.data.run import Run, RunRecord
-from members.data.tiles import Tile, list_files, list_tiles
+from members.data.tiles import Tile, list_tiles, take_images
 
 
 def list_part(
@@ -50,8 +50,7 @@ def find_tiles(run: Run, record: RunRecord, part: str, data: Path | None, images
     if images is not None:
         if data is not None:
             raise InputError("--data with --images: these are predicted, the data set is not looked at; drop --data")
-        files = {images.stem: images} if images.is_file() else list_files(images)
-        return [Tile(image_id, path, None, image_id) for image_id, path in files.items()]
+        return take_images(images)
     root = run.find_data(data)
     return list_tiles(root, "test") if part == "test" else list_tiles(root, group_by=record.split.group_by)
 

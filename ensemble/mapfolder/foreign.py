@@ -16,7 +16,7 @@ from members.data.drivers import hash_image
 from members.data.raster import open_raster, read_bands, read_mask, read_size
 from members.data.run import Run
 from members.data.split import Split, draw_split
-from members.data.tiles import Tile, list_files, list_tiles
+from members.data.tiles import Tile, list_files, list_tiles, take_images
 
 IMPORTED = "imported"
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")
@@ -84,7 +84,7 @@ class Coding:
 
 
 PROBABILITIES = Coding()
-FLOATS = "floats are probabilities from 0 to 1; of logits the activation is sigmoid, of percents the scale 100"
+FLOATS = "floats are probabilities from 0 to 1; of logits the activation is sigmoid, of 0..255 the scale 255, of % 100"
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,14 @@ class Target:
         data: its data set.
         split: which groups validate.
         tiles: all tiles of the data set, where the run is yet to be recorded.
+        images: an image, or a folder of them, that a part with a name of its own is of.
     """
 
     run: Run
     data: Path
     split: Split
     tiles: tuple[Tile, ...] | None = None
+    images: Path | None = None
 
     def list_images(self, part: str, member: str) -> dict[str, "Image"]:
         """List the images of a part.
@@ -126,22 +128,28 @@ class Target:
         Raises:
             InputError: the part is unknown, or the run's data are not where they were.
         """
+        if self.images is not None and part in ("valid", "test"):
+            raise InputError(f"--part {part} with --images: it is of the run's data; give a --part name of your own")
         others = [name for name in self.run.list_mapped_members(part) if name != member]
-        if others:
+        if others and self.images is None:
             folder = self.run.map_folder(part, others[0])
             manifest = read_manifest(folder)
             return {
                 each: Image(map_path(folder, each), size, manifest.hashes.get(each, ""), manifest.files.get(each, ""))
                 for each, size in manifest.images.items()
             }
-        if not self.data.is_dir():
+        if self.images is None and not self.data.is_dir():
             raise InputError(f"{self.data}: the run's data are no longer there; say where they are: --data DIR")
-        if part == "test":
+        if self.images is not None:
+            tiles = take_images(self.images)
+        elif part == "test":
             tiles = list_tiles(self.data, "test")
         elif part == "valid":
             tiles = [tile for tile in self.list_tiles() if tile.group in self.split.valid_groups]
         else:
-            raise InputError(f"--part {part}: no member has maps of it; valid, test, or a part that was predicted")
+            raise InputError(
+                f"--part {part}: no member has maps of it; give valid, test, a part that has some, or its --images"
+            )
         return {
             tile.image_id: Image(tile.image, read_size(tile.image), hash_image(tile.image), tile.image.name)
             for tile in tiles
@@ -165,7 +173,7 @@ class Target:
             self.run.write_record(self.data, list(self.tiles), self.split)
 
 
-def find_target(run: Run, data: Path | None, group_by: str | None) -> Target:
+def find_target(run: Run, data: Path | None, group_by: str | None, images: Path | None = None) -> Target:
     """Return the run as a target: one that is there as it is, one that is not with a split of all tiles.
 
     Raises:
@@ -178,11 +186,11 @@ def find_target(run: Run, data: Path | None, group_by: str | None) -> Target:
                 f"{run.path}: this run has group_by {record.split.group_by}, not {group_by}; its members share one "
                 "split, so leave the option out or begin another --run"
             )
-        return Target(run, data or Path(record.data), record.split)
+        return Target(run, data or Path(record.data), record.split, images=images)
     if data is None:
         raise InputError(f"{run.path}: no run here (no run.json); give the data set, --data, and one is made")
     tiles = list_tiles(data, group_by=group_by)
-    return Target(run, data, split_all(tiles, group_by), tuple(tiles))
+    return Target(run, data, split_all(tiles, group_by), tuple(tiles), images)
 
 
 def split_all(tiles: list[Tile], group_by: str | None) -> Split:
@@ -257,7 +265,12 @@ def import_maps(
     images = target.list_images(part, member)
     files = list_maps(source, suffix)
     if missing := [image_id for image_id in images if image_id not in files]:
-        raise InputError(f"{source}: no map of {', '.join(missing[:3])} ({len(missing)} missing); each image needs one")
+        name = next(iter(files))
+        own = next((image_id for image_id in images if name.startswith(image_id)), name)
+        cure = f"; in a name such as {name} the suffix is {name.removeprefix(own)}" if own not in files else ""
+        raise InputError(
+            f"{source}: no map of {', '.join(missing[:3])} ({len(missing)} missing); each image needs one{cure}"
+        )
     if foreign := [image_id for image_id in files if image_id not in images]:
         raise InputError(f"{source}: {foreign[0]} is no image of {part} ({len(foreign)} foreign); move them elsewhere")
     digest = hashlib.blake2b(digest_size=16)

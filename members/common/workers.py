@@ -170,7 +170,7 @@ def open_workers(scheduler: str | None = None) -> Iterator[Workers]:
     try:
         from distributed import Client
     except ImportError:
-        raise InputError("--scheduler: Dask is not installed; pip install 'roofstack[cluster]'") from None
+        raise InputError("--scheduler: Dask is not installed; pip install -e '.[cluster]'") from None
     try:
         client = Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError) as error:

@@ -150,7 +150,9 @@ def read_mask(path: Path) -> np.ndarray:
     """
     with open_raster(path) as raster:
         if raster.count != 1:
-            raise InputError(f"{path}: {raster.count} bands; a mask has one")
+            raise InputError(
+                f"{path}: {raster.count} bands; a mask has one; roofstack prepare takes it in colours, too"
+            )
         mask = read_bands(raster)[0]
     values = np.unique(mask)
     if not (np.isin(values, (0, 1)).all() or np.isin(values, (0, 255)).all()):

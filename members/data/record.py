@@ -25,6 +25,9 @@ PACKAGES = (
     "tensorflow-cpu",
 )
 
+ROOMS = ("members", "ensemble", "postproc")
+"""Packages whose files are commands."""
+
 
 class RunRecord(BaseModel):
     """The content of run.json; all members of a run share its data and its split."""
@@ -59,11 +62,15 @@ def read_record(path: Path, cure: str) -> RunRecord:
 
 
 def read_command() -> str:
-    """Return the command line that is running, as one would type it, without passwords."""
+    """Return the command line that is running, as one would type it, without passwords; of a notebook a remark."""
+    if "ipykernel" in sys.modules:  # its command line is the kernel's
+        return "# from a notebook, by Python"
     program, arguments = Path(sys.argv[0]), [hide_passwords(argument) for argument in sys.argv[1:]]
     if program.suffix != ".py":
         return shlex.join([program.name, *arguments])
-    return shlex.join(["python", "-m", f"{program.parent.name}.{program.stem}", *arguments])
+    if program.absolute().parent.name not in ROOMS:
+        return shlex.join(["python", str(program), *arguments])
+    return shlex.join(["python", "-m", f"{program.absolute().parent.name}.{program.stem}", *arguments])
 
 
 def read_versions() -> dict[str, str]:

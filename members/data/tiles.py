@@ -5,6 +5,7 @@ and any two folders `images` and `masks` with equal file stems. A tile's id is i
 """
 
 import hashlib
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,8 @@ from members.data.names import check_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg")
 MASK_SUFFIXES = (".tif", ".tiff", ".png")
+MAKES = "roofstack prepare OUT --images WHERE --masks WHERE makes a data set"
+"""Of what no layout is."""
 LABELS = tuple(f"buildings{suffix}" for suffix in (".gpkg", ".geojson", ".parquet", ".fgb"))
 """Names of the files of outlines that are found by themselves, beside tiles.csv."""
 
@@ -48,8 +51,17 @@ def list_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> dict[s
             )
         files[path.stem] = path
     if not files:
-        raise InputError(f"{folder}: empty folder, no {'/'.join(suffixes)} file in it; point at a folder of tiles")
+        raise InputError(f"{folder}: empty folder, no {'/'.join(suffixes)} file in it; {_find_cure(folder, suffixes)}")
     return dict(sorted(files.items()))
+
+
+def _find_cure(folder: Path, suffixes: Sequence[str]) -> str:
+    """Say what to do about a folder without rasters of some endings: they may lie below it, or have other endings."""
+    for below in sorted(each for each in folder.iterdir() if each.is_dir()):
+        if any(path.suffix.lower() in suffixes for path in below.iterdir()):
+            return f"{below} has some, so give that"
+    others = sorted({path.suffix.lower() for path in folder.iterdir()} & set(IMAGE_SUFFIXES))
+    return f"of {'/'.join(others)} files {MAKES}" if others else "point at a folder of tiles"
 
 
 def find_folder(root: Path, part: str, kind: str) -> Path:
@@ -65,7 +77,8 @@ def find_folder(root: Path, part: str, kind: str) -> Path:
         if folder.is_dir():
             return folder
     looked = " nor ".join(str(folder.relative_to(root)) for folder in folders)
-    raise InputError(f"{root}: no folder of {part} {kind} ({looked}); see the README for the layouts")
+    cure = f"; of another one {MAKES}" if part == "training" else ""
+    raise InputError(f"{root}: no folder of {part} {kind} ({looked}); see the README for the layouts{cure}")
 
 
 def list_tiles(root: Path, part: str = "training", group_by: str | None = None) -> list[Tile]:
@@ -85,8 +98,25 @@ def list_tiles(root: Path, part: str = "training", group_by: str | None = None) 
     return [Tile(image_id, image, masks[image_id], groups[image_id]) for image_id, image in images.items()]
 
 
+def take_images(path: Path) -> list[Tile]:
+    """List an image, or the images of a folder, as tiles without masks, sorted by id.
+
+    Raises:
+        InputError: no such file or folder, or as by `list_files`.
+    """
+    files = {path.stem: path} if path.is_file() else list_files(path)
+    return [Tile(image_id, image, None, image_id) for image_id, image in files.items()]
+
+
 def find_unpaired(images: Mapping[str, Path], masks: Mapping[str, Path], folder: Path) -> list[str]:
-    """List the images without a mask in the folder of masks, and the masks without an image, a line each."""
+    """List the images without a mask in the folder of masks, and the masks without an image, a line each.
+
+    Where no image has one, that is one line, as they are only called otherwise.
+    """
+    if images and masks and not images.keys() & masks.keys():
+        return [
+            f"{folder}: no mask is called as an image is; {_find_patterns(min(images.items()), min(masks.items()))}"
+        ]
     lonely = [
         f"{image}: image without a mask; add {folder / image_id}.tif or remove the image"
         for image_id, image in images.items()
@@ -97,6 +127,18 @@ def find_unpaired(images: Mapping[str, Path], masks: Mapping[str, Path], folder:
         for image_id, mask in masks.items()
         if image_id not in images
     ]
+
+
+def _find_patterns(image: tuple[str, Path], mask: tuple[str, Path]) -> str:
+    """Return the command that pairs images and masks by what one of each is called: its stem, and its file.
+
+    >>> _find_patterns(("a_1_img", Path("i/a_1_img.png")), ("a_1_mask", Path("m/a_1_mask.tif")))
+    "roofstack prepare OUT --images 'i/*_img.png' --masks 'm/*_mask.tif' pairs them"
+    """
+    alike = itertools.takewhile(lambda letters: letters[0] == letters[1], zip(image[0], mask[0], strict=False))
+    same = len("".join(letter for letter, _ in alike).rstrip("_-. "))
+    patterns = (f"'{path.parent}/*{stem[same:] if same else ''}{path.suffix}'" for stem, path in (image, mask))
+    return "roofstack prepare OUT --images {} --masks {} pairs them".format(*patterns)
 
 
 def find_labels(root: Path) -> Path | None:

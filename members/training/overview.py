@@ -1,7 +1,7 @@
 """The commands that show what there is to train: the members, and what they see of the tiles."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -11,36 +11,57 @@ from members.common.files import write_whole
 from members.common.tables import ResultTable
 from members.training.networks.backend import load_backend
 
+if TYPE_CHECKING:
+    from members.training.spec import MemberSpec
+
 SIDE = 256
 
 
 def show_members(json: Annotated[bool, JSON] = False) -> None:
-    """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here."""
-    load_backend()
+    """List the members: parameters, multiply-adds for one 256x256 tile, encoder weights and whether they are here.
+
+    The last three take a framework that networks are built with, and are left out where none is installed.
+    """
     from members.training.catalog import list_specs
+
+    specs, measure = list_specs(), measure_network
+    notes: list[str] = []
+    try:
+        load_backend()
+    except InputError as error:
+        notes, measure = [str(error)], leave_out
+    rows: list[dict[str, Any]] = [
+        {
+            "member": name,
+            "network": f"{spec.backbone} {spec.decoder}",
+            "augment": spec.augment,
+            "loss": spec.loss,
+            **measure(spec),
+        }
+        for name, spec in track(specs.items(), "building", len(specs))
+    ]
+    shown = {"parameters": lambda count: f"{count / 1e6:.1f} M", "multiply-adds": lambda count: f"{count / 1e9:.1f} G"}
+    cells = [[shown.get(key, str)(value) for key, value in row.items()] for row in rows]
+    print_result(json, {"members": rows}, ResultTable("", list(rows[0]), cells, notes))
+
+
+def measure_network(spec: "MemberSpec") -> dict[str, Any]:
+    """Build a member's network to measure it, and look for its encoder's weights."""
     from members.training.networks.backbones import find_weights
     from members.training.networks.network import build_network, count_multiply_adds
 
-    specs = list_specs()
-    rows: list[dict[str, Any]] = []
-    for name, spec in track(specs.items(), "building", len(specs)):
-        network = build_network(spec)
-        side = -(-SIDE // spec.size_multiple) * spec.size_multiple
-        operations = count_multiply_adds(network, side)
-        rows.append(
-            {
-                "member": name,
-                "network": f"{spec.backbone} {spec.decoder}",
-                "augment": spec.augment,
-                "loss": spec.loss,
-                "parameters": network.count_params(),
-                "multiply-adds": operations,
-                "encoder weights": f"{spec.encoder_weights}: {find_weights(spec.backbone, spec.encoder_weights)}",
-            }
-        )
-    shown = {"parameters": lambda count: f"{count / 1e6:.1f} M", "multiply-adds": lambda count: f"{count / 1e9:.1f} G"}
-    cells = [[shown.get(key, str)(value) for key, value in row.items()] for row in rows]
-    print_result(json, {"members": rows}, ResultTable("", list(rows[0]), cells))
+    network = build_network(spec)
+    side = -(-SIDE // spec.size_multiple) * spec.size_multiple
+    return {
+        "parameters": network.count_params(),
+        "multiply-adds": count_multiply_adds(network, side),
+        "encoder weights": f"{spec.encoder_weights}: {find_weights(spec.backbone, spec.encoder_weights)}",
+    }
+
+
+def leave_out(spec: "MemberSpec") -> dict[str, Any]:
+    """Return what is known of a network that can't be built here."""
+    return {"encoder weights": spec.encoder_weights}
 
 
 def augment(

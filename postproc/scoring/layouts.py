@@ -42,10 +42,11 @@ def find_images(path: Path, wanted: Collection[str] | None = None) -> dict[str, 
 
 
 def _list_folders(root: Path, kind: str) -> list[Path]:
-    """List the folders of `images` or `masks` of a data set's parts; the root itself where it is no data set."""
+    """List the folders of `images` or `masks` of a data set's parts; where it is none the root, or img in it."""
     layouts = [[root / part / layout for layout in (f"{kind}/img", kind)] for part in ("", "test", "training")]
     found = [[folder for folder in part if folder.is_dir()] for part in layouts]
-    return [folders[0] for folders in found if folders] or [root]
+    inner = root / "img"
+    return [folders[0] for folders in found if folders] or [inner if inner.is_dir() else root]
 
 
 def find_table(*paths: Path | None) -> Path | None:

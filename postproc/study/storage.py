@@ -125,9 +125,7 @@ class Address:
         except InputError:
             raise
         except ImportError as error:
-            raise InputError(
-                f"--storage {self}: no database driver ({error}); pip install 'roofstack[postgres]'"
-            ) from None
+            raise InputError(f"--storage {self}: no database driver ({error}); pip install -e '.[postgres]'") from None
         except (SQLAlchemyError, StorageInternalError, OSError, ValueError, RuntimeError) as error:
             reason = hide_passwords((str(error.__cause__ or error).strip().splitlines() or [type(error).__name__])[0])
             raise InputError(

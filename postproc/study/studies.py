@@ -1,14 +1,17 @@
 """Studies by the name of what they search: in a storage that processes share, or in memory."""
 
 import contextlib
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 import optuna
 from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
 from optuna.pruners import BasePruner, NopPruner
 from optuna.storages import BaseStorage, InMemoryStorage
 
+from ensemble.statistics.metrics import METRICS
 from members.common.errors import InputError
 from postproc.study.sampler import NumberedSampler
 from postproc.study.storage import Address, quieten
@@ -93,6 +96,7 @@ class StoredStudies:
             if held is None:
                 study = open_study(self.storage, name, pruner)
                 # the data before the run, the ranges last: whenever a kill comes, the study can be taken up
+                name_objective(study, kind)
                 for key, value in {"data": self.data, "run": self.run, "ranges": wanted}.items():
                     study.set_user_attr(key, value)
                 return study
@@ -119,6 +123,14 @@ class StoredStudies:
     def report_failure(self) -> contextlib.AbstractContextManager[None]:
         """Turn what the storage raises into an InputError."""
         return self.address.report_failure()
+
+
+def name_objective(study: optuna.Study, kind: str) -> None:
+    """Call what a study maximises by its name, which programs that show it would call objective 0."""
+    metric = next((metric for name, metric in METRICS.items() if kind.startswith(name)), None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExperimentalWarning)
+        study.set_metric_names([metric.title if metric else kind])
 
 
 def open_study(storage: BaseStorage, name: str, pruner: BasePruner | None) -> optuna.Study:

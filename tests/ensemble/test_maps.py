@@ -127,7 +127,7 @@ def test_files_that_are_missing_or_damaged(roofstack: RoofStack, run: Run, forei
     (foreign / "tile0.npy").write_bytes(whole[:200])
     assert "tile0.npy: not a readable array" in take_in(roofstack, run, foreign).err
     (foreign / "tile0.npy").unlink()
-    assert "foreign: no map of tile0 (1 missing); each image needs one" in take_in(roofstack, run, foreign).err
+    assert take_in(roofstack, run, foreign).err.endswith("no map of tile0 (1 missing); each image needs one\n")
     (foreign / "tile0.npy").write_bytes(whole)
     assert "--part town: no member has maps of it" in take_in(roofstack, run, foreign, part="town").err
     assert "--member a/b: " in take_in(roofstack, run, foreign, "a/b").err
@@ -205,6 +205,24 @@ def test_foreign_maps_need_no_training(roofstack: RoofStack, theirs: Path) -> No
     assert (run / "commands.sh").read_text().count("roofstack maps import") == 4
 
 
+def test_maps_of_a_new_place(roofstack: RoofStack, theirs: Path) -> None:
+    """They are of images that no data set has, and are submitted as any part is."""
+    data, run = theirs / "data", theirs / "run"
+    command = ("maps", "import", "--run", run, "--member", "a", "--from")
+    assert roofstack(*command, theirs / "valid", "--part", "valid", "--data", data).code == 0
+    images = (data / "test/images/img").rename(theirs / "town")
+    refused = roofstack(*command, theirs / "test", "--part", "town")
+    assert (
+        "--part town: no member has maps of it; give valid, test, a part that has some, or its --images" in refused.err
+    )
+    refused = roofstack(*command, theirs / "test", "--part", "valid", "--images", images)
+    assert "--part valid with --images: it is of the run's data; give a --part name of your own" in refused.err
+    outcome = roofstack(*command, theirs / "test", "--part", "town", "--images", images)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert roofstack("submit", "--run", run, "--part", "town", "--recipe", "default").code == 0
+    assert [image_id for image_id, _ in read_submission(Run(run).submission_file("town"))] == ["new0", "new1"]
+
+
 def test_logits_under_other_names_and_data_that_have_moved(roofstack: RoofStack, theirs: Path) -> None:
     plain, logits = theirs / "valid", theirs / "logits"
     logits.mkdir()
@@ -215,6 +233,8 @@ def test_logits_under_other_names_and_data_that_have_moved(roofstack: RoofStack,
         np.save(logits / f"{path.stem}_class.npy", values > 0.5)
     command = ("maps", "import", "--run", theirs / "run", "--part", "valid", "--member")
     assert roofstack(*command, "a", "--from", plain, "--data", theirs / "data").code == 0
+    told = "each image needs one; in a name such as tile0_class the suffix is _class\n"
+    assert roofstack(*command, "b", "--from", logits).err.endswith(told)
     options = ("--from", logits, "--activation", "sigmoid", "--suffix", "_logit")
     assert roofstack(*command, "b", *options).code == 0
     one, other = (read_map(map_path(theirs / f"run/maps/valid/{name}", "tile3"), (64, 64)) for name in "ab")

@@ -318,7 +318,7 @@ def test_engines_that_do_not_go(
     monkeypatch.setattr(Engine, "installed", False)
     outcome = roofstack(*command, "--engine", "openvino")
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
-    assert "engine openvino: not installed; pip install 'roofstack[openvino]'" in outcome.err
+    assert "engine openvino: not installed; pip install -e '.[openvino]'" in outcome.err
 
 
 def test_a_member_sees_only_views_that_it_was_trained_to_support(

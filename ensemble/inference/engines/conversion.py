@@ -86,7 +86,7 @@ def convert_networks(
     try:
         import tf2onnx
     except ImportError:
-        raise InputError("tf2onnx is not installed; pip install 'roofstack[onnx]' or [openvino]") from None
+        raise InputError("tf2onnx is not installed; pip install -e '.[onnx]' or [openvino]") from None
     import tensorflow
 
     for network in networks:

@@ -37,7 +37,7 @@ def import_nncf() -> Any:
     try:
         import nncf
     except ImportError:
-        raise InputError("NNCF is not installed; pip install 'roofstack[int8]'") from None
+        raise InputError("NNCF is not installed; pip install -e '.[int8]'") from None
     finally:
         if before is None:
             os.environ.pop("NNCF_CI", None)

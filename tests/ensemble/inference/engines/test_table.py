@@ -19,5 +19,5 @@ def test_an_engine_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     ):
         find_engine("tensorrt")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InputError, match=r"engine openvino: not installed; pip install 'roofstack\[openvino\]'"):
+    with pytest.raises(InputError, match=r"engine openvino: not installed; pip install -e '\.\[openvino\]'"):
         find_engine("openvino")

