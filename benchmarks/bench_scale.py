@@ -99,6 +99,13 @@ class NoisyTiles:
     def __iter__(self) -> Iterator[Sample]:
         return (self[number] for number in range(self.count))
 
+    def read_gaps(self, number: int) -> Sequence[np.ndarray | None]:
+        """Return nothing for each member: none of them sees where buildings touch."""
+        return [None] * len(self.members)
+
+    def list_buildings(self, number: int) -> None:
+        """Return nothing: the buildings are the components of the masks."""
+
 
 def read_values(path: Path) -> np.ndarray:
     """Read a map, uint8 (h, w)."""

@@ -54,6 +54,34 @@ def pytest_xdist_setupnodes() -> None:
     rs.select_blend(maps, truths, samples.groups, bags=1)
 
 
+SHARERS = (
+    "tests/campaign/test_quick.py",
+    "tests/ensemble/inference/test_networks.py",
+    "tests/ensemble/inference/test_sharing.py",
+    "tests/ensemble/test_predict.py",
+    "tests/members/common/test_workers.py",
+    "tests/postproc/search/test_counting.py",
+    "tests/postproc/test_score.py",
+    "tests/postproc/test_submit.py",
+    "tests/postproc/test_tune.py",
+)
+"""The files whose tests share a cluster, a server of forks or a network: one process of xdist runs them all, as each of
+those that did would begin its own."""
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Deal out tests by file, and the sharers as one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Scheduling(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "sharers" if file in SHARERS else file
+
+    return Scheduling(config, log) if config.getoption("dist") == "loadfile" else None
+
+
 CPU_LIMIT = 20  # s, of a test that is not marked slow
 
 

@@ -15,11 +15,10 @@ import pytest
 from conftest import ROOT, Outcome, hash_folder, write_fold, write_raster, write_tiles
 
 from members.common.files import write_json
-from members.data.run import Run
+from members.data.run import FoldFolder, Run
 from members.data.split import Split
 from members.data.tiles import list_tiles
 from members.training.catalog import find_spec
-from members.training.networks.weights import write_weights
 from members.training.training_set import TrainingSet
 
 RoofStack = Callable[..., Outcome]
@@ -447,15 +446,12 @@ def test_predicting_before_training(roofstack: RoofStack, tmp_path: Path, data_s
 
 
 def test_damaged_weights_cost_no_map(
-    roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run, lite0_network: Any, monkeypatch: pytest.MonkeyPatch
+    roofstack: RoofStack, tmp_path: Path, data_set: Path, run: Run, write_small: Callable[..., FoldFolder]
 ) -> None:
     """Maps of the whole weights are there; the weights are no file of weights, cut short, or another network's."""
     import keras
 
-    monkeypatch.setattr("members.training.networks.network.build_network", lambda spec: lite0_network)
-    folder = run.fold("lite0_unet", 0)
-    weights = folder.weights_file
-    write_weights(lite0_network, folder)
+    weights = write_small(0, run.fold("lite0_unet", 0).path).weights_file
     command = ("predict", "--data", data_set, "--run", run.path, "--part", "valid", "--tta", "none")
     assert roofstack(*command).code == 0
     assert len(list(run.map_folder("valid", "lite0_unet").glob("*.tif"))) == 2

@@ -9,6 +9,7 @@ of them; the signal comes just before the Nth.
 """
 
 import contextlib
+import gc
 import importlib
 import io
 import json
@@ -160,5 +161,6 @@ def serve() -> None:
 
 if __name__ == "__main__":
     prepare("train" in sys.argv[1:])
+    gc.freeze()  # else each fork's first collection copies all that was imported
     print("ready", flush=True)
     serve()

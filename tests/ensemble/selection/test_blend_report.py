@@ -10,6 +10,7 @@ from conftest import TILE_GROUPS, draw_samples
 from ensemble.selection.blend import Blend
 from ensemble.selection.report import BlendReport, select_blend
 from ensemble.statistics.metrics import METRICS
+from members.common.choices import BlendObjective
 from members.common.errors import InputError
 
 SAMPLES = draw_samples(3)
@@ -51,11 +52,12 @@ def test_what_is_best_depends_on_the_objective() -> None:
     town = [np.uint8(200) * truths[0], *(np.zeros((16, 16), np.uint8) for _ in range(3))]
     farms = [np.zeros((16, 16), np.uint8), *(np.uint8(200) * truth for truth in truths[1:])]
     maps = {"town": town, "farms": farms}
-    for objective, member, score in (
-        ("pooled_iou", "town", 128 / 140),
-        ("dice", "town", 256 / 268),
-        ("mean_iou", "farms", 3 / 4),
-    ):
+    best: dict[BlendObjective, tuple[str, float]] = {
+        "pooled_iou": ("town", 128 / 140),
+        "dice": ("town", 256 / 268),
+        "mean_iou": ("farms", 3 / 4),
+    }
+    for objective, (member, score) in best.items():
         report = select_blend(maps, truths, method="single", objective=objective, bags=1)
         assert report.blend.weights[member] == 1
         assert report.chosen.in_sample == pytest.approx(score)
