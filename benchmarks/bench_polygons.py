@@ -14,15 +14,17 @@ with the highest C-IoU on a mask are named in `best`; `verdict` compares ours wi
 
 `iou` is of the drawn masks over the scene. The rest is the mean over the components that cover a drawn outline with
 an IoU of 0.5 or more before anything is done to them: so each method is judged on the same buildings, and one
-that it loses counts as an IoU of 0. Vertices on a straight wall are not counted. `halves` has `iou` and `c_iou` of
-the scene's two halves, and `held_out` the mean over them of what each method has on one half at the setting that had
-the highest C-IoU on the other; ours has its tolerance to choose there. The last line is one JSON object.
+that it loses counts as an IoU of 0. Vertices on a straight wall are not counted.
+
+`regions_truth` and `regions_maps` have what each method reaches on each region of hot_buildings, on roughened truth and
+on lite0's maps, at the setting that had the highest C-IoU on all other regions; ours has its tolerance to choose there.
+The last line is one JSON object.
 """
 
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ import geopandas as gpd
 import numpy as np
 import rasterio
 import shapely
+from polygon_regions import Region, hold_out, read_regions
 from scipy.ndimage import gaussian_filter
 
 from members.common.console import run_command, stdout
@@ -164,17 +167,23 @@ def choose_rivals(scores: dict[str, dict[str, float]]) -> dict[str, str]:
     }
 
 
-def hold_out(scores: dict[str, dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Score each method on each half of the scene at the setting that is best on the other half; the mean of both."""
-    found = {}
-    for family in ("ours", *RIVALS):
-        own = [score["halves"] for name, score in scores.items() if name.startswith(family)]
-        taken = [
-            max(own, key=lambda halves: halves[1]["c_iou"])[0],
-            max(own, key=lambda halves: halves[0]["c_iou"])[1],
-        ]
-        found[family] = {key: round(float(np.mean([each[key] for each in taken])), 4) for key in ("iou", "c_iou")}
-    return found
+def score_regions(regions: Mapping[str, Region], of_maps: bool) -> dict[str, dict[str, dict[str, float]]]:
+    """Score every setting in every region: on lite0's maps, or on roughened truth."""
+    scores: dict[str, dict[str, dict[str, float]]] = {method: {} for method in METHODS}
+    for name, region in regions.items():
+        mask = CLEAN.apply(region.map if of_maps else roughen(region.truth))
+        traced = np.array(trace_mask(mask), object)
+        pairs = pair_outlines(traced, region.drawn)
+        for method, outline in METHODS.items():
+            outlines = outline(traced)
+            drawn = rasterize_outlines(outlines, mask.shape)
+            scores[method][name] = {
+                "intersection": int(np.count_nonzero(drawn & region.truth)),
+                "union": int(np.count_nonzero(drawn | region.truth)),
+                "buildings": len(pairs[0]),
+                "c_iou": len(pairs[0]) * score_outlines(outlines, region.drawn, pairs, region.truth)["c_iou"],
+            }
+    return scores
 
 
 def compare(scores: dict[str, dict[str, float]], rival: str) -> dict[str, Any]:
@@ -199,7 +208,6 @@ def bench() -> None:
         mask = CLEAN.apply(blend)
         traced = np.array(trace_mask(mask), object)
         pairs = pair_outlines(traced, drawn)
-        upper = shapely.get_y(shapely.centroid(traced[pairs[0]])) < len(truth) / 2
         stdout.print(f"{name}: {len(traced)} components, {len(pairs[0])} of them a drawn building")
         scores: dict[str, Any] = {}
         for method, outline in METHODS.items():
@@ -208,21 +216,18 @@ def bench() -> None:
             score["buildings_per_second"] = len(traced) / seconds
             stdout.print(f"{method:30s}" + "".join(f" {key} {value:.3f}" for key, value in score.items()))
             scores[method] = {key: round(float(value), 4) for key, value in score.items()}
-            half = len(truth) // 2
-            scores[method]["halves"] = [
-                {
-                    "iou": round(measure_overlap(rasterize_outlines(outlines, truth.shape)[rows], truth[rows]), 4),
-                    "c_iou": round(score_outlines(outlines, drawn, (pairs[0][own], pairs[1][own]), truth)["c_iou"], 4),
-                }
-                for rows, own in ((slice(half), upper), (slice(half, None), ~upper))
-            ]
         seconds, _ = time_best(lambda mask=mask, blend=blend: outline_buildings(mask, blend, OURS))  # type: ignore[misc]
         scores["ours"]["from_mask_per_second"] = round(len(traced) / seconds, 1)
         best = choose_rivals(scores)
         verdict = {rival: compare(scores, rival) for rival in [*best.values(), "buildingregulariser_defaults"]}
-        held_out = hold_out(scores)
-        stdout.print(f"{name}, settings of one half on the other: {held_out}")
-        figures[name] = {**scores, "best": best, "verdict": verdict, "held_out": held_out}
+        figures[name] = {**scores, "best": best, "verdict": verdict}
+    regions = read_regions(data)
+    for name, of_maps in (("truth", False), ("maps", True)):
+        held_out = hold_out(score_regions(regions, of_maps), ("ours", *RIVALS))
+        for family, score in held_out.items():
+            told = "".join(f" {key} {value:.3f}" for key, value in score.items())
+            stdout.print(f"regions, {name}: {family:20s}{told}")
+        figures[f"regions_{name}"] = held_out
     print(json.dumps(figures))
 
 

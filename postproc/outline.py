@@ -55,6 +55,9 @@ def outline(
         Literal["buildingregulariser"] | None,
         typer.Option(help="With --truth: also score what this library makes of the same masks, in metres."),
     ] = None,
+    layer: Annotated[
+        str, typer.Option(help="Of a GeoPackage, OUT.gpkg: the layer to write; other layers stay.")
+    ] = "buildings",
     scheduler: Annotated[str | None, SCHEDULER] = None,
     json: Annotated[bool, JSON] = False,
 ) -> None:
@@ -79,19 +82,21 @@ def outline(
     recipe = OutlineRecipe(split_contrast=split_contrast, split_depth=split_depth, tolerance=tolerance)
     with open_workers(scheduler) as workers:
         if source.is_dir() or source.suffix.lower() in RASTERS:
-            shown, counts = outline_rasters(source, target, threshold, recipe, min_area_m2, truth, against, workers)
+            shown, counts = outline_rasters(
+                source, (target, layer), threshold, recipe, min_area_m2, truth, against, workers
+            )
         elif truth is not None:
             raise InputError(
                 "--truth is for rasters; score OUT: roofstack score --vector OUT --truth PATH --images DIR"
             )
         else:
-            shown, counts = outline_layer(source, target, recipe, resolution, min_area_m2, workers)
+            shown, counts = outline_layer(source, (target, layer), recipe, resolution, min_area_m2, workers)
     print_result(json, {"written": str(target), "buildings": sum(counts.values()), "status": counts}, *shown)
 
 
 def outline_rasters(
     source: Path,
-    target: Path,
+    out: tuple[Path, str],
     threshold: int,
     recipe: OutlineRecipe,
     min_area_m2: float,
@@ -99,10 +104,11 @@ def outline_rasters(
     against: str | None,
     workers: Workers,
 ) -> Done:
-    """Outline a raster, or all in a folder together."""
+    """Outline a raster, or all in a folder together, into a file, and a layer of it."""
     import functools
 
     from postproc.formats.exports import plan_exports
+    from postproc.formats.registry import choose_layer
     from postproc.formats.vector import advise_pixels, read_areas, write_vector
     from postproc.geo.footprints import advise_specks, check_areas, drop_small
     from postproc.geo.outlining import outline_images
@@ -110,20 +116,21 @@ def outline_rasters(
     from postproc.straightening.rasters import find_kind, open_pictures, outline_window, read_window
     from postproc.straightening.rivals import REMARK, check_library, outline_by_library
 
+    target, layer = out
     pictures = open_pictures(source, track, workers)
     kind = find_kind(pictures)
     frames = {name: picture.frame for name, picture in pictures.items()}
     if kind == "mask" and recipe.split_contrast > 0:
         raise InputError(f"--split-contrast {recipe.split_contrast:g}: {source} is a mask; peaks are found in maps")
     check_areas(frames.values(), min_area_m2)
-    plan_exports({"vector": target}, frames)
+    plan_exports({"vector": target}, frames, lambda form: choose_layer(form, layer))
     if against is not None:
         check_library(frames)
     read_truth = None if truth is None else open_truth(truth, frames)
     read = functools.partial(read_window, pictures, threshold)
     outlined = outline_images(frames.values(), read, functools.partial(outline_window, kind, recipe), track, workers)
     outlined = [drop_small(each, min_area_m2) for each in outlined]
-    write_vector(target, frames, outlined)
+    write_vector(target, frames, outlined, layer=layer)
     buildings = [building for each in outlined for building in each.buildings]
     what = f"a {kind}" if source.is_file() else f"{len(pictures)} {kind}s"
     shown, counts = describe(target, f"of {what}", [building.status for building in buildings])
@@ -133,24 +140,26 @@ def outline_rasters(
             compared |= outline_by_library(frames, read, min_area_m2, track, workers)
         shown.append(compare_with_truth(frames, read, compared, read_truth, track, workers))
         shown += [REMARK] if against is not None else []
-    return [*shown, *advise_pixels(target, frames), *advise_specks(read_areas(target))], counts
+    return [*shown, *advise_pixels(target, frames), *advise_specks(read_areas(target, layer))], counts
 
 
 def outline_layer(
-    source: Path, target: Path, recipe: OutlineRecipe, resolution: float, min_area_m2: float, workers: Workers
+    source: Path, out: tuple[Path, str], recipe: OutlineRecipe, resolution: float, min_area_m2: float, workers: Workers
 ) -> Done:
-    """Straighten the outlines of a vector file."""
+    """Straighten the outlines of a vector file, into another, and a layer of it."""
     import numpy as np
 
     from members.labels.reading import read_table
     from postproc.formats.columns import AREA, STATUS, free_name
     from postproc.formats.registry import find_format
     from postproc.formats.shapefile import SHAPEFILE, fit_table
-    from postproc.formats.vector import GEOJSON, write_table
+    from postproc.formats.vector import GEOJSON, check_layer, write_table
     from postproc.geo.footprints import WGS84, advise_specks, measure_areas
     from postproc.straightening.layers import straighten_layer
 
+    target, layer = out
     find_format("vector", target)
+    check_layer(target, layer)
     table = read_table(source)
     if table.crs is None and min_area_m2 > 0:
         raise InputError(f"--min-area-m2 {min_area_m2:g}: {source} has no CRS, so no square metres; give it one")
@@ -161,7 +170,7 @@ def outline_layer(
     if found.crs is not None and target.suffix.lower() in GEOJSON:
         found = found.to_crs(WGS84)
     fitted, remarks = fit_table(found) if target.suffix.lower() == SHAPEFILE else (found, [])
-    write_table(target, fitted)
+    write_table(target, fitted, layer)
     shown, counts = describe(target, f"of {len(table)} rows", list(found[free_name(STATUS, table)]))
     specks = advise_specks(found[free_name(AREA, table)].to_numpy()) if found.crs is not None else []
     return [*shown, *done.remarks, *remarks, *specks], counts

@@ -50,6 +50,9 @@ def submit(
         Path | None,
         typer.Option(metavar="FILE", help="Also outlines: .gpkg, .parquet, .fgb, .shp, or .geojson in WGS84."),
     ] = None,
+    layer: Annotated[
+        str, typer.Option(help="Of a GeoPackage, --vector FILE.gpkg: the layer to write; other layers stay.")
+    ] = "buildings",
     coco: Annotated[
         Path | None, typer.Option(metavar="JSON", help="Also COCO instances: RLE, bbox, area and score a building.")
     ] = None,
@@ -93,7 +96,7 @@ def submit(
     from postproc.formats.dialects.dialect import parse_dialect
     from postproc.formats.dialects.samples import read_sample
     from postproc.formats.exports import Source, plan_exports, write_exports
-    from postproc.formats.registry import MaskFormat, choose_dialect
+    from postproc.formats.registry import Format, MaskFormat, choose_dialect, choose_layer
     from postproc.formats.submission import check_ids
     from postproc.formats.vector import advise_pixels, read_areas
     from postproc.geo.footprints import advise_specks, check_areas
@@ -123,13 +126,13 @@ def submit(
     path = output or source.submission_file(part)
     pictures = {"cog" if cog else "masks": masks}
     targets = {"output": path if csv else None, **pictures, "vector": vector, "coco": coco}
-    exports = [
-        replace(export, format=choose_dialect(export.format, dialect, template))
-        if export.format.option == "output" and isinstance(export.format, MaskFormat)
-        else export
-        for export in plan_exports(targets, frames)
-    ]
 
+    def choose(form: Format) -> Format:
+        if isinstance(form, MaskFormat) and form.option == "output":
+            return choose_dialect(form, dialect, template)
+        return choose_layer(form, layer)
+
+    exports = plan_exports(targets, frames, choose)
     kept, note = pipeline.outlines is not None, read_note(source.tuned_file) if recipe == "tuned" else ""
     folder = source.part_folder(part)
     with open_workers(scheduler) as workers:
@@ -150,7 +153,10 @@ def submit(
     if note:
         lines.append(note)
     if vector:
-        lines += advise_specks(read_areas(vector))
+        lines += advise_specks(read_areas(vector, layer))
+    handed = f"--submission {path}" if csv else f"--vector {vector}" if vector else None
+    if handed:
+        lines.append(f"next: roofstack score --truth TRUTH {handed}, where the truth is known; else hand it in")
     written = [str(export.path) for export in exports]
     content = {"images": len(sizes), "buildings": done.buildings, "pipeline": pipeline.describe(), "written": written}
     print_result(json, content | {"note": note, "remarks": done.remarks}, *lines)

@@ -186,6 +186,7 @@ def tune(
         f"plots: {target.report_folder}",
         f"written: {target.tuned_file}, {pipeline}",
         f"all of it on one page: roofstack report --run {run}",
+        f"next: roofstack submit --run {run} --part test: masks, and outlines, by what is written here",
     )
 
 

@@ -193,8 +193,8 @@ def check_kind(path: Path) -> None:
         raise InputError(f"{path}: not a readable vector file (it begins as no {path.suffix} does); export it again")
 
 
-def load_table(path: Path) -> "geopandas.GeoDataFrame":
-    """Read the one layer of a vector file, or that of several which is named `LAYER`."""
+def load_table(path: Path, layer: str = LAYER) -> "geopandas.GeoDataFrame":
+    """Read the one layer of a vector file, or that of several which has a name."""
     import geopandas
     import pyogrio
 
@@ -202,7 +202,7 @@ def load_table(path: Path) -> "geopandas.GeoDataFrame":
     if path.suffix.lower() in PARQUET:
         return geopandas.read_parquet(path)
     layers = [name for name, kind in pyogrio.list_layers(path) if kind is not None]
-    if len(layers) > 1 and LAYER not in layers:
-        raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {LAYER}")
-    named = LAYER if len(layers) > 1 else next(iter(layers), None)
+    if len(layers) > 1 and layer not in layers:
+        raise InputError(f"{path}: layers {', '.join(layers)}; keep one, or name the right one {layer}")
+    named = layer if len(layers) > 1 else next(iter(layers), None)
     return pyogrio.read_dataframe(path, layer=named)

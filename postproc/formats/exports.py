@@ -1,7 +1,7 @@
 """Writing what a run has found: masks and buildings, in one pass, to every file that is asked for."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from shapely import STRtree, box
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
-from postproc.formats.registry import BuildingFormat, Frames, MaskFormat, ReadMask, find_format
+from postproc.formats.registry import BuildingFormat, Format, Frames, MaskFormat, ReadMask, find_format
 from postproc.geo.blocks import Window, list_windows, read_whole
 from postproc.geo.footprints import drop_small
 from postproc.geo.mosaic import Reader
@@ -27,20 +27,23 @@ class Export:
     """A file, or a folder of files, that is to be written."""
 
     path: Path
-    format: MaskFormat | BuildingFormat
+    format: Format
 
 
-def plan_exports(paths: Mapping[str, Path | None], frames: Frames) -> list[Export]:
+def plan_exports(
+    paths: Mapping[str, Path | None], frames: Frames, settle: Callable[[Format], Format] = lambda form: form
+) -> list[Export]:
     """Find the format of each file, and check all that can be before the work starts.
 
     Args:
         paths: the formats' option -> the file that is asked for, or None.
         frames: the images.
+        settle: what makes of a format the one that is written.
 
     Raises:
         InputError: a file has another ending, cannot be written, or cannot hold these images.
     """
-    exports = [Export(path, find_format(option, path)) for option, path in paths.items() if path is not None]
+    exports = [Export(path, settle(find_format(option, path))) for option, path in paths.items() if path is not None]
     for export in exports:
         export.format.check(export.path, frames)
     return exports

@@ -80,7 +80,8 @@ class BuildingFormat:
     check: Check = check_nothing
 
 
-FORMATS: list[MaskFormat | BuildingFormat] = [
+Format = MaskFormat | BuildingFormat
+FORMATS: list[Format] = [
     MaskFormat("output", ".csv", encode_row, open_submission, check_sides),
     MaskFormat("output", ".csv.gz", encode_row, open_submission, check_sides),
     MaskFormat("masks", "", write_mask, open_masks, check_masks),
@@ -99,7 +100,7 @@ def list_suffixes(option: str) -> list[str]:
     return [row.suffix for row in FORMATS if row.option == option]
 
 
-def find_format(option: str, path: Path) -> MaskFormat | BuildingFormat:
+def find_format(option: str, path: Path) -> Format:
     """Find the format of a file by its ending, and check that the file can be written.
 
     Raises:
@@ -110,6 +111,14 @@ def find_format(option: str, path: Path) -> MaskFormat | BuildingFormat:
         return rows[""]
     check_target(path, tuple(rows))
     return max((row for suffix, row in rows.items() if path.name.lower().endswith(suffix)), key=lambda row: row.suffix)
+
+
+def choose_layer(form: Format, layer: str) -> Format:
+    """Return a format of vector files whose layer has a name; others stay as they are."""
+    if not isinstance(form, BuildingFormat) or form.option != "vector":
+        return form
+    check = functools.partial(check_vector, layer=layer)
+    return replace(form, write=functools.partial(write_vector, layer=layer), check=check)
 
 
 def choose_dialect(form: MaskFormat, dialect: Dialect, sample: Sample | None = None) -> MaskFormat:

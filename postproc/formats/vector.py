@@ -13,7 +13,7 @@ from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
 from members.labels.reading import CONFIDENCE, GEOJSON, ID, LAYER, PARQUET, check_kind, load_table
-from postproc.formats.columns import AREA, STATUS, Look
+from postproc.formats.columns import AGAIN, AREA, STATUS, Look
 from postproc.formats.shapefile import SHAPEFILE, move_parts
 from postproc.formats.styles import store_style, write_styles
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
@@ -30,15 +30,36 @@ DIGITS = 8
 """Of a degree in GeoJSON: a millimetre, of which GDAL's default of 7 keeps a centimetre."""
 
 
-def check_vector(path: Path, frames: Mapping[str, Frame]) -> str | None:
+def check_layer(path: Path, layer: str = LAYER) -> None:
+    """Check that a GeoPackage has no layer of that name which is not of ours, and would be lost.
+
+    Raises:
+        InputError: it has, or it is no GeoPackage.
+    """
+    import pyogrio
+
+    if path.suffix.lower() != GEOPACKAGE or not path.is_file() or path.stat().st_size == 0:
+        return
+    check_kind(path)
+    there = layer in [name for name, _ in pyogrio.list_layers(path)]
+    if there and not {STATUS, f"{AGAIN}{STATUS}"} & set(pyogrio.read_info(path, layer=layer)["fields"]):
+        raise InputError(
+            f"{path}: its layer {layer} has no column {STATUS}, so it is not one of outlines, and would be lost; give "
+            "another name, --layer NAME, or another file"
+        )
+
+
+def check_vector(path: Path, frames: Mapping[str, Frame], layer: str = LAYER) -> str | None:
     """Check that the buildings of images can be written to a vector file.
 
     Returns:
         The CRS that it will have: that of the images, WGS84 for GeoJSON; None for pixels, where no image has one.
 
     Raises:
-        InputError: some images without georeferencing among others, or several CRS in one file that can hold only one.
+        InputError: some images without georeferencing among others, or several CRS in one file that can hold only one,
+            or as by `check_layer`.
     """
+    check_layer(path, layer)
     examples = {frame.crs: image_id for image_id, frame in frames.items()}
     if None in examples and len(examples) > 1:
         raise InputError(
@@ -64,7 +85,9 @@ def advise_pixels(path: Path, frames: Mapping[str, Frame]) -> list[str]:
     return [told]
 
 
-def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic], note: str = "") -> None:
+def write_vector(
+    path: Path, frames: Mapping[str, Frame], outlined: Iterable[OutlinedMosaic], note: str = "", layer: str = LAYER
+) -> None:
     """Write the buildings of images to a vector file, in the images' CRS, or in WGS84 for GeoJSON.
 
     A note becomes the layer's description, which a GIS shows; in GeoParquet it is among the table's attributes.
@@ -72,11 +95,11 @@ def write_vector(path: Path, frames: Mapping[str, Frame], outlined: Iterable[Out
     Raises:
         InputError: it cannot be written, or cannot hold these images.
     """
-    crs = check_vector(path, frames)
+    crs = check_vector(path, frames, layer)
     table = tabulate_footprints([each for mosaic in outlined for each in make_footprints(mosaic, crs)], crs)
     if note:
         table.attrs["description"] = note
-    write_table(path, table)
+    write_table(path, table, layer)
 
 
 def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
@@ -93,7 +116,7 @@ def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | Non
     write_table(path, tabulate_footprints(footprints, crs))
 
 
-def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
+def write_table(path: Path, table: "geopandas.GeoDataFrame", layer: str = LAYER) -> None:
     """Write polygons with their attributes, read the file back and compare, and only then move it into place.
 
     A table with a column `status` has its style and, where the format holds them, names and units of its columns: in a
@@ -103,6 +126,7 @@ def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
         path: .geojson, whose table is in WGS84 or has no CRS; .gpkg, .parquet, .fgb, or .shp, whose table
             `postproc.formats.shapefile.fit_table` has made.
         table: a row a polygon; there may be none.
+        layer: its name; other layers of a GeoPackage stay.
 
     Raises:
         InputError: it cannot be written.
@@ -115,15 +139,15 @@ def write_table(path: Path, table: "geopandas.GeoDataFrame") -> None:
         if made != temporary:
             parts.callback(made.unlink, missing_ok=True)
         temporary.unlink()  # GDAL would take the empty file for a damaged one
-        if path.is_file() and has_other_layers(path):
+        if path.is_file() and has_other_layers(path, layer):
             shutil.copyfile(path, made)  # they stay, and the layer of buildings is replaced
         if path.suffix.lower() == SHAPEFILE:
             parts.enter_context(move_parts(made, path))
         if path.suffix.lower() in PARQUET:
             table.to_parquet(made, index=False)
         else:
-            _write_layer(made, table, look)
-        written = load_table(made)
+            _write_layer(made, table, look, layer)
+        written = load_table(made, layer)
         same = len(written) == len(table) and np.allclose(
             written.total_bounds, table.total_bounds, rtol=0, atol=10.0**-DIGITS, equal_nan=True
         )
@@ -155,7 +179,7 @@ def tabulate_footprints(footprints: Sequence[Footprint], crs: str | None) -> "ge
     return geopandas.GeoDataFrame(columns, geometry=outlines)
 
 
-def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None) -> None:
+def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None, layer: str) -> None:
     import pyogrio
 
     options = {"DESCRIPTION": table.attrs["description"]} if "description" in table.attrs else {}
@@ -163,7 +187,7 @@ def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None)
         options |= {"RFC7946": "NO" if table.crs is None else "YES", "COORDINATE_PRECISION": str(DIGITS)}
     if path.suffix.lower() == SHAPEFILE:
         options = {"ENCODING": "UTF-8"}
-    common: dict[str, Any] = {"layer": LAYER, "geometry_type": "Polygon", "layer_options": options}
+    common: dict[str, Any] = {"layer": layer, "geometry_type": "Polygon", "layer_options": options}
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "'crs' was not provided")  # the command says so itself
         if look is None or path.suffix.lower() not in DESCRIBED:
@@ -173,7 +197,7 @@ def _write_layer(path: Path, table: "geopandas.GeoDataFrame", look: Look | None)
         arrow = describe_columns(table, look)
         pyogrio.write_arrow(arrow, path, geometry_name=table.geometry.name, crs=crs, **common)
     if path.suffix.lower() == GEOPACKAGE:
-        store_style(path, LAYER, look)
+        store_style(path, layer, look)
 
 
 def describe_columns(table: "geopandas.GeoDataFrame", look: Look) -> "pyarrow.Table":
@@ -205,14 +229,14 @@ def _unify(values: Any) -> Any:
     return values
 
 
-def read_areas(path: Path) -> np.ndarray:
+def read_areas(path: Path, layer: str = LAYER) -> np.ndarray:
     """Read the areas of the buildings in a file that `write_vector` has written, float64 (n,), m²; NaN in pixels."""
-    areas: np.ndarray = load_table(path)[AREA].to_numpy(np.float64)
+    areas: np.ndarray = load_table(path, layer)[AREA].to_numpy(np.float64)
     return areas
 
 
-def has_other_layers(path: Path) -> bool:
-    """Tell whether a GeoPackage has other layers than that of buildings; files of other kinds have one layer.
+def has_other_layers(path: Path, layer: str = LAYER) -> bool:
+    """Tell whether a GeoPackage has other layers than that of a name; files of other kinds have one layer.
 
     Raises:
         InputError: it is no GeoPackage.
@@ -222,4 +246,4 @@ def has_other_layers(path: Path) -> bool:
     if path.suffix.lower() != GEOPACKAGE or path.stat().st_size == 0:
         return False
     check_kind(path)
-    return any(name != LAYER for name, _ in pyogrio.list_layers(path))
+    return any(name != layer for name, _ in pyogrio.list_layers(path))

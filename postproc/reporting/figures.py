@@ -10,6 +10,8 @@ from members.common.files import write_target
 GREY, BLUE, ORANGE, GREEN = "#666666", "#0072b2", "#d55e00", "#009e73"  # told apart by the colour-blind
 SKY, YELLOW = "#56b4e9", "#f0e442"  # likewise, all of Okabe and Ito's
 DPI = 150
+SMALL = 0.05
+"""Points of a small gain: colours of gains go by the inverse hyperbolic sine, which is even up to there."""
 
 
 def start_figure(title: str, size: tuple[float, float] = (8.0, 4.8)) -> tuple[Figure, Axes]:

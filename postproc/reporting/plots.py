@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.colors import AsinhNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
@@ -14,7 +15,7 @@ from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, find_theoret
 from members.common.choices import Objective
 from postproc.pipeline.recipe import Recipe
 from postproc.pipeline.steps import Step
-from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, start_figure
+from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, SMALL, start_figure
 from postproc.search.grid import Grid
 from postproc.tuning.verdict import StepVerdict
 
@@ -92,11 +93,12 @@ def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe
         "(threshold and the step's other parameters at their best in every cell)",
         (7.2, 6.0),
     )
-    reach = max(float(np.nanmax(gains)), float(np.nanmax(np.abs(gains[:2, :2]))), 0.1)
-    picture = axes.imshow(gains, cmap="RdBu", vmin=-reach, vmax=reach, origin="lower")
+    reach = max(float(np.nanmax(np.abs(gains))), 2 * SMALL)
+    norm = AsinhNorm(SMALL, vmin=-reach, vmax=reach)
+    picture = axes.imshow(gains, cmap="RdBu", norm=norm, origin="lower")
     for (row, column), gain in np.ndenumerate(gains):
         if np.isfinite(gain):
-            colour = "white" if abs(gain) > 0.6 * reach else "black"
+            colour = "white" if abs(norm(gain) - 0.5) > 0.35 else "black"
             axes.text(column, row, f"{gain:+.2f}", ha="center", va="center", fontsize=8, color=colour)
     corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1], [-1, -1]])  # of a square
     for name, colour, size, recipe in (("neutral", "black", 0.38, Recipe()), ("chosen", ORANGE, 0.46, chosen)):
@@ -110,7 +112,8 @@ def plot_step(grid: Grid, step: type[Step], objective: Objective, chosen: Recipe
         axes.set_yticks(range(len(values[0])), list_ticks(step, names[0], values[0]))
         axes.set_ylabel(str(step.model_fields[names[0]].description))
     axes.legend(loc="upper left", bbox_to_anchor=(0.0, -0.08), ncols=2, frameon=False, fontsize=9)
-    figure.colorbar(picture, ax=axes, label="points", extend="both", shrink=0.8)
+    ticks = [-reach, -2 * SMALL, -SMALL, 0, SMALL, 2 * SMALL, reach]
+    figure.colorbar(picture, ax=axes, label="points", shrink=0.8, ticks=ticks, format="%+.2f").minorticks_off()
     return figure
 
 

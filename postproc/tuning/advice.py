@@ -5,6 +5,7 @@ import numpy as np
 from ensemble.statistics.counts import Counts
 from ensemble.statistics.gains import FEWEST
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, find_theoretical_cut
+from members.common.choices import Objective
 from postproc.search.grid import Grid
 from postproc.tuning.fits import Task
 from postproc.tuning.losses import Losses
@@ -28,6 +29,7 @@ def advise(verdict: Verdict, losses: Losses, grid: Grid | None, task: Task) -> l
     return [
         *advise_on_groups(task.crossfit.groups, verdict),
         *([] if grid is None else [*advise_on_maps(grid.counts[0]), *advise_on_room(grid, task)]),
+        *advise_on_objective(task.objective, verdict),
         *advise_on_errors(losses),
     ]
 
@@ -45,6 +47,16 @@ def advise_on_groups(groups: int, verdict: Verdict) -> list[str]:
             "good but are refused may be decided"
         ]
     return []
+
+
+def advise_on_objective(objective: Objective, verdict: Verdict) -> list[str]:
+    """Name the objective that has steps of its own, where no step of another was kept."""
+    if objective == "building_f1" or any(step.kept for step in verdict.steps):
+        return []
+    return [
+        f"no step helps {METRICS[objective].title} surely enough; where buildings count, not pixels, roofstack tune "
+        "--objective building_f1 has others: areas, splits, and a model that tells false ones"
+    ]
 
 
 def advise_on_maps(alone: Counts) -> list[str]:

@@ -10,7 +10,7 @@ from ensemble.statistics.counts import THRESHOLDS, Counts
 from ensemble.statistics.estimates import LEVEL, draw_groups, find_interval
 from ensemble.statistics.metrics import METRICS, NEUTRAL_THRESHOLD, MetricName, find_theoretical_cut
 from postproc.pipeline.recipe import Recipe
-from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE
+from postproc.reporting.figures import BLUE, GREEN, GREY, ORANGE, SMALL
 from postproc.search.grid import Grid
 from postproc.webpage.measures import GroupScore
 
@@ -67,7 +67,7 @@ def draw_threshold(curve: Counts, chosen: int, metric: MetricName) -> str:
 def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
     """Draw the gain of closing and opening over the neutral recipe, threshold, order and shape at their best.
 
-    Colours end at the largest gain, and as far below 0: what loses more is of the darkest one.
+    Colours go by the inverse hyperbolic sine: those of large losses differ, and so do those of small gains.
     """
     scores = grid.counts.score(metric)
     gains = POINTS * (scores.max(axis=-1) - scores[0, NEUTRAL_THRESHOLD - 1])
@@ -79,14 +79,17 @@ def draw_kernels(grid: Grid, metric: MetricName, chosen: Recipe) -> str:
     z = [[round(cells[close, opened][0], 3) for opened in sizes] for close in sizes]
     words = [[cells[close, opened][1] for opened in sizes] for close in sizes]
     names = ["off" if size == 1 else str(size) for size in sizes]
-    reach = max(abs(min(cells[k][0] for k in cells if max(k) <= 3)), max(gain for gain, _ in cells.values()), 0.1)
-    ticks = [-reach, -reach / 2, 0, reach / 2, reach]
-    labels = [f"{tick:+.2f}" for tick in ticks]
-    labels[0] += " or less" if min(gain for gain, _ in cells.values()) < -reach else ""
+    reach = max(2 * SMALL, *(abs(gain) for gain, _ in cells.values()))
+    ticks = np.array([-reach, -2 * SMALL, -SMALL, 0, SMALL, 2 * SMALL, reach])
+    ends = np.arcsinh(reach / SMALL)
     heat = go.Heatmap(
-        x=names, y=names, z=z, customdata=words, colorscale="RdBu", zmid=0, zmin=-reach, zmax=reach,
-        texttemplate="%{z:+.2f}", colorbar={"title": "points", "tickvals": ticks, "ticktext": labels},
-        hovertemplate="close %{y}, open %{x}: %{z:+.3f} points<br>%{customdata}<extra></extra>",
+        x=names, y=names, z=np.arcsinh(np.array(z) / SMALL).round(3).tolist(), text=z, customdata=words,
+        colorscale="RdBu", zmid=0, zmin=-ends, zmax=ends, texttemplate="%{text:+.2f}",
+        colorbar={
+            "title": "points", "tickvals": np.arcsinh(ticks / SMALL).tolist(),
+            "ticktext": [f"{tick:+.2f}" for tick in ticks],
+        },
+        hovertemplate="close %{y}, open %{x}: %{text:+.3f} points<br>%{customdata}<extra></extra>",
     )  # fmt: skip
     column, row = sizes.index(chosen.open), sizes.index(chosen.close)
     mark = {

@@ -61,6 +61,25 @@ def test_a_layer_keeps_its_attributes(town: Path, tmp_path: Path, roofstack: Any
     assert f'attr="{again[0]}"' in qml
 
 
+def test_a_layer_of_someone_else_is_not_lost(town: Path, tmp_path: Path, roofstack: Any) -> None:
+    """One of the same name is refused until ours gets another; one of ours is replaced."""
+    out = tmp_path / "city.gpkg"
+    theirs = geopandas.GeoDataFrame({"owner": ["a"]}, geometry=[shapely.box(0, 0, 1, 1)], crs="EPSG:3857")
+    theirs.to_file(out, layer="buildings")
+    before = hash_folder(tmp_path)
+    run = roofstack("outline", town, out)
+    assert (run.code, len(run.err.splitlines())) == (2, 1)
+    assert "city.gpkg: its layer buildings has no column status, so it is not one of outlines" in run.err
+    assert hash_folder(tmp_path) == before
+    for minimum, count in ((0, 3), (1, 2)):
+        run = roofstack("outline", town, out, "--layer", "walls", "--min-area-m2", minimum)
+        assert run.code == 0, run.err
+        assert len(geopandas.read_file(out, layer="walls")) == count
+    assert geopandas.read_file(out, layer="buildings").owner.tolist() == ["a"]
+    copy = roofstack("outline", tmp_path / "city.gpkg", tmp_path / "city.gpkg", "--resolution", 0.1)
+    assert copy.code == 2
+
+
 def test_real_masks_gain_shape_for_little_area(shared_data: Path, tmp_path: Path, roofstack: Any) -> None:
     masks = sorted((shared_data / "hot_buildings/training/masks/img").glob("panauti*"))[:6]
     (tmp_path / "masks").mkdir()

@@ -15,6 +15,7 @@ import numpy as np
 import pyogrio
 import pytest
 import rasterio
+import shapely
 from conftest import ROOT, Outcome, hash_folder, write_raster
 from pycocotools.coco import COCO
 from rasterio import Affine
@@ -187,6 +188,17 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
     found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])
     assert found == [("left.jpg", 100), ("left.jpg", 160), ("right.tif", 160)]
+
+
+def test_a_layer_of_a_geopackage(roofstack: RoofStack, tmp_path: Path) -> None:
+    run, vector = make_run(tmp_path), tmp_path / "town.gpkg"
+    theirs = geopandas.GeoDataFrame({"name": ["a"]}, geometry=[shapely.box(0, 0, 1, 1)], crs="EPSG:32645")
+    theirs.to_file(vector, layer="buildings")
+    arguments = ("submit", "--run", run.path, "--no-csv", "--vector", vector)
+    refuse(roofstack, tmp_path, "town.gpkg: its layer buildings has no column status, .* give another name", *arguments)
+    outcome = roofstack(*arguments, "--layer", "ours")
+    assert outcome.code == 0, outcome.err
+    assert [len(pyogrio.read_dataframe(vector, layer=layer)) for layer in ("buildings", "ours")] == [1, 2]
 
 
 @pytest.mark.parametrize("outlines", [None, OutlineRecipe(tolerance=3.0).model_dump()])

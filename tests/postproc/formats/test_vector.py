@@ -16,7 +16,7 @@ from members.common.errors import InputError
 from members.data.frames import Frame
 from members.labels.reading import read_outlines
 from postproc.formats.registry import find_format, list_suffixes
-from postproc.formats.vector import check_vector, write_footprints
+from postproc.formats.vector import check_vector, tabulate_footprints, write_footprints, write_table
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import OutlinedMosaic, cut_buildings
@@ -136,6 +136,8 @@ def test_other_layers_of_a_geopackage_stay(tmp_path: Path) -> None:
         write_footprints(path, make_two(crs)[:count], crs)
         assert len(pyogrio.read_dataframe(path, layer="buildings")) == count
         assert list(pyogrio.read_dataframe(path, layer="streets").name) == ["Main"]
+    write_table(path, tabulate_footprints(make_two(crs), crs), "ours")
+    assert {name for name, _ in pyogrio.list_layers(path)} == {"streets", "buildings", "ours", "layer_styles"}
     path.write_bytes(b"no database")
     with pytest.raises(InputError, match=r"town.gpkg: not a readable vector file"):
         write_footprints(path, make_two(crs), crs)
@@ -149,7 +151,7 @@ def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monk
     write_footprints(path, make_two(crs), crs)
     before = hash_folder(tmp_path)
 
-    def lose_one(path: Path, **options: Any) -> geopandas.GeoDataFrame:
+    def lose_one(path: Path, *names: str, **options: Any) -> geopandas.GeoDataFrame:
         return read_back(Path(path)).iloc[1:]
 
     monkeypatch.setattr("postproc.formats.vector.load_table", lose_one)

@@ -7,7 +7,7 @@ from ensemble.statistics.counts import count_maps
 from ensemble.statistics.gains import CROSS_FITTED, Gain
 from postproc.pipeline.recipe import Recipe
 from postproc.search.grid import Choice
-from postproc.tuning.advice import advise_on_errors, advise_on_groups, advise_on_maps, find_share
+from postproc.tuning.advice import advise_on_errors, advise_on_groups, advise_on_maps, advise_on_objective, find_share
 from postproc.tuning.errors import Errors
 from postproc.tuning.fits import Fit
 from postproc.tuning.losses import Losses
@@ -36,6 +36,13 @@ def test_too_few_groups() -> None:
     assert told.startswith("9 groups leave wide intervals")
     assert advise_on_groups(9, make_verdict(0.9)) == []  # what helps is kept
     assert advise_on_groups(40, make_verdict(0.7)) == []
+
+
+def test_a_dead_end_names_the_objective_that_has_other_steps() -> None:
+    [told] = advise_on_objective("pooled_iou", make_verdict(0.2))
+    assert "roofstack tune --objective building_f1 has others" in told
+    assert advise_on_objective("pooled_iou", make_verdict(0.95)) == []
+    assert advise_on_objective("building_f1", make_verdict(0.2)) == []
 
 
 def test_calibrated_maps_are_cut_at_the_theoretical_best() -> None:
