@@ -18,6 +18,7 @@ from members.common.workers import open_workers
 if TYPE_CHECKING:
     import numpy as np
 
+    from members.data.run import Run
     from postproc.formats.exports import Export
     from postproc.pipeline.pipeline import Pipeline, Window
 
@@ -150,6 +151,8 @@ def submit(
         warn(f"{filled} of {len(template.names)} images of {sample} have no map: their rows are those of the sample")
     lines += [*describe_exports(exports, kept, done.buildings), *done.remarks]
     lines += advise_pixels(vector, frames) if vector else []
+    if recipe == "tuned" and (other := find_other_blend(source, pipeline)):
+        warn(other)
     if note:
         lines.append(note)
     if vector:
@@ -171,6 +174,24 @@ def read_note(tuned: Path) -> str:
         if isinstance(told, dict) and told.get("pixels", 0) is not None:  # a promise has none
             return str(told.get("words", ""))
     return ""
+
+
+def find_other_blend(run: Run, pipeline: Pipeline) -> str | None:
+    """Say that the run's blend was chosen after its pipeline, and is another; None where it is not."""
+    from ensemble.selection.blend import Blend
+    from members.common.files import read_json
+
+    blended, tuned = run.blend_file, run.tuned_file
+    if not blended.is_file() or blended.stat().st_mtime <= tuned.stat().st_mtime:
+        return None
+    cure = "run roofstack blend again"
+    blend = Blend.parse(read_json(blended, cure), blended, cure)
+    if blend == pipeline.blend:
+        return None
+    return (
+        f"{blended} was chosen after {tuned.name}, and is another blend ({blend}); this is {tuned.name}'s: run "
+        "roofstack tune again to take the other"
+    )
 
 
 def settle_image(part: Path, pipeline: Pipeline, sizes: Mapping[str, tuple[int, int]], image_id: str) -> Pipeline:

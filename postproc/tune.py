@@ -124,7 +124,6 @@ def tune(
     from ensemble.selection.blend import read_weights
     from members.data.frames import read_frame
     from members.data.run import Run
-    from postproc.tuning.tuning import tune_pipeline
 
     target = Run(run)
     if tune_weights and objective == "building_f1":
@@ -147,6 +146,8 @@ def tune(
     truth = samples.labels if objective == "building_f1" else None
     open_studies = plan_studies(target, where, fingerprint_maps(samples.manifests, given, samples.groups, truth))
     target.open_log()
+    from postproc.tuning.tuning import tune_pipeline  # only now, as it takes a while to load
+
     with open_workers(scheduler) as workers:
         kept = None
         if goal is not None:

@@ -10,7 +10,7 @@ import tomllib
 import typing
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from typer.core import TyperCommand
@@ -72,6 +72,11 @@ def write_value(value: Any) -> str:
 class ConfigCommand(TyperCommand):
     """A command whose options may come from a file, too."""
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        for param in filter(_offers_choices, self.params):
+            spell_choices(param)
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the command line, behind what the file says of options that it leaves out."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
@@ -91,6 +96,23 @@ class ConfigCommand(TyperCommand):
         values = {str(param.name): ctx.params.get(param.name) for param in self.params}
         IN_FORCE.command, IN_FORCE.values = self.name or "", values
         return rest
+
+
+def _offers_choices(param: Any) -> bool:
+    return bool(list_choices(param)) and param.metavar is None
+
+
+def list_choices(param: Any) -> list[str]:
+    """List what a parameter can be, if that is one of a few words."""
+    annotation = getattr(getattr(param, "type_descriptor", None), "annotation", None)
+    kinds = [annotation, *typing.get_args(annotation)]
+    return [str(word) for kind in kinds if typing.get_origin(kind) is Literal for word in typing.get_args(kind)]
+
+
+def spell_choices(param: Any) -> None:
+    """Put what a parameter can be into its help: in the narrow column of types words would be torn."""
+    param.metavar = "CHOICE"
+    param.help = f"{', '.join(list_choices(param))}. {param.help or ''}".strip()
 
 
 def read_config(path: Path, params: Sequence[Any]) -> dict[str, Any]:

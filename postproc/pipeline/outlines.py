@@ -12,7 +12,6 @@ from postproc.polygons.buildings import Building, Status
 from postproc.polygons.gate import Gate
 from postproc.polygons.labelling import label_components
 from postproc.polygons.regularisation import Forms
-from postproc.polygons.simplification import simplify_outlines
 from postproc.polygons.splitting import LARGEST_SMOOTHING, split_by_distance, split_by_relief
 from postproc.polygons.tracing import check_mask, trace_components
 
@@ -179,7 +178,7 @@ def choose_forms(
     while True:
         if not np.array_equal(simpler, levels == 0):
             simpler, simplified = levels == 0, traced.copy()
-            simplified[simpler] = simplify_outlines(traced[simpler], tolerance)
+            simplified[simpler] = forms.simplify(which[simpler], tolerance)
         outlines = np.choose(levels, [simplified, straight, squared]) if len(traced) else traced
         overlapping = find_overlapping(outlines, levels > 0)
         if not overlapping.any():

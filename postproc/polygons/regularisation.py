@@ -4,12 +4,14 @@ import functools
 from typing import NamedTuple
 
 import numpy as np
+import scipy
 import shapely
 
 from postproc.polygons.corners import Segments
 from postproc.polygons.directions import find_directions, share_directions
 from postproc.polygons.forms import cut_walls, draw_forms
 from postproc.polygons.gate import Gate
+from postproc.polygons.simplification import simplify_outlines
 
 ROW_GAP = 2.0  # buildings that are this near may stand in a row, in units of the tolerance
 LEAST_TOLERANCE = 1.0  # px: finer walls would follow the pixels
@@ -41,7 +43,7 @@ class Drawn:
 
 
 class Forms:
-    """Straight and squared forms of outlines: each is drawn once, for however many ways to split and tolerances.
+    """Straight, squared and simplified forms of outlines: each is made once, for all ways to split and tolerances.
 
     Args:
         sources: Polygon (n,), valid, as `trace_mask` gives them, px.
@@ -53,6 +55,7 @@ class Forms:
         self._walls: dict[float, Walls] = {}
         self._straight: dict[float, Drawn] = {}
         self._squared: dict[float, tuple[Drawn, np.ndarray]] = {}
+        self._simplified: dict[tuple[float, bytes], np.ndarray] = {}
 
     def regularise(
         self, which: np.ndarray, tolerance: float, fixed: np.ndarray | None = None
@@ -94,6 +97,42 @@ class Forms:
             levels[left[passed]] = 1
             left = left[~passed]
         return straight, squared, levels
+
+    def simplify(self, which: np.ndarray, tolerance: float) -> np.ndarray:
+        """Simplify outlines together, as `simplify_outlines` does.
+
+        Where the bounds of two are apart neither changes the other, so that a cluster of those whose bounds meet is
+        simplified once, however often it is asked for.
+
+        Args:
+            which: int64 (m,), their numbers among the sources.
+            tolerance: as for `simplify_outlines`.
+
+        Returns:
+            Polygon (m,).
+        """
+        chosen = np.zeros(len(self.sources), bool)
+        chosen[which] = True
+        one, other = self._meetings[:, chosen[self._meetings].all(axis=0)]
+        links = scipy.sparse.coo_array((np.ones(len(one)), (one, other)), shape=(len(chosen),) * 2)
+        clusters = scipy.sparse.csgraph.connected_components(links, directed=False)[1][which]
+        order = np.argsort(clusters, kind="stable")
+        parts = np.split(which[order], np.flatnonzero(np.diff(clusters[order])) + 1)
+        keys = [(tolerance, part.tobytes()) for part in parts]
+        new = {key: part for key, part in zip(keys, parts, strict=True) if key not in self._simplified}
+        if new:
+            made = simplify_outlines(self.sources[np.concatenate(list(new.values()))], tolerance)
+            ends = np.cumsum([len(part) for part in new.values()])
+            self._simplified |= zip(new, np.split(made, ends[:-1]), strict=True)
+        simplified = np.empty(len(which), object)
+        simplified[order] = np.concatenate([self._simplified[key] for key in keys])
+        return simplified
+
+    @functools.cached_property
+    def _meetings(self) -> np.ndarray:
+        """The pairs of sources whose bounds meet, int64 (2, pairs)."""
+        boxes = shapely.box(*shapely.bounds(self.sources).T)
+        return shapely.STRtree(boxes).query(boxes)
 
     @functools.cached_property
     def _round(self) -> np.ndarray:

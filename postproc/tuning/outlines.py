@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from ensemble.statistics.counts import Counts, TileCounts, count_pixels
+from ensemble.statistics.counts import Counts, TileCounts, count_pixels, index_groups
 from ensemble.statistics.metrics import METRICS
 from members.common.choices import Objective
 from postproc.pipeline.outlines import OutlineRecipe
@@ -68,15 +68,19 @@ def count_outlines(task: Task, base: Pipeline) -> Counts:
 
     # a share a cut, so that a large unit keeps all workers busy
     shares = list(product(units, cuts))
-    counted: list[dict[int, TileCounts]] = [{} for _ in task.groups]
+    names, index = index_groups(task.groups)
+    sums: dict[str, np.ndarray] = {}
     what = f"outlines, {len(cuts) * len(SETTINGS)} settings"
     found = task.progress(task.workers.map(count, shares), what, len(shares))
     for number, ((unit, _), masks) in enumerate(zip(shares, found, strict=True)):
         for setting, tiles in enumerate(masks):
+            choice = setting * len(cuts) + number % len(cuts)
             for tile, columns in zip(unit.numbers, tiles, strict=True):
-                counted[tile][setting * len(cuts) + number % len(cuts)] = columns
-    joined = ({name: np.array([own[n][name] for n in range(len(own))]) for name in own[0]} for own in counted)
-    return Counts.from_tiles(task.groups, joined)
+                for name, value in columns.items():  # into the group at once: tiles may be many
+                    if name not in sums:
+                        sums[name] = np.zeros((len(names), len(SETTINGS) * len(cuts)), np.int64)
+                    sums[name][index[tile], choice] += value
+    return Counts(names, np.bincount(index, minlength=len(names)), sums)
 
 
 def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> TileCounts:

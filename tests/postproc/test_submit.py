@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import re
 import sqlite3
 import subprocess
@@ -188,6 +189,18 @@ def test_house_on_the_border_is_one_building(roofstack: RoofStack, tmp_path: Pat
     names = {image["id"]: image["file_name"] for image in loaded.dataset["images"]}
     found = sorted((names[each["image_id"]], each["area"]) for each in loaded.dataset["annotations"])
     assert found == [("left.jpg", 100), ("left.jpg", 160), ("right.tif", 160)]
+
+
+def test_a_blend_that_was_chosen_later_is_told(roofstack: RoofStack, tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for weights, told in (({"net": 1}, False), ({"net": 1, "other": 2}, True)):
+        run.blend_file.write_text(json.dumps({"members": weights}))
+        os.utime(run.tuned_file, (0, 0))
+        outcome = roofstack("submit", "--run", run.path)
+        assert outcome.code == 0
+        assert ("blend.json was chosen after tuned.json, and is another blend" in outcome.err) == told
+    os.utime(run.blend_file, (0, 0))
+    assert roofstack("submit", "--run", run.path).err == ""
 
 
 def test_a_layer_of_a_geopackage(roofstack: RoofStack, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 import typer
@@ -44,6 +44,21 @@ def call(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
         return SEEN[0] if end.value.code == 0 else capsys.readouterr().err
 
     return run
+
+
+def pick(kind: Annotated[Literal["first", "second"] | None, typer.Option(help="Which.")] = None) -> None:
+    """Pick one."""
+
+
+def test_choices_are_spelled_out_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """In the column of types, which is narrow, a long list would be torn in mid-word."""
+    with pytest.raises(SystemExit):
+        run_command(pick, ["--help"])
+    assert "CHOICE" in (shown := capsys.readouterr().out)
+    assert "first, second. Which." in shown
+    with pytest.raises(SystemExit):
+        run_command(pick, ["--kind", "third"])
+    assert "third" in capsys.readouterr().err
 
 
 FULL = 'names = ["a", "b"]\nrun = "x"\nepochs = 3\ncsv = false\ncog = true\nmembers = ["m", "-n"]\nmin-area = -1\n'

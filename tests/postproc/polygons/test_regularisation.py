@@ -13,7 +13,8 @@ from shapely import Point, Polygon, affinity, box
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.polygons.gate import Gate
 from postproc.polygons.regularisation import Forms
-from postproc.polygons.tracing import trace_mask
+from postproc.polygons.simplification import simplify_outlines
+from postproc.polygons.tracing import trace_labels, trace_mask
 from postproc.scoring.shapes import count_vertices, measure_hausdorff, measure_iou, measure_right_angles
 
 SIZE = (120, 120)
@@ -78,3 +79,18 @@ def test_whatever_passes_is_valid_and_close(seed: int, tolerance: float, least: 
 
 def test_of_nothing_comes_nothing() -> None:
     assert all(len(made) == 0 for made in regularise([], 4.0, 0.8, 12.0))
+
+
+@given(seed=st.integers(0, 2**32 - 1), tolerance=st.sampled_from([0.0, 1.0, 3.0, 6.0]))
+@settings(max_examples=30)
+def test_clusters_are_simplified_as_all_are_together(seed: int, tolerance: float) -> None:
+    """Whichever of them are asked for, and one after the other: labels touch in clusters, with gaps between these."""
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(1, 5, (6, 6)).repeat(4, axis=0).repeat(4, axis=1) * roughen(np.ones((24, 24), bool), seed)
+    labels[:, 8:10] = labels[14:15] = 0
+    sources = np.array(trace_labels(labels)[0], object)
+    forms = Forms(sources, Gate(0.85, 16))
+    for share in (0.5, 0.7, 1.0):
+        which = np.flatnonzero(rng.random(len(sources)) < share)
+        expected = simplify_outlines(sources[which], tolerance)
+        assert shapely.equals_identical(forms.simplify(which, tolerance), expected).all()
