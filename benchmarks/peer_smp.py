@@ -141,7 +141,10 @@ def train(folder: Path, member: str, fold: int, settings: dict[str, Any]) -> dic
 
 
 def predict(folder: Path, member: str, fold: int, backbone: str) -> dict[str, Any]:
-    """Predict a fold's held-out tiles with the eight views, and keep the maps."""
+    """Predict a fold's held-out tiles with the eight views, and keep the maps, unless that is done."""
+    note = folder / f"{member}_{fold}.json"
+    if note.is_file():
+        return json.loads(note.read_text())
     images, _, folds = load_tiles(folder)
     network = build_network(backbone)
     network.load_state_dict(torch.load(folder / f"{member}_{fold}.pt", weights_only=True))
@@ -151,7 +154,9 @@ def predict(folder: Path, member: str, fold: int, backbone: str) -> dict[str, An
     with torch.inference_mode():
         maps = [seen(scale(held_out[at : at + BATCH])).numpy()[:, 0] for at in range(0, len(held_out), BATCH)]
     np.save(folder / f"{member}_{fold}.npy", np.rint(np.concatenate(maps) * 255).astype(np.uint8))
-    return {"predict_s": time.process_time() - began, "tiles": len(held_out)}
+    taken = {"predict_s": time.process_time() - began, "tiles": len(held_out)}
+    note.write_text(json.dumps(taken))
+    return taken
 
 
 def make_mask(blend: np.ndarray, params: dict[str, Any]) -> np.ndarray:
