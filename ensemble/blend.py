@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from members.common.choices import CalibrationName, KeepName, Method
+from members.common.choices import BlendObjective, CalibrationName, KeepName, Method
 from members.common.console import DATA, JSON, print_result, run_command, track
 from members.common.errors import InputError
 from members.common.files import check_folder, write_json
@@ -16,6 +16,10 @@ def blend(
     run: Annotated[Path, typer.Option(help="The run; its maps of the part valid are what is chosen on.")],
     data: Annotated[Path | None, DATA] = None,
     method: Annotated[Method, typer.Option(help="What to keep; auto is the mean, unless another is better.")] = "auto",
+    objective: Annotated[
+        BlendObjective,
+        typer.Option(help="What is to be high: IoU or Dice of all pixels, or mean IoU of tiles; tune has the same."),
+    ] = "pooled_iou",
     weights: Annotated[
         str | None, typer.Option(help="Keep these instead: member=integer, separated by commas; others 0.")
     ] = None,
@@ -33,7 +37,7 @@ def blend(
     """Choose how much each member counts, and say what that is worth on tiles that it was not chosen on.
 
     Judges the mean of all members, the best single member, and the greedy blend: members picked one by one,
-    with replacement, each the one that raises the IoU most. Writes RUN/blend.json, which tune takes up. Also shows
+    with replacement, each the one that raises the score most. Writes RUN/blend.json, which tune takes up. Also shows
     how alike the members err: those that err differently are worth averaging.
 
     With --calibrate what is kept is judged once more, on maps whose values were replaced by how often they are right
@@ -55,7 +59,14 @@ def blend(
     samples = RunSamples(folder, folder.find_data(data))
     given = None if weights is None else parse_weights(weights, samples.members)
     report = select_blend(
-        samples, method=method, bags=bags, calibrate=calibrate, given=given, keep=keep, progress=track
+        samples,
+        method=method,
+        objective=objective,
+        bags=bags,
+        calibrate=calibrate,
+        given=given,
+        keep=keep,
+        progress=track,
     )
     folder.log_command()
     content = report.describe() | {"maps": trace_maps(samples.manifests)}

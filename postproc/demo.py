@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ensemble.distill import distill
 from members.common.console import JSON, print_result, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
 from members.training.training_set import TrainingSet, measure_areas, open_fold, read_pairs
@@ -31,7 +32,7 @@ TEST_SHARE, VALID_SHARE = 0.25, 0.3
 EPOCHS, BATCH_SIZE, CROP, FROZEN, FILTERS = 3, 4, 128, 3, (96, 64, 32, 16, 8)
 TRIALS = 10  # of the studies that search areas and splits
 SINGLE_VIEW = "test_without_tta"
-SHARES = {"scenes": 0.05, "first": 0.28, "second": 0.37, "predict": 0.20, "tune": 0.10}
+SHARES = {"scenes": 0.04, "first": 0.22, "second": 0.28, "predict": 0.18, "student": 0.20, "tune": 0.08}
 """Of the work, as it takes time: for the line that says how much is left."""
 
 
@@ -46,8 +47,8 @@ def demo(
 ) -> None:
     """Train two members, predict, blend, tune and submit in a few minutes, and show what each stage brings.
 
-    A quarter of the tiles, in whole groups, is set aside first; the table at the end is on those alone. A demo
-    that was stopped goes on where it was.
+    A student learns what both know, and is scored beside their blend. A quarter of the tiles, in whole groups, is set
+    aside first; the table at the end is on those alone. A demo that was stopped goes on where it was.
     """
     from members.data.frames import read_frame
     from members.data.groups import read_groups
@@ -70,6 +71,8 @@ def demo(
         network = train_member(made, training, spec, outlook, stage)
         predict_parts(made, network, training, test, outlook)
     stdout.quiet = json  # one object is all that is printed
+    student = teach_student(made, training, test, epochs)
+    outlook.finish("student")
     tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     stdout.quiet = False
@@ -85,7 +88,7 @@ def demo(
     buildings = outlines or {image_id: trace_mask(truth) for image_id, truth in truths.items()}
     groups = list(read_groups(own, list(truths)).values())
     tuned = Pipeline.of_run(made, "test")
-    table = tabulate_stages(made, SINGLE_VIEW, "test", Truth(truths, buildings, groups), tuned)
+    table = tabulate_stages(made, SINGLE_VIEW, "test", Truth(truths, buildings, groups), tuned, student)
     picture = run / "demo.png"
     save_figure(draw_results(made, "test", {tile.image_id: tile.image for tile in test}, truths, tuned), picture)
     stdout.quiet = json
@@ -174,6 +177,24 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
         network = train_network(spec, training, validation, folder, report)
     outlook.finish(stage, left)  # epochs that an earlier start did
     return network
+
+
+def teach_student(run: Run, data: TrainingSet, test: Sequence[Tile], epochs: int) -> str:
+    """Train a student on what the members say of the training tiles, and write its maps of the test tiles.
+
+    Those alone: without maps of the validation tiles it is no part of the blend. Returns its name.
+    """
+    from ensemble.inference.networks import load_network
+    from ensemble.inference.tasks import Request, plan_member
+    from ensemble.inference.views import parse_views
+
+    distill(
+        MEMBERS["first"], run.path, data.folder, test=False, tta="none", epochs=epochs, batch_size=BATCH_SIZE, crop=CROP
+    )
+    name, views = f"{MEMBERS['first']}_student", parse_views("d4")
+    request = Request.of_tiles(run, run.read_record(), "test", test, views)
+    write_maps([plan_member(request, name)], load_network(run.fold(name, 0).path), test, views)
+    return name
 
 
 def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:

@@ -64,7 +64,7 @@ def judge_calibration(
         weights += choose_weights(plain.method, calibrated, [mask], bags, given)
         blends.append(calibrated.count_blend(weights[-1]))
     chosen = dict(zip(library.members, weights[0], strict=True))
-    judgement = judge_choice(plain.method, chosen, blends, crossfit, plain.choices)
+    judgement = judge_choice(plain.method, chosen, blends, crossfit, plain.choices, library.objective)
     return Calibration(method, dict(zip(library.members, tables[0], strict=True)), judgement, keep)
 
 

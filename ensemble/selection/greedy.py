@@ -1,4 +1,4 @@
-"""Greedy selection of members: which of them, how often, make the blend with the highest IoU.
+"""Greedy selection of members: which of them, how often, make the blend with the highest score.
 
 Caruana et al. 2004, Ensemble Selection from Libraries of Models, doi:10.1145/1015330.1015432: start from the best
 member, then add again and again, with replacement, the member that helps most; bagging keeps it from fitting noise.
@@ -54,7 +54,7 @@ def select_members(library: Library, draws: np.ndarray, rounds: int = ROUNDS) ->
 
 
 class Scores:
-    """Pooled IoU at the best threshold of any blend, in all bags at once; a blend is counted only once.
+    """The score of any blend at its best threshold, in all bags at once; a blend is counted only once.
 
     Args:
         library: the maps.
@@ -71,7 +71,7 @@ class Scores:
         new = [member for member, key in enumerate(keys) if key not in self.known]
         if new:
             for member, counts in zip(new, self.library.count_additions(picks, new), strict=True):
-                self.known[keys[member]] = counts.score("pooled_iou", self.draws).max(axis=1)
+                self.known[keys[member]] = counts.score(self.library.objective, self.draws).max(axis=1)
         return [self.known[key] for key in keys]
 
 

@@ -14,7 +14,7 @@ from ensemble.statistics.crossfit import CrossFit
 from ensemble.statistics.estimates import Estimate, estimate_mean_score
 from ensemble.statistics.gains import Gain, measure_gain
 from ensemble.statistics.metrics import best_threshold
-from members.common.choices import KeepName
+from members.common.choices import BlendObjective, KeepName
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Judgement:
         method: "mean", "single" (the best member alone), "greedy" or "given".
         weights: member -> non-negative integer, chosen on all tiles.
         threshold: the best of 1..255 for it, on all tiles.
-        in_sample: its pooled IoU on the tiles that all this was chosen on.
-        cross_fitted: pooled IoU where each fold's weights and threshold are chosen on the other folds, the mean over
+        in_sample: its score on the tiles that all this was chosen on.
+        cross_fitted: the score where each fold's weights and threshold are chosen on the other folds, the mean over
             the deals, and its interval; None with a single group.
         gain: of the cross-fitted score over that of what it is compared with, such as the mean; likewise.
         choices: counts of all groups of what was chosen for each training mask.
@@ -68,7 +68,7 @@ def judge_blends(library: Library, bags: int, given: Picks | None = None) -> lis
         counts = [library.count_blend(each) for each in weights]
         before = judgements[0].choices if judgements else ()
         named = dict(zip(library.members, weights[0], strict=True))
-        judgements.append(judge_choice(method, named, counts, crossfit, before))
+        judgements.append(judge_choice(method, named, counts, crossfit, before, library.objective))
     return judgements
 
 
@@ -96,11 +96,16 @@ def choose_single(library: Library, masks: Sequence[np.ndarray]) -> list[Picks]:
     """Choose the member that is best alone on each set of groups, bool (groups,); of equals the first."""
     alone = [tuple(row) for row in np.eye(len(library.members), dtype=int).tolist()]
     counts = [library.count_blend(weights) for weights in alone]
-    return [alone[np.argmax([each.score("pooled_iou", mask).max() for each in counts])] for mask in masks]
+    return [alone[np.argmax([each.score(library.objective, mask).max() for each in counts])] for mask in masks]
 
 
 def judge_choice(
-    method: str, weights: dict[str, int], counts: Sequence[Counts], crossfit: CrossFit, before: Sequence[Counts]
+    method: str,
+    weights: dict[str, int],
+    counts: Sequence[Counts],
+    crossfit: CrossFit,
+    before: Sequence[Counts],
+    objective: BlendObjective,
 ) -> Judgement:
     """Judge a blend by what was chosen for each training mask.
 
@@ -110,18 +115,19 @@ def judge_choice(
         counts: for each training mask, those of the blend that was chosen for it, on all groups at every threshold.
         crossfit: who may look at what.
         before: what was chosen for each mask of what it is compared with; none: itself.
+        objective: what threshold, score and gain are of.
     """
     masks = crossfit.training_masks
-    thresholds = [best_threshold(each.score("pooled_iou", mask)) for each, mask in zip(counts, masks, strict=True)]
+    thresholds = [best_threshold(each.score(objective, mask)) for each, mask in zip(counts, masks, strict=True)]
     chosen = tuple(each[threshold - 1] for each, threshold in zip(counts, thresholds, strict=True))
     mixed = crossfit.mix(chosen)
     return Judgement(
         method=method,
         weights=weights,
         threshold=thresholds[0],
-        in_sample=float(chosen[0].score("pooled_iou")),
-        cross_fitted=estimate_mean_score(mixed, "pooled_iou") if mixed else None,
-        gain=measure_gain(before or chosen, chosen, "pooled_iou", crossfit) if mixed else None,
+        in_sample=float(chosen[0].score(objective)),
+        cross_fitted=estimate_mean_score(mixed, objective) if mixed else None,
+        gain=measure_gain(before or chosen, chosen, objective, crossfit) if mixed else None,
         choices=chosen,
     )
 

@@ -9,6 +9,7 @@ from ensemble.mapfolder.samples import Samples
 from ensemble.selection import pixels
 from ensemble.selection.blend import Picks, check_weights, divide_sums, reduce_weights
 from ensemble.statistics.counts import Counts, check_tile, check_truth, count_pixels, index_groups, sum_above
+from members.common.choices import BlendObjective
 from members.common.progress import Progress, silent
 
 IDENTITY = np.arange(256, dtype=np.uint8)
@@ -23,12 +24,14 @@ class Library:
         groups: the group of each tile, in the tiles' order, equal ones together and sorted.
         values: uint8 (members, pixels), tile after tile, in each the truth's building pixels first.
         bounds: int64 (tiles, 3), in `values`: a tile's first pixel, its first that is no building, its end.
+        objective: what blends of them are chosen by, at the threshold where it is highest.
     """
 
     members: tuple[str, ...]
     groups: tuple[str, ...]
     values: np.ndarray
     bounds: np.ndarray
+    objective: BlendObjective = "pooled_iou"
     _counted: dict[Picks, Counts] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def count_blend(self, weights: Sequence[int]) -> Counts:
@@ -86,12 +89,13 @@ class Library:
         return Counts.from_tiles(self.groups, tiles)
 
 
-def build_library(samples: Samples, progress: Progress = silent) -> Library:
+def build_library(samples: Samples, progress: Progress = silent, objective: BlendObjective = "pooled_iou") -> Library:
     """Lay out the members' maps.
 
     Args:
         samples: every tile's maps and truth.
         progress: shows how many tiles are read.
+        objective: what blends are to be chosen by.
 
     Raises:
         InputError: there is no tile, a map or truth of a wrong type or shape, or no building in any truth.
@@ -112,4 +116,4 @@ def build_library(samples: Samples, progress: Progress = silent) -> Library:
     starts = ends - np.asarray(sizes)[order]
     bounds = np.stack([starts, starts + np.asarray(buildings)[order], ends], axis=1)
     values = np.hstack([parts[tile] for tile in order])
-    return Library(tuple(samples.members), tuple(samples.groups[tile] for tile in order), values, bounds)
+    return Library(tuple(samples.members), tuple(samples.groups[tile] for tile in order), values, bounds, objective)

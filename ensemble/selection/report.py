@@ -13,7 +13,8 @@ from ensemble.selection.diversity import correlate_errors
 from ensemble.selection.judgement import Judgement, judge_blends, take_method
 from ensemble.selection.library import build_library
 from ensemble.statistics.gains import check_keep
-from members.common.choices import CalibrationName, KeepName, Method
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import BlendObjective, CalibrationName, KeepName, Method
 from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
@@ -33,6 +34,7 @@ class BlendReport:
         tiles: how many tiles all this was chosen on.
         groups: how many groups they are of.
         keep: how sure a gain has to be.
+        objective: what it was chosen by, and what scores and gains are of.
     """
 
     judgements: tuple[Judgement, ...]
@@ -42,6 +44,7 @@ class BlendReport:
     tiles: int
     groups: int
     keep: KeepName = "likely"
+    objective: BlendObjective = "pooled_iou"
 
     @property
     def blend(self) -> Blend:
@@ -53,7 +56,7 @@ class BlendReport:
     def describe(self) -> dict[str, Any]:
         """Return the content of blend.json."""
         content = self.blend.describe()
-        content |= {"method": self.chosen.method, "objective": "pooled_iou"}
+        content |= {"method": self.chosen.method, "objective": self.objective}
         content |= {"scores": {each.method: each.describe() for each in self.judgements}}
         if self.calibration:
             each = self.calibration
@@ -86,7 +89,7 @@ class BlendReport:
             kept = "kept" if each is self.chosen else ""
             rows.append((TITLES[each.method], shown, f"{each.in_sample:.4f}", *score, *gain, kept))
         return ResultTable(
-            f"pooled IoU at the best threshold, {self.tiles} tiles of {self.groups} groups",
+            f"{METRICS[self.objective].title} at the best threshold, {self.tiles} tiles of {self.groups} groups",
             (
                 "blend",
                 "weights",
@@ -150,6 +153,7 @@ def select_blend(
     groups: Sequence[object] | None = None,
     *,
     method: Method = "auto",
+    objective: BlendObjective = "pooled_iou",
     bags: int = 20,
     calibrate: CalibrationName | None = None,
     given: Mapping[str, int] | None = None,
@@ -166,6 +170,7 @@ def select_blend(
             is its own group.
         method: what to keep: "mean" of all members, "single", the best one alone, "greedy", members picked one by one,
             or "auto", the mean unless another is better, as sure as `keep` asks.
+        objective: "pooled_iou", "mean_iou" or "dice": what is to be high, each blend at its best threshold.
         bags: draws of groups that greedy is averaged over, at least 1.
         calibrate: "isotonic" or "temperature" judges calibrated maps too, and keeps them where that is better.
         given: member -> weight, to keep in place of `method`'s; members that are left out get 0.
@@ -184,23 +189,25 @@ def select_blend(
         >>> select_blend(maps, [truth, truth], ["g0", "g1"], method="single").blend.weights
         {'a': 1, 'b': 0}
     """
-    check_options(method, bags, calibrate)
+    check_options(method, objective, bags, calibrate)
     check_keep(keep)
     samples = take_samples(maps, truths, groups)
     weights = None if given is None else complete_weights(given, samples.members)
-    library = build_library(samples, progress)
+    library = build_library(samples, progress, objective)
     judgements = judge_blends(library, bags, weights)
     chosen = take_method(judgements, method if weights is None else "given", keep)
     calibration = judge_calibration(library, chosen, calibrate, bags, keep) if calibrate else None
     correlation = correlate_errors(library)
     number = len(set(samples.groups))
-    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), number, keep)
+    return BlendReport(tuple(judgements), chosen, calibration, correlation, len(samples), number, keep, objective)
 
 
-def check_options(method: str, bags: int, calibrate: str | None) -> None:
+def check_options(method: str, objective: str, bags: int, calibrate: str | None) -> None:
     """Raise InputError where an option of `select_blend` is none."""
     if method not in get_args(Method):
         raise InputError(f"method {method!r}: no way to blend; there are {', '.join(get_args(Method))}")
+    if objective not in get_args(BlendObjective):
+        raise InputError(f"objective {objective!r}: not of blends; there are {', '.join(get_args(BlendObjective))}")
     if calibrate is not None and calibrate not in get_args(CalibrationName):
         raise InputError(f"calibrate {calibrate!r}: no calibration; there are {', '.join(get_args(CalibrationName))}")
     if bags < 1:

@@ -18,6 +18,7 @@ Method = Literal["auto", "mean", "single", "greedy"]
 """How members are weighed."""
 CalibrationName = Literal["isotonic", "temperature"]
 Objective = Literal["pooled_iou", "mean_iou", "dice", "boundary_iou", "building_f1"]
+BlendObjective = Literal["pooled_iou", "mean_iou", "dice"]
 """What can be maximised."""
 KeepName = Literal["likely", "proven"]
 """How sure a gain has to be for its step to be kept."""

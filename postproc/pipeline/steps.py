@@ -236,8 +236,8 @@ class Areas(Step):
 
 def drop_small(mask: np.ndarray, least: int) -> np.ndarray:
     """Return a mask, bool (height, width), without its 4-connected objects of less than `least` pixels."""
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=4)
-    large = stats[:, cv2.CC_STAT_AREA] >= least
+    _, labels = cv2.connectedComponents(mask.astype(np.uint8), connectivity=4)
+    large = np.bincount(labels.ravel()) >= least
     large[0] = False  # label 0 is what lies around
     return large[labels]
 

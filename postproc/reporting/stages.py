@@ -21,6 +21,7 @@ from postproc.reporting.panels import ImageResult, draw_rows
 from postproc.scoring.buildings import count_buildings
 
 PICTURED = 4
+AVERAGED = "blend with TTA (d4)"
 SHOWN = ("pooled_iou", "building_f1")
 
 
@@ -57,11 +58,11 @@ def count_stage(part: Path, pipeline: Pipeline, truth: Truth) -> Counts:
     return Counts.from_tiles(truth.groups, (count(*tile) for tile in truth.masks.items()))
 
 
-def tabulate_stages(run: Run, single: str, averaged: str, truth: Truth, tuned: Pipeline) -> ResultTable:
+def tabulate_stages(run: Run, single: str, averaged: str, truth: Truth, tuned: Pipeline, student: str) -> ResultTable:
     """Return the table of what each stage brings, with 90 % intervals over groups.
 
     The blend is compared with the member that is better on these very tiles, which is hard on it; every later stage
-    with the one before.
+    with the one before; the student with the blend of all views, from which it learned.
 
     Args:
         run: the run.
@@ -69,28 +70,34 @@ def tabulate_stages(run: Run, single: str, averaged: str, truth: Truth, tuned: P
         averaged: the part whose maps are of all views.
         truth: of the tiles of either part.
         tuned: the run's pipeline.
+        student: a member with maps of all views.
     """
     members = run.list_mapped_members(single)
     one, all_views = run.part_folder(single), run.part_folder(averaged)
     blend = Pipeline(Blend.mean(members))
     stages = {f"member {name}": (one, Pipeline(Blend({name: 1}))) for name in members}
     stages["blend of both"] = one, blend
-    stages["blend with TTA (d4)"] = all_views, blend
+    stages[AVERAGED] = all_views, blend
     stages["blend with TTA, tuned"] = all_views, tuned
+    stages["student alone, with TTA"] = all_views, Pipeline(Blend({student: 1}))
     counts = {name: count_stage(*stage, truth) for name, stage in stages.items()}
     names = list(counts)
     rows: list[list[str]] = [[name] for name in names]
     for metric in SHOWN:
         scores = {name: float(own.score(metric)) for name, own in counts.items()}
         best = max(names[: len(members)], key=scores.__getitem__)
-        before = dict(zip(names[len(members) :], [best, *names[len(members) :]], strict=False))
+        *later, last = names[len(members) :]
+        before = dict(zip(later, [best, *later], strict=False)) | {last: AVERAGED}
         for row in rows:
             compared = row[0] in before
             gain = compare_fixed(counts[before[row[0]]], counts[row[0]], metric) if compared else None
             row += [f"{scores[row[0]]:.4f}", describe_gain(gain)]
     title = f"{len(truth.masks)} tiles of {len(set(truth.groups))} groups that nothing was trained or tuned on"
     header = [title for metric in SHOWN for title in (METRICS[metric].title, "gain [90 % interval]")]
-    notes = ["gain: the blend's over the better member, each later stage's over the one before"]
+    notes = [
+        "gain: the blend's over the better member, each later stage's over the one before; the student's, one network "
+        f"in place of {len(members)}, over the blend with TTA that is not tuned"
+    ]
     return ResultTable(title, ("stage", *header), [tuple(row) for row in rows], notes)
 
 

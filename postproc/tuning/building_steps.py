@@ -63,8 +63,9 @@ def judge_buildings(
     chosen = fit_thresholds(task, counter)
     fits = {"threshold": make_fit(chosen)}
     studies = open_studies()
+    kind = f"{OBJECTIVE}-joined" if places.joined else OBJECTIVE  # the same settings have other scores there
     for step in SEARCHED:
-        chosen, study = fit_study(task, counter, step, chosen, studies, budget, f"{places.kind}-{step}")
+        chosen, study = fit_study(task, counter, step, chosen, studies, budget, f"{kind}-{step}")
         fits[step] = make_fit(chosen)
     neutral = make_fit([counter.choose(read_setting({}), mask) for mask in masks])
     verdict = judge_steps(neutral, fits, task.crossfit, OBJECTIVE, keep)

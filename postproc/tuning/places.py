@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import shapely
@@ -17,9 +18,11 @@ from members.labels.geometry import move_outlines
 from postproc.geo.blocks import Window
 from postproc.geo.mosaic import Mosaic, join_frames
 from postproc.polygons.tracing import trace_mask
-from postproc.study.building_study import OBJECTIVE, Tile
 from postproc.tuning.fits import Task
 from postproc.tuning.units import Unit
+
+if TYPE_CHECKING:
+    from postproc.study.building_study import Tile  # which brings Optuna
 
 SIDE = 2048
 """Of places, px, about: memory grows with its square."""
@@ -42,14 +45,14 @@ class Places:
     units: tuple[Unit, ...]
 
     @property
-    def kind(self) -> str:
-        """What studies of them are named by: their trials are worth others than those of tiles one by one."""
-        return OBJECTIVE if all(unit.mosaic is None for unit in self.units) else f"{OBJECTIVE}-joined"
+    def joined(self) -> bool:
+        """Whether any is of several tiles."""
+        return any(unit.mosaic is not None for unit in self.units)
 
     def __len__(self) -> int:
         return len(self.units)
 
-    def __getitem__(self, number: int) -> Tile:
+    def __getitem__(self, number: int) -> "Tile":
         """Return a place; pixels that no tile covers are background."""
         unit = self.units[number]
         values = unit.blend(self.samples, self.blend)

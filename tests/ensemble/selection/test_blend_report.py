@@ -9,6 +9,8 @@ from conftest import TILE_GROUPS, draw_samples
 
 from ensemble.selection.blend import Blend
 from ensemble.selection.report import BlendReport, select_blend
+from ensemble.statistics.metrics import METRICS
+from members.common.choices import BlendObjective
 from members.common.errors import InputError
 
 SAMPLES = draw_samples(3)
@@ -39,6 +41,28 @@ def test_the_method_that_is_asked_for_is_kept(method: str) -> None:
     report = select(method=method)
     assert report.chosen.method == method
     assert report.blend == Blend(report.chosen.weights)
+
+
+def test_what_is_best_depends_on_the_objective() -> None:
+    """`town` finds the one large building whole, `farms` the small ones of three other tiles."""
+    truths = [np.zeros((16, 16), bool) for _ in range(4)]
+    truths[0][:, :8] = True
+    for truth in truths[1:]:
+        truth[4:6, 4:6] = True
+    town = [np.uint8(200) * truths[0], *(np.zeros((16, 16), np.uint8) for _ in range(3))]
+    farms = [np.zeros((16, 16), np.uint8), *(np.uint8(200) * truth for truth in truths[1:])]
+    maps = {"town": town, "farms": farms}
+    best: dict[BlendObjective, tuple[str, float]] = {
+        "pooled_iou": ("town", 128 / 140),
+        "dice": ("town", 256 / 268),
+        "mean_iou": ("farms", 3 / 4),
+    }
+    for objective, (member, score) in best.items():
+        report = select_blend(maps, truths, method="single", objective=objective, bags=1)
+        assert report.blend.weights[member] == 1
+        assert report.chosen.in_sample == pytest.approx(score)
+        assert report.describe()["objective"] == objective
+        assert f"{METRICS[objective].title} at the best threshold" in str(report)
 
 
 def test_given_weights_are_kept() -> None:
@@ -110,6 +134,7 @@ def test_errors_that_do_not_vary_are_null_in_json() -> None:
         ({"truths": None}, r"truths: none; give one mask a tile, bool \(h, w\), beside the maps"),
         ({"maps": SAMPLES}, "truths, groups: samples have their own"),
         ({"groups": ["a"]}, "groups: 1 for 4 truths"),
+        ({"objective": "building_f1"}, "objective 'building_f1': not of blends; there are pooled_iou, mean_iou, dice"),
         ({"method": "best"}, "method 'best': no way to blend; there are auto, mean, single, greedy"),
         ({"calibrate": "platt"}, "calibrate 'platt': no calibration; there are isotonic, temperature"),
         ({"bags": 0}, "bags 0: greedy is averaged over at least 1 draw"),

@@ -11,30 +11,36 @@ from ensemble.selection.blend import blend_maps, reduce_weights
 from ensemble.selection.greedy import average_bags, choose_greedily, select_members
 from ensemble.selection.library import build_library
 from ensemble.statistics.estimates import draw_groups
+from members.common.choices import BlendObjective
 
 
-def score_naively(samples: Samples, weights: list[int], bag: np.ndarray) -> float:
-    """The best of 255 pooled IoUs, from masks."""
+def score_naively(samples: Samples, weights: list[int], bag: np.ndarray, objective: BlendObjective) -> float:
+    """The best of 255 scores, from masks."""
     times = dict(zip(sorted(set(samples.groups)), bag, strict=True))
     scores = []
     for threshold in range(1, 256):
-        intersection = union = 0
+        counted = []
         for (maps, truth), group in zip(samples, samples.groups, strict=True):
             mask = blend_maps(maps, weights) >= threshold
-            intersection += times[group] * int((mask & truth).sum())
-            union += times[group] * int((mask | truth).sum())
-        scores.append(intersection / union)
+            counted += [(int((mask & truth).sum()), int((mask | truth).sum()))] * int(times[group])
+        both, either = np.sum(counted, axis=0)
+        found = {
+            "pooled_iou": both / either,
+            "dice": 2 * both / (both + either),
+            "mean_iou": np.mean([one / all_ if all_ else 1 for one, all_ in counted]),
+        }
+        scores.append(float(found[objective]))
     return max(scores)
 
 
-def select_naively(samples: Samples, bag: np.ndarray, rounds: int) -> tuple[int, ...]:
+def select_naively(samples: Samples, bag: np.ndarray, rounds: int, objective: BlendObjective) -> tuple[int, ...]:
     members = len(samples.members)
     picks, best, best_score = [0] * members, [0] * members, -1.0
     for _ in range(rounds):
         found = []
         for member in range(members):
             one_more = [count + (each == member) for each, count in enumerate(picks)]
-            found.append((score_naively(samples, one_more, bag), picks[member] > 0, -member))
+            found.append((score_naively(samples, one_more, bag, objective), picks[member] > 0, -member))
         score, _, member = max(found)
         picks[-member] += 1
         if score > best_score:
@@ -42,11 +48,11 @@ def select_naively(samples: Samples, bag: np.ndarray, rounds: int) -> tuple[int,
     return tuple(best)
 
 
-@pytest.mark.parametrize("seed", [0, 1])
-def test_picks_are_those_of_a_loop_over_arrays(seed: int) -> None:
+@pytest.mark.parametrize(("objective", "seed"), [("pooled_iou", 0), ("mean_iou", 0), ("dice", 1)])
+def test_picks_are_those_of_a_loop_over_arrays(objective: BlendObjective, seed: int) -> None:
     samples, draws = draw_samples(3, seed), draw_groups(3, 4, seed)
-    found = select_members(build_library(samples), draws, rounds=4)
-    assert [tuple(bag) for bag in found] == [select_naively(samples, bag, 4) for bag in draws]
+    found = select_members(build_library(samples, objective=objective), draws, rounds=4)
+    assert [tuple(bag) for bag in found] == [select_naively(samples, bag, 4, objective) for bag in draws]
     assert (found > 0).sum(axis=1).max() > 1  # or else it would not tell greedy from the best member
 
 

@@ -81,21 +81,8 @@ def test_a_building_on_a_border_counts_once(row: Task) -> None:
 def test_what_is_found_is_told_joined_and_tile_by_tile(row: Task) -> None:
     """All is found either way, but tile by tile the house and the hall are two pieces each."""
     assert score_joined(row, Pipeline(Blend.mean(["net"]))) == Joined(1.0, 1.0, 3, 5)
-    apart = make_task([], [truth for _, truth in row.samples], row.groups)
-    assert score_joined(apart, Pipeline(Blend.mean(["net"]))) is None
-
-
-def test_a_neck_on_a_border_joins_two_houses_for_submit_though_not_for_tiles() -> None:
-    """Two houses wall to wall at the border: apart in their tiles, one block in what is submitted."""
-    masks = [np.zeros((SIDE, SIDE), bool), np.zeros((SIDE, SIDE), bool)]
-    masks[0][8:24, 16:] = masks[1][8:24, :16] = True
-    truths = [[box(16, 8, 32, 24)], [box(0, 8, 16, 23.999)]]
-    samples = ArraySamples({"net": [np.uint8(200) * mask for mask in masks]}, masks, "ab", truths)
-    frames = (make_frame(0, 0), make_frame(0, 1))
-    task = Task(samples, ("a", "b"), "building_f1", CrossFit(2, None), frames=frames)
-    found = score_joined(task, Pipeline(Blend.mean(["net"])))
-    assert found is not None
-    assert (found.tiles, found.pieces) == (1.0, 2)
+    alone = make_task([], [truth for _, truth in row.samples], row.groups)
+    assert score_joined(alone, Pipeline(Blend.mean(["net"]))) is None
 
 
 @pytest.mark.parametrize(
