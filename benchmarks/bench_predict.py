@@ -39,6 +39,7 @@ from ensemble.mapfolder.raster import map_path, read_map
 from members.common.console import run_command, stdout
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.data.drivers import hash_image
 from members.data.raster import read_image
 from members.data.run import FoldFolder
 from members.data.tiles import Tile, list_tiles
@@ -135,7 +136,7 @@ def predict_whole(network: Network, tiles: Sequence[Tile], folder: Path) -> dict
     """Do a whole predict; return what it took."""
     timed = Timed(network.predict)
     views, multiple = VIEW_SETS["d4"], network.spec.size_multiple
-    job = Job((), (), folder, None, views, "mean", multiple, tuple(tile.image_id for tile in tiles))
+    job = Job((), (), folder, None, views, "mean", multiple, {tile.image_id: hash_image(tile.image) for tile in tiles})
     locks = Locks(folder, job.image_ids)
     taken = measure(lambda: list(make_maps(job, [Network(network.spec, timed)], tiles, locks)))
     return taken | {"forward_seconds": timed.seconds}

@@ -1,5 +1,7 @@
 """Which of Optuna's samplers suits the study of buildings, where the exact grid ends: TPE as it is used, GP, or chance.
 
+TPE draws the parameters together, as it does by default; `tpe_each` draws each by itself.
+
     python benchmarks/bench_samplers.py --data ../shared/data --budget 30 --tiles 8 --seeds 10
 
 Each sampler tries as many settings of threshold, areas and splits, on the same tiles of hot_maps and from the same
@@ -39,6 +41,7 @@ from postproc.tuning.building_steps import THRESHOLDS, list_params
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": NumberedSampler,
+    "tpe_each": lambda seed: NumberedSampler(seed, multivariate=False),
     "gp": lambda seed: GPSampler(seed=seed, deterministic_objective=True),
     "random": lambda seed: RandomSampler(seed=seed),
 }

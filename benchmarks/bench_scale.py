@@ -38,6 +38,7 @@ from ensemble.mapfolder.samples import Sample
 from ensemble.selection.blend import Blend, read_blend
 from members.common.console import run_command, stdout
 from members.common.workers import Threads, Workers
+from members.data.drivers import hash_image
 from members.data.frames import Frame, read_frame
 from members.data.groups import read_groups
 from members.data.raster import read_mask
@@ -204,7 +205,7 @@ def run_scene(side: int, workers: Workers, folder: Path) -> dict[str, Any]:
     """Take a scene from its file to a map, to outlines, to a GeoPackage; tell seconds and peak memory of each."""
     image, maps = folder / "scene.tif", folder / "maps/one"
     result: dict[str, Any] = {"before_mib": measure_peak()}
-    job = Job((), (), maps, None, VIEW_SETS["none"], "mean", 32, ("scene",))
+    job = Job((), (), maps, None, VIEW_SETS["none"], "mean", 32, {"scene": hash_image(image)})
     start = time.perf_counter()
     with open_scene(image) as scene:
         write_scene(job, Tile("scene", image, None, "scene"), scene, predict_red)

@@ -27,6 +27,7 @@ from ensemble.inference.scenes import open_scene
 from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.raster import map_path
 from members.common.console import run_command, stdout
+from members.data.drivers import hash_image
 from members.data.tiles import Tile
 
 SIZES = (2048, 8192, 20000)
@@ -73,7 +74,7 @@ def bench(
 ) -> None:
     """Time scenes of several sizes; the last line is one JSON object."""
     if one is not None:
-        job = Job((), (), one.parent / "maps", None, VIEW_SETS["none"], "mean", 32, (one.stem,))
+        job = Job((), (), one.parent / "maps", None, VIEW_SETS["none"], "mean", 32, {one.stem: hash_image(one)})
         before = measure_peak()
         start, cpu = time.perf_counter(), time.process_time()
         with open_scene(one) as scene:

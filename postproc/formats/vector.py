@@ -37,12 +37,18 @@ def check_layer(path: Path, layer: str = LAYER) -> None:
         InputError: it has, or it is no GeoPackage.
     """
     import pyogrio
+    from pyogrio.errors import DataLayerError, DataSourceError
 
     if path.suffix.lower() != GEOPACKAGE or not path.is_file() or path.stat().st_size == 0:
         return
     check_kind(path)
-    there = layer in [name for name, _ in pyogrio.list_layers(path)]
-    if there and not {STATUS, f"{AGAIN}{STATUS}"} & set(pyogrio.read_info(path, layer=layer)["fields"]):
+    try:
+        there = layer in [name for name, _ in pyogrio.list_layers(path)]
+        fields = set(pyogrio.read_info(path, layer=layer)["fields"]) if there else {STATUS}
+    except (DataSourceError, DataLayerError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: damaged, and would be replaced ({reason}); move it away first") from None
+    if not {STATUS, f"{AGAIN}{STATUS}"} & fields:
         raise InputError(
             f"{path}: its layer {layer} has no column {STATUS}, so it is not one of outlines, and would be lost; give "
             "another name, --layer NAME, or another file"
@@ -100,20 +106,6 @@ def write_vector(
     if note:
         table.attrs["description"] = note
     write_table(path, table, layer)
-
-
-def write_footprints(path: Path, footprints: Sequence[Footprint], crs: str | None) -> None:
-    """Write buildings with their attributes, as `write_table` does.
-
-    Args:
-        path: .geojson, .gpkg, .parquet or .fgb.
-        footprints: outlines in `crs`; there may be none.
-        crs: as `check_vector` returns it.
-
-    Raises:
-        InputError: it cannot be written.
-    """
-    write_table(path, tabulate_footprints(footprints, crs))
 
 
 def write_table(path: Path, table: "geopandas.GeoDataFrame", layer: str = LAYER) -> None:

@@ -14,8 +14,8 @@ from members.common.errors import InputError
 from members.common.files import read_json
 from members.data.frames import Frame
 from members.labels.geometry import clip_outlines, move_outlines
+from postproc.formats.dialects.images import open_dialect, read_images
 from postproc.formats.dialects.rows import is_csv
-from postproc.formats.submission import open_dialect, read_images
 from postproc.polygons.buildings import rasterize_outlines
 from postproc.polygons.tracing import trace_mask
 from postproc.preparing.sources import SUFFIXES

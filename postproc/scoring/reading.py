@@ -16,8 +16,9 @@ from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from members.data.tiles import MASK_SUFFIXES, find_labels
 from postproc.formats.dialects.dialect import KAGGLE, Dialect
+from postproc.formats.dialects.images import EncodedImage, open_dialect, read_images
 from postproc.formats.dialects.rows import is_csv
-from postproc.formats.submission import EncodedImage, check_ids, open_dialect, read_images
+from postproc.formats.submission import check_ids
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings
 from postproc.scoring.layouts import find_images, find_truth

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import rasterio.features
 import shapely
 from rasterio import Affine
 from shapely import GeometryType
+from shapely.affinity import translate
 
 from members.common.errors import InputError
 from members.common.graphs import find_groups
@@ -18,6 +18,7 @@ from members.labels.geometry import move_outlines
 from postproc.formats.columns import AREA, STATUS, free_name
 from postproc.geo.footprints import measure_areas, transform_outlines
 from postproc.pipeline.outlines import OutlineRecipe, find_touching, reshape_outlines
+from postproc.polygons.buildings import rasterize_outlines
 from postproc.polygons.tracing import trace_labels
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def straighten_layer(
     """
     parts, remarks = take_polygons(table)
     geometries = parts.geometry.to_numpy()
-    metric = None if parts.crs is None else parts.estimate_utm_crs().to_wkt()
+    metric = find_metric(parts)
     if metric is not None:
         geometries = transform_outlines(geometries, parts.crs.to_wkt(), metric)
     west, south, _, north = shapely.total_bounds(geometries)
@@ -86,6 +87,24 @@ def straighten_layer(
         added[AREA] = measure_areas(moved, parts.crs.to_wkt()).round(3)
     columns = {free_name(name, parts): values for name, values in added.items()}
     return Straightened(parts.set_geometry(moved).assign(**columns), tuple(remarks))
+
+
+def find_metric(table: "geopandas.GeoDataFrame") -> str | None:
+    """Find a CRS in metres for a table, as WKT; None where it has no CRS itself.
+
+    Raises:
+        InputError: it lies nowhere that its CRS tells of.
+    """
+    if table.crs is None:
+        return None
+    try:
+        return str(table.estimate_utm_crs().to_wkt())
+    except RuntimeError:
+        west, south, east, north = table.total_bounds
+        raise InputError(
+            f"a layer from {west:g}, {south:g} to {east:g}, {north:g} lies nowhere in {table.crs.name}; correct its "
+            "CRS (GeoJSON is longitude and latitude, whatever it holds: write pixels or metres as .gpkg)"
+        ) from None
 
 
 def take_polygons(table: "geopandas.GeoDataFrame") -> tuple["geopandas.GeoDataFrame", list[str]]:
@@ -167,17 +186,20 @@ def trace_outlines(outlines: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     left, top, right, bottom = shapely.total_bounds(outlines)
     column, row = int(np.floor(left)) - 1, int(np.floor(top)) - 1
-    if column == row == 0:
-        row = -1  # rasterio warns of the identity
     height, width = int(np.ceil(bottom)) + 1 - row, int(np.ceil(right)) + 1 - column
     traced, touching = np.full(len(outlines), None, object), np.zeros(len(outlines), bool)
     if height * width > LARGEST:
         return traced, touching
     order = np.argsort(-shapely.area(outlines), kind="stable")
-    shapes = [(outlines[number], number + 1) for number in order.tolist()]
-    labels = rasterio.features.rasterize(
-        shapes, out_shape=(height, width), transform=Affine.translation(column, row), dtype=np.int32
-    )
+    labels = np.zeros((height, width), np.int32)
+    for number in order.tolist():
+        x_min, y_min, x_max, y_max = outlines[number].bounds
+        x, y = int(np.floor(x_min)), int(np.floor(y_min))
+        drawn = rasterize_outlines(
+            [translate(outlines[number], -x, -y)], (int(np.ceil(y_max)) - y, int(np.ceil(x_max)) - x)
+        )
+        part = labels[y - row :, x - column :][: drawn.shape[0], : drawn.shape[1]]
+        part[drawn] = number + 1
     pieces, owners = trace_labels(labels)
     for piece, owner in sorted(zip(pieces, owners - 1, strict=True), key=lambda pair: pair[0].area):
         traced[owner] = piece

@@ -16,10 +16,15 @@ class NumberedSampler(BaseSampler):
     """TPE (Bergstra et al. 2011, NeurIPS) whose random numbers follow from the trial's number.
 
     So processes that share a study don't all try the same, and a study that was killed goes on as it would have.
+
+    Args:
+        seed: of the random numbers.
+        multivariate: whether parameters are drawn together, rather than each by itself; None leaves it to Optuna, whose
+            version 5 draws them together.
     """
 
-    def __init__(self, seed: int = SEED) -> None:
-        self.seed = seed
+    def __init__(self, seed: int = SEED, multivariate: bool | None = None) -> None:
+        self.seed, self.multivariate = seed, multivariate
 
     def infer_relative_search_space(self, study: optuna.Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         return self.make_sampler(trial).infer_relative_search_space(study, trial)
@@ -39,4 +44,4 @@ class NumberedSampler(BaseSampler):
     def make_sampler(self, trial: FrozenTrial, stream: int = 0) -> TPESampler:
         """Return the sampler of one trial; `stream` tells its several series of random numbers apart."""
         numbers = np.random.SeedSequence((self.seed, trial.number, stream))
-        return TPESampler(seed=int(numbers.generate_state(1)[0]))
+        return TPESampler(seed=int(numbers.generate_state(1)[0]), multivariate=self.multivariate)

@@ -17,7 +17,7 @@ from members.data.frames import Frame, read_frame
 from members.data.raster import read_mask
 from members.labels.geometry import move_outlines
 from members.labels.reading import read_detections, read_outlines
-from postproc.formats.vector import write_footprints
+from postproc.formats.vector import tabulate_footprints, write_table
 from postproc.polygons.buildings import rasterize_outlines
 
 UTM = "EPSG:32645"
@@ -117,7 +117,7 @@ def test_confidences_of_nothing_and_none_at_all(tmp_path: Path) -> None:
     assert read_detections(path, {"bare": BARE})["bare"][1] is None
     path = write_layer(tmp_path / "b.gpkg", [HOUSE], image_id=["other"], confidence=[0.5])
     assert read_detections(path, {"bare": BARE}) == {"bare": ([], [])}
-    write_footprints(tmp_path / "c.gpkg", [], UTM)
+    write_table(tmp_path / "c.gpkg", tabulate_footprints([], UTM))
     assert read_detections(tmp_path / "c.gpkg", {"roof": FRAME}) == {"roof": ([], [])}
 
 

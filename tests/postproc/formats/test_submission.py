@@ -16,11 +16,11 @@ from hypothesis.extra.numpy import arrays
 
 from members.common.errors import InputError
 from postproc.formats import submission
+from postproc.formats.dialects.images import read_images
 from postproc.formats.submission import (
     check_ids,
     encode_mask,
     open_submission,
-    read_images,
     read_submission,
     write_submission,
 )

@@ -16,7 +16,7 @@ from members.common.errors import InputError
 from members.data.frames import Frame
 from members.labels.reading import read_outlines
 from postproc.formats.registry import find_format, list_suffixes
-from postproc.formats.vector import check_vector, tabulate_footprints, write_footprints, write_table
+from postproc.formats.vector import check_vector, tabulate_footprints, write_table
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
 from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import OutlinedMosaic, cut_buildings
@@ -58,7 +58,7 @@ def list_parts(path: Path) -> set[str]:
 def test_what_is_written_is_what_is_read(tmp_path: Path, suffix: str, frame: Frame) -> None:
     path = tmp_path / f"buildings{suffix}"
     crs = check_vector(path, {frame.image_id: frame})
-    write_footprints(path, make_two(crs, frame), crs)
+    write_table(path, tabulate_footprints(make_two(crs, frame), crs))
     table = read_back(path).sort_values("status", ignore_index=True)  # .fgb orders by place
     assert list(table.image_id) == [frame.image_id] * 2
     assert list(table.status) == ["regularised", "traced"]
@@ -77,7 +77,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path, suffix: str, frame: Fra
 def test_geojson_is_that_of_the_rfc(tmp_path: Path) -> None:
     """RFC 7946: longitude first, no crs member, exteriors counterclockwise, interiors clockwise."""
     path = tmp_path / "a.geojson"
-    write_footprints(path, make_two(WGS84), WGS84)
+    write_table(path, tabulate_footprints(make_two(WGS84), WGS84))
     content = json.loads(path.read_text())
     assert "crs" not in content
     rings = [shapely.LinearRing(ring) for each in content["features"] for ring in each["geometry"]["coordinates"]]
@@ -91,7 +91,7 @@ def test_geojson_is_that_of_the_rfc(tmp_path: Path) -> None:
 def test_no_building_is_a_valid_file_with_typed_columns(tmp_path: Path, suffix: str, frame: Frame) -> None:
     path = tmp_path / f"none{suffix}"
     crs = check_vector(path, {frame.image_id: frame})
-    write_footprints(path, [], crs)
+    write_table(path, tabulate_footprints([], crs))
     table = read_back(path)
     assert len(table) == 0
     if suffix != ".geojson":  # which has no types
@@ -133,14 +133,17 @@ def test_other_layers_of_a_geopackage_stay(tmp_path: Path) -> None:
     streets = geopandas.GeoDataFrame({"name": ["Main"]}, geometry=[shapely.LineString([(0, 0), (9, 9)])], crs=UTM)
     pyogrio.write_dataframe(streets, path, layer="streets")
     for count in (2, 1):  # the second time there is a layer of buildings, which is replaced
-        write_footprints(path, make_two(crs)[:count], crs)
+        write_table(path, tabulate_footprints(make_two(crs)[:count], crs))
         assert len(pyogrio.read_dataframe(path, layer="buildings")) == count
         assert list(pyogrio.read_dataframe(path, layer="streets").name) == ["Main"]
     write_table(path, tabulate_footprints(make_two(crs), crs), "ours")
     assert {name for name, _ in pyogrio.list_layers(path)} == {"streets", "buildings", "ours", "layer_styles"}
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(InputError, match=r"town.gpkg: damaged, and would be replaced \(.*\); move it away first"):
+        check_vector(path, {"roof": FRAME})
     path.write_bytes(b"no database")
     with pytest.raises(InputError, match=r"town.gpkg: not a readable vector file"):
-        write_footprints(path, make_two(crs), crs)
+        write_table(path, tabulate_footprints(make_two(crs), crs))
     assert path.read_bytes() == b"no database"
 
 
@@ -148,7 +151,7 @@ def test_other_layers_of_a_geopackage_stay(tmp_path: Path) -> None:
 def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / f"a{suffix}"
     crs = check_vector(path, {"roof": FRAME})
-    write_footprints(path, make_two(crs), crs)
+    write_table(path, tabulate_footprints(make_two(crs), crs))
     before = hash_folder(tmp_path)
 
     def lose_one(path: Path, *names: str, **options: Any) -> geopandas.GeoDataFrame:
@@ -156,12 +159,12 @@ def test_former_file_stays_where_writing_fails(tmp_path: Path, suffix: str, monk
 
     monkeypatch.setattr("postproc.formats.vector.load_table", lose_one)
     with pytest.raises(InputError, match=r"cannot be written \(1 of 2 buildings read back.*what was there is kept"):
-        write_footprints(path, make_two(crs), crs)
+        write_table(path, tabulate_footprints(make_two(crs), crs))
     monkeypatch.setattr("pyogrio.write_dataframe", refuse)
     monkeypatch.setattr("pyogrio.write_arrow", refuse)
     monkeypatch.setattr("geopandas.GeoDataFrame.to_parquet", refuse)
     with pytest.raises(InputError, match=r"cannot be written \(No space left on device\)"):
-        write_footprints(path, make_two(crs), crs)
+        write_table(path, tabulate_footprints(make_two(crs), crs))
     assert hash_folder(tmp_path) == before
 
 

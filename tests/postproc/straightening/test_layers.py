@@ -47,6 +47,13 @@ def test_a_frayed_house_has_four_walls_again_and_keeps_its_name() -> None:
     assert done.remarks == ()
 
 
+def test_pixels_that_pass_for_degrees_are_told() -> None:
+    """As GeoJSON has them, which cannot say that it has no CRS."""
+    table = geopandas.GeoDataFrame(geometry=[box(10, 300, 40, 350)], crs="EPSG:4326")
+    with pytest.raises(InputError, match=r"from 10, 300 to 40, 350 lies nowhere in WGS 84; correct its CRS \(Geo"):
+        straighten_layer(table, RECIPE, 0.25)
+
+
 def test_row_houses_stay_apart_and_their_wall_stays_one() -> None:
     row = [box(8 * n, 0, 8 * n + 8, 10) for n in range(3)]
     table = straighten_layer(make_layer(*row, number=[1, 2, 3]), RECIPE, 0.25).table

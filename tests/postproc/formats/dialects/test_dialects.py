@@ -13,6 +13,7 @@ from shapely import box
 
 from members.common.errors import InputError
 from postproc.formats.dialects.dialect import DIALECTS, KAGGLE, Dialect, find_dialect, parse_dialect
+from postproc.formats.dialects.images import read_images
 from postproc.formats.dialects.rows import read_header
 from postproc.formats.dialects.samples import read_sample
 from postproc.formats.rle import Order, decode_rle, encode_labels, encode_rle
@@ -22,7 +23,6 @@ from postproc.formats.submission import (
     encode_image,
     encode_mask,
     open_submission,
-    read_images,
     write_submission,
 )
 from postproc.polygons.buildings import Building
