@@ -62,7 +62,7 @@ class Convolution(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted residual block."""
+    """An inverted residual block; also gives what it expands to, which the decoder may want."""
 
     def __init__(self, weights: Weights, name: str, stride: int):
         super().__init__()
@@ -76,9 +76,10 @@ class Block(nn.Module):
             self.project.convolve.weight
         )
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        y = self.project(self.filter(x if self.expand is None else self.expand(x)))
-        return y + x if self.residual else y
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        expanded = x if self.expand is None else self.expand(x)
+        y = self.project(self.filter(expanded))
+        return (y + x if self.residual else y), expanded
 
 
 class Unet(nn.Module):
@@ -94,7 +95,8 @@ class Unet(nn.Module):
             if f"block{stage}{letter}_dwconv/0" in weights
         ]
         self.blocks = nn.ModuleList(Block(weights, *each) for each in names)
-        self.halving = [stride == 2 for _, stride in names]
+        self.skipped = [name in ("block2a_", "block3a_", "block4a_", "block6a_") for name, _ in names]
+        self.top = Convolution(weights, "top_conv", "top_bn", 1, nn.ReLU6())
         self.steps = nn.ModuleList(
             nn.Sequential(
                 *(
@@ -109,10 +111,11 @@ class Unet(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.stem((x - 127) / 128)
         skips = []
-        for block, halving in zip(self.blocks, self.halving, strict=True):
-            if halving:
-                skips.append(x)
-            x = block(x)
+        for block, skipped in zip(self.blocks, self.skipped, strict=True):
+            x, expanded = block(x)
+            if skipped:
+                skips.append(expanded)
+        x = self.top(x)
         for step in self.steps:
             x = interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
             x = step(torch.cat([x, skips.pop()], 1) if skips else x)

