@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ensemble.distill import distill
+from ensemble.distill import teach_fold
 from members.common.console import JSON, print_result, stderr, stdout, track, warn
 from members.training.networks.backend import choose_backend, load_backend
 from members.training.training_set import TrainingSet, measure_areas, open_fold, read_pairs
@@ -71,8 +71,7 @@ def demo(
         network = train_member(made, training, spec, outlook, stage)
         predict_parts(made, network, training, test, outlook)
     stdout.quiet = json  # one object is all that is printed
-    student = teach_student(made, training, test, epochs)
-    outlook.finish("student")
+    student = teach_student(made, training, test, epochs, outlook)
     tune(run, own, objective="building_f1", trials=TRIALS)
     submit(run, "test", own)
     stdout.quiet = False
@@ -179,22 +178,26 @@ def train_member(run: Run, data: TrainingSet, spec: MemberSpec, outlook: Outlook
     return network
 
 
-def teach_student(run: Run, data: TrainingSet, test: Sequence[Tile], epochs: int) -> str:
+def teach_student(run: Run, data: TrainingSet, test: Sequence[Tile], epochs: int, outlook: Outlook) -> str:
     """Train a student on what the members say of the training tiles, and write its maps of the test tiles.
 
     Those alone: without maps of the validation tiles it is no part of the blend. Returns its name.
     """
-    from ensemble.inference.networks import load_network
+    from ensemble.distillation.taught_set import PART, TaughtSet, Teachers
     from ensemble.inference.tasks import Request, plan_member
     from ensemble.inference.views import parse_views
+    from members.training.spec import Distillation, revise_spec
 
-    distill(
-        MEMBERS["first"], run.path, data.folder, test=False, tta="none", epochs=epochs, batch_size=BATCH_SIZE, crop=CROP
-    )
-    name, views = f"{MEMBERS['first']}_student", parse_views("d4")
-    request = Request.of_tiles(run, run.read_record(), "test", test, views)
-    write_maps([plan_member(request, name)], load_network(run.fold(name, 0).path), test, views)
-    return name
+    plain, lesson, record = revise_member(MEMBERS["first"], epochs), Distillation(), run.read_record()
+    spec = revise_spec(plain, name=f"{plain.name}_student", student=lesson.model_dump())
+    names = tuple(name for name in run.list_members() if name != spec.name)
+    teachers = Teachers(names, Request.of_tiles(run, record, PART, data.tiles, parse_views("none"), replace=True))
+    teach_fold(teachers, 0)
+    pairs = read_pairs(data.tiles, run.path)
+    taught = TaughtSet(data.folder, data.tiles, pairs, record.split, teachers=teachers, lesson=lesson)
+    network, views = train_member(run, taught, spec, outlook, "student"), parse_views("d4")
+    write_maps([plan_member(Request.of_tiles(run, record, "test", test, views), spec.name)], network, test, views)
+    return spec.name
 
 
 def predict_parts(run: Run, network: Network, data: TrainingSet, test: Sequence[Tile], outlook: Outlook) -> None:
