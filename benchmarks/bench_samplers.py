@@ -37,7 +37,7 @@ from members.common.console import run_command, stdout, track
 from postproc.polygons.tracing import trace_mask
 from postproc.study.building_study import RANGES, BuildingCounter, choose_threshold, read_setting
 from postproc.study.sampler import NumberedSampler
-from postproc.tuning.building_steps import THRESHOLDS, list_params
+from postproc.tuning.steps.buildings import THRESHOLDS, list_params
 
 SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "tpe": NumberedSampler,

@@ -38,7 +38,7 @@ from postproc.search.area_search import choose_areas
 from postproc.search.exact import search_areas, search_kernels
 from postproc.tuning import fits
 from postproc.tuning.fits import BEST, BlendedTiles, Task
-from postproc.tuning.outlines import count_mask, count_outlines, list_pipelines
+from postproc.tuning.steps.outlines import count_mask, count_outlines, list_pipelines
 from postproc.tuning.tuning import deal_crossfit
 
 MEMBERS = ("lite0", "lite1")

@@ -23,7 +23,7 @@ from postproc.pipeline.steps import Areas, Morphology
 from postproc.search.exact import search_step
 from postproc.search.grid import Grid
 from postproc.tuning.fits import Task
-from postproc.tuning.outlines import count_outlines
+from postproc.tuning.steps.outlines import count_outlines
 
 SIZES = (1, 3, 5, 9, 15)  # px, of kernels
 BASES = 2  # kernel settings that areas are tried on beside none, for pooled and for mean IoU

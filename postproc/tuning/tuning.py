@@ -27,8 +27,8 @@ from postproc.tuning.advice import advise
 from postproc.tuning.fits import BlendedTiles, Task, fit_blends, fit_flat_steps, take_neutral
 from postproc.tuning.joined import Joined, score_joined
 from postproc.tuning.losses import Losses, apply_verdict
-from postproc.tuning.outlines import fit_outlines
-from postproc.tuning.tile_step import fit_tile_cuts
+from postproc.tuning.steps.outlines import fit_outlines
+from postproc.tuning.steps.tiles import fit_tile_cuts
 from postproc.tuning.verdict import StepVerdict, Verdict, add_step, judge_steps
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def tune_pipeline(
     fits, grid = fit_flat_steps(task, blend, None if tune_weights else trials)
     study = None
     if tune_weights:
-        from postproc.tuning.weight_step import find_blends  # brings Optuna
+        from postproc.tuning.steps.weights import find_blends  # brings Optuna
 
         blends, study = find_blends(task, blend, grid, studies or keep_in_memory, trials or WEIGHT_TRIALS)
         fits["weights"] = fit_blends(task, blends)
@@ -256,7 +256,7 @@ def tune_buildings(
     task: Task, blend: Blend, studies: "Callable[[], Studies] | None", trials: int, keep: KeepName
 ) -> Tuning:
     """Judge threshold, areas and splits by the F1 of buildings; the arguments are as for `tune_pipeline`."""
-    from postproc.tuning.building_steps import judge_buildings  # brings Optuna
+    from postproc.tuning.steps.buildings import judge_buildings  # brings Optuna
 
     task = replace(task, crossfit=task.crossfit.take(1))  # a study for each fold: more deals would take hours
     verdict, study = judge_buildings(task, blend, studies or keep_in_memory, trials, keep)

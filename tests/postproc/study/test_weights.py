@@ -14,7 +14,7 @@ from postproc.search.grid import Grid
 from postproc.study.studies import MemoryStudies
 from postproc.study.weights import Stack, make_first, make_ranges
 from postproc.tuning.fits import Task
-from postproc.tuning.weight_step import find_blends, read_stack
+from postproc.tuning.steps.weights import find_blends, read_stack
 
 GROUPS = tuple(f"group {number // 2}" for number in range(8))
 ALL = np.ones(4, bool)

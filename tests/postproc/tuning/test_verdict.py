@@ -14,9 +14,9 @@ from members.common.errors import InputError
 from postproc.pipeline.recipe import Recipe
 from postproc.study.studies import MemoryStudies
 from postproc.tuning.fits import Fit, Task, fit_blends, fit_flat_steps, take_neutral
+from postproc.tuning.steps.weights import find_blends
 from postproc.tuning.tuning import deal_crossfit
 from postproc.tuning.verdict import Verdict, judge_steps
-from postproc.tuning.weight_step import find_blends
 
 Tile = tuple[np.ndarray, np.ndarray]
 GROUPS = [f"group {i // 3}" for i in range(36)]

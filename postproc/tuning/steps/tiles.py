@@ -13,7 +13,7 @@ from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.tile_cut import TileCut
 from postproc.tuning.fits import BlendedTiles, Fit, Task
 from postproc.tuning.known import recall
-from postproc.tuning.outlines import count_mask
+from postproc.tuning.steps.outlines import count_mask
 
 
 def fit_tile_cuts(task: Task, kept: Fit) -> Fit:

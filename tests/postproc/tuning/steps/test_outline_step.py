@@ -12,7 +12,7 @@ from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe
 from postproc.scoring.boundary import find_band
 from postproc.tuning.fits import Task
-from postproc.tuning.outlines import count_outlines, list_pipelines
+from postproc.tuning.steps.outlines import count_outlines, list_pipelines
 from postproc.tuning.tuning import tune_pipeline
 from postproc.tuning.verdict import Verdict
 

@@ -19,8 +19,8 @@ from postproc.study.building_study import (
 from postproc.study.studies import Studies
 from postproc.study.trials import Search, name_study, run_trials
 from postproc.tuning.fits import Fit, Task
-from postproc.tuning.object_step import fit_objects
 from postproc.tuning.places import Places, list_places
+from postproc.tuning.steps.objects import fit_objects
 from postproc.tuning.verdict import Verdict, add_step, judge_steps
 
 THRESHOLDS = range(32, 225, 8)
