@@ -193,9 +193,9 @@ def list_options(work: Path) -> dict[str, list[object]]:
     }.items():
         for value in values:
             bad[f"{option} {value!r}"] = [*train, "--run", work / "new", option, value]
-    for path in (work / "none.csv/s.csv", work / "s.txt", work, Path("/dev/full/s.csv"), work / ("x" * 300 + ".csv")):
+    for path in (work / "valid.csv/s.csv", work / "s.txt", work, Path("/dev/full/s.csv"), work / ("x" * 300 + ".csv")):
         bad[f"--output {str(path)[-20:]}"] = ["submit", "--run", run, "--output", path]
-    for path in (work / "b.kml", work / "none/b.gpkg", work / "b", work / "b.json"):
+    for path in (work / "b.kml", work / "valid.csv/b.gpkg", work / "b", work / "b.json"):
         bad[f"--vector {path.name} in {path.parent.name}"] = ["submit", "--run", run, "--vector", path]
     for argument in (work / "none", work / "valid.csv", work / "scene"):
         for name, argv in {
