@@ -34,9 +34,9 @@ def submit(
     format: Annotated[
         str,
         typer.Option(
-            help="Of the CSV: kaggle, airbus, dsb2018, carvana, salt, severstal or hubmap; then, with commas, rows or "
-            "columns (pixels are numbered along them), from0 or from1, buildings or images (a row each), empty=TEXT. "
-            "Default: kaggle, or what --sample tells."
+            help="Of the CSV: kaggle, airbus, hot, dsb2018, carvana, salt, severstal or hubmap; then, with commas, "
+            "rows or columns (pixels are numbered along them), from0 or from1, buildings or images (a row each), "
+            "empty=TEXT. Default: kaggle, or what --sample tells."
         ),
     ] = "",
     recipe: Annotated[

@@ -61,13 +61,17 @@ KAGGLE = Dialect(width="Width", height="Height")
 DIALECTS = {
     "kaggle": KAGGLE,
     "airbus": _make("ImageId", "EncodedPixels", per_building=True, ending=".jpg"),
+    "hot": KAGGLE,
     "dsb2018": _make("ImageId", "EncodedPixels", per_building=True),
     "carvana": _make("img", "rle_mask", order="rows", ending=".jpg"),
     "salt": _make("id", "rle_mask"),
     "severstal": _make("ImageId", "EncodedPixels", "ClassId", ending=".jpg", constants={"ClassId": "1"}),
     "hubmap": _make("id", "predicted"),
 }
-"""By the competitions that have them: Airbus ships, Data Science Bowl 2018, Carvana, TGS salt, Severstal, HuBMAP."""
+"""By the competitions that have them: Airbus ships, Data Science Bowl 2018, Carvana, TGS salt, Severstal, HuBMAP.
+
+Tiles of the Humanitarian OpenStreetMap Team (`hot`) are handed in with width and height, as by default.
+"""
 WORDS: dict[str, dict[str, Any]] = {
     "columns": {"order": "columns"}, "rows": {"order": "rows"}, "from0": {"start": 0}, "from1": {"start": 1},
     "images": {"per_building": False}, "buildings": {"per_building": True},
