@@ -5,11 +5,12 @@
     python benchmarks/bench_peer.py --run runs/peer --peer /path/to/python/with/its/packages
 
 The peer (peer_smp.py, in a process of its own; its packages are the extra `peer`) trains the same backbone, with the
-same ImageNet weights, loss, epochs, crops and augmentation, on the same folds as a run of ours; predicts with d4; and
-takes threshold and kernels by 200 trials. `iou` is of all held-out tiles pooled: each fold's masks are made by the
-settings that a side takes from the other folds' maps; `iou_at_half` is that of the bare maps cut at 0.5. All seconds
-are CPU seconds: of training all folds (ours: an epoch that is trained here, times epochs and folds), of predicting the
-tiles of fold 0 with d4, and of choosing settings on all tiles. Killed, it goes on where it was; the last line is JSON.
+same ImageNet weights, loss, epochs and crops, and an augmentation much alike, on the same folds as a run of ours;
+predicts with d4; and takes threshold and kernels by 200 trials. `iou` is of all held-out tiles pooled: each fold's
+masks are made by the settings that a side takes from the other folds' maps; `iou_at_half` is that of the bare maps cut
+at 0.5. All seconds are CPU seconds: of training all folds (ours: an epoch that is trained here, times epochs and
+folds), of predicting the tiles of fold 0 with d4, and of choosing settings (ours: on all tiles and for each fold; the
+peer's: on all tiles). Killed, it goes on where it was; the last line is JSON.
 """
 
 import json

@@ -87,7 +87,8 @@ def import_command(
     run that is made here takes your word for that: its part valid is all tiles of --data, and blend, tune, score and
     submit work on it without any training.
     """
-    from ensemble.mapfolder.foreign import Coding, find_target, import_maps
+    from ensemble.mapfolder.coding import Coding
+    from ensemble.mapfolder.foreign import find_target, import_maps
     from members.audit.proposal import propose_from_tiles, tell_ungrouped
     from members.data.groups import find_group_table
     from members.data.raster import read_image

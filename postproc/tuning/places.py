@@ -19,7 +19,7 @@ from postproc.geo.blocks import Window
 from postproc.geo.mosaic import Mosaic, join_frames
 from postproc.polygons.tracing import trace_mask
 from postproc.tuning.fits import Task
-from postproc.tuning.units import Unit
+from postproc.tuning.units import Unit, list_units, number_mosaics
 
 if TYPE_CHECKING:
     from postproc.study.building_study import Tile  # which brings Optuna
@@ -42,7 +42,7 @@ class Places:
 
     samples: Samples
     blend: Blend
-    units: tuple[Unit, ...]
+    units: Sequence[Unit]
 
     @property
     def joined(self) -> bool:
@@ -62,19 +62,15 @@ class Places:
         return join_values(unit.mosaic, values), join_pieces(unit.mosaic, truths)
 
 
-def list_places(task: Task) -> tuple[Unit, ...]:
+def list_places(task: Task) -> list[Unit]:
     """Return the places of all tiles: each by itself where the task has no frames."""
     if not task.frames:
-        return tuple(Unit((number,)) for number in range(len(task.samples)))
-    number_of = {frame.image_id: number for number, frame in enumerate(task.frames)}
+        return list_units(task)
     of_group: dict[str, list[Frame]] = defaultdict(list)
     for group, frame in zip(task.groups, task.frames, strict=True):
         of_group[group].append(frame)
     mosaics = [part for own in of_group.values() for mosaic in join_frames(own) for part in cut_mosaic(mosaic)]
-    return tuple(
-        Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic if len(mosaic.frames) > 1 else None)
-        for mosaic in mosaics
-    )
+    return number_mosaics(task, mosaics)
 
 
 def cut_mosaic(mosaic: Mosaic) -> list[Mosaic]:

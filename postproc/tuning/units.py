@@ -4,7 +4,7 @@ A building on the border of two tiles is outlined once, and what the outline cov
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,8 +113,13 @@ def list_units(task: Task) -> list[Unit]:
     """Return the units of all tiles: each by itself where the task has no frames."""
     if not task.frames:
         return [Unit((number,)) for number in range(len(task.samples))]
+    return number_mosaics(task, join_frames(task.frames))
+
+
+def number_mosaics(task: Task, mosaics: Iterable[Mosaic]) -> list[Unit]:
+    """Return mosaics of a task's frames as units."""
     number_of = {frame.image_id: number for number, frame in enumerate(task.frames)}
     return [
         Unit(tuple(number_of[frame.image_id] for frame in mosaic.frames), mosaic if len(mosaic.frames) > 1 else None)
-        for mosaic in join_frames(task.frames)
+        for mosaic in mosaics
     ]

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from conftest import write_raster
 
-from ensemble.mapfolder.foreign import Coding, list_maps, read_foreign
+from ensemble.mapfolder.coding import Coding
+from ensemble.mapfolder.foreign import list_maps, read_foreign
 from members.common.errors import InputError
 
 HALVES = np.array([[0, 0.5, 1], [0.2, 0.25, 0.75]])
