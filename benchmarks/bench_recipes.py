@@ -49,6 +49,9 @@ RECIPES: dict[str, dict[str, Any]] = {
     "frozen": {"frozen": 2},
     "strong": {"augment": "strong"},
     "balance": {"balance": 0.9},
+    "mixup": {"mixup": 0.2},
+    "scale": {"scale": 1.33},
+    "restarts": {"cycles": 3},
 }
 
 

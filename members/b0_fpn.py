@@ -9,6 +9,7 @@ SPEC = MemberSpec(
     encoder_weights="imagenet",
     loss="bce_dice",
     augment="strong",
+    scale=1.33,
     schedule="cosine",
     learning_rate=3e-4,
     balance=0.9,

@@ -9,6 +9,7 @@ SPEC = MemberSpec(
     loss="lovasz",
     contact=True,
     augment="strong",
+    scale=1.33,
     schedule="cosine",
     learning_rate=1e-4,
     warmup=2,

@@ -8,6 +8,7 @@ SPEC = MemberSpec(
     encoder_weights="lite",
     loss="lovasz",
     augment="strong",
+    scale=1.33,
     schedule="cosine",
     learning_rate=1e-3,
     momentum=0.9,

@@ -120,7 +120,7 @@ class Scale(Factor):
         return cv2.resize(np.ascontiguousarray(seen), size[::-1], interpolation=cv2.INTER_LINEAR)
 
     def is_supported(self, spec: MemberSpec) -> bool:
-        return spec.augment == "strong"
+        return spec.scale > 1
 
 
 class Light(Factor):

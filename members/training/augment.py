@@ -56,7 +56,7 @@ def import_albumentations() -> ModuleType:
 
 
 def build_transforms(policy: str) -> Any:
-    """Compose what albumentations does of a policy: all but crops, the square's symmetries and copy-paste."""
+    """Compose what albumentations does of a policy: not crops, their scale, the square's symmetries, copy-paste."""
     A = import_albumentations()
     light = A.RandomBrightnessContrast(0.25, 0.25, p=0.6)
     season = A.HueSaturationValue(12, 25, 15, p=0.5)
@@ -65,11 +65,10 @@ def build_transforms(policy: str) -> Any:
     blur = A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 5)), A.Downscale((0.5, 0.8))], p=0.2)
     jpeg = A.ImageCompression(quality_range=(45, 95), p=0.3)
     photo = [light, season, gamma, haze, blur, jpeg]
-    scale = A.Affine(scale=(0.75, 1.33), border_mode=cv2.BORDER_REFLECT_101, p=0.5)
     elastic = A.ElasticTransform(30, 6, border_mode=cv2.BORDER_REFLECT_101, approximate=True, p=0.2)
     # the mask stays as it is under the holes: what a tree or a cloud hides is a building still
     cut_out = A.CoarseDropout((1, 4), (0.06, 0.15), (0.06, 0.15), fill="random_uniform", p=0.3)
-    strong = [scale, elastic, *photo, cut_out]
+    strong = [elastic, *photo, cut_out]
     transforms = {"none": [], "d4": [], "d4_photo": photo, "d4_cutmix": photo, "strong": strong}
     return A.Compose(transforms[policy])
 
@@ -79,7 +78,9 @@ def lighten_haze(image: np.ndarray, **_: object) -> np.ndarray:
     return cv2.addWeighted(image, 0.75, image, 0, 50)
 
 
-def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed: tuple[int, int]) -> Pair:
+def augment_tile(
+    pairs: Sequence[Pair], index: int, policy: str, crop: int, seed: tuple[int, int], scale: float = 1.0
+) -> Pair:
     """Make one training example of a tile.
 
     Args:
@@ -87,18 +88,19 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
         index: which of them.
         policy: "none"; "d4": one of the square's eight symmetries; "d4_photo": also light, season, gamma, haze,
             blur and JPEG; "d4_cutmix": that, and a rectangle of another tile; "strong": that, without the rectangle,
-            and scale, elastic deformation, cut-out and buildings of another tile.
+            and elastic deformation, cut-out and buildings of another tile.
         crop: side in px; a smaller tile is padded by reflection first.
         seed: (seed, epoch); equal seeds give equal examples.
+        scale: crops show the ground at up to so many times its size in the tile, or as much smaller.
 
     Returns:
         image uint8 (crop, crop, 3), mask or target (crop, crop).
     """
     rng = np.random.default_rng((*seed, index))
-    image, mask = crop_tile(*pairs[index], policy, crop, rng)
+    image, mask = crop_tile(*pairs[index], policy, crop, rng, scale)
     mix, share = MIXES.get(policy, (None, 0.0))
     if mix and rng.random() < share:
-        donor = crop_tile(*pairs[int(rng.integers(len(pairs)))], policy, crop, rng)
+        donor = crop_tile(*pairs[int(rng.integers(len(pairs)))], policy, crop, rng, scale)
         image, mask = mix(image, mask, *donor, rng)
     transforms = take_transforms(policy)
     if transforms.transforms:
@@ -108,12 +110,19 @@ def augment_tile(pairs: Sequence[Pair], index: int, policy: str, crop: int, seed
     return image, mask
 
 
-def crop_tile(image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: np.random.Generator) -> Pair:
-    """Cut a random crop out of a tile, in a random symmetry of the square unless the policy is "none"."""
-    image, mask = pad_tile(image, crop), pad_tile(mask, crop)
-    top, left = (int(rng.integers(side - crop + 1)) for side in mask.shape)
-    window = np.s_[top : top + crop, left : left + crop]
+def crop_tile(
+    image: np.ndarray, mask: np.ndarray, policy: str, crop: int, rng: np.random.Generator, scale: float = 1.0
+) -> Pair:
+    """Cut a random crop of random scale out of a tile, in a random symmetry of the square unless policy is "none"."""
+    side = round(crop * scale ** rng.uniform(-1, 1)) if scale > 1 else crop
+    image, mask = pad_tile(image, side), pad_tile(mask, side)
+    top, left = (int(rng.integers(length - side + 1)) for length in mask.shape)
+    window = np.s_[top : top + side, left : left + side]
     image, mask = image[window], mask[window]
+    if side != crop:
+        smooth = cv2.INTER_AREA if side > crop else cv2.INTER_LINEAR
+        image = cv2.resize(image, (crop, crop), interpolation=smooth)
+        mask = cv2.resize(mask.astype(np.uint8), (crop, crop), interpolation=cv2.INTER_NEAREST).astype(mask.dtype)
     if policy == "none":
         return image, mask
     turn = SYMMETRIES[DRAWN[rng.integers(len(DRAWN))]]

@@ -44,14 +44,32 @@ class TrainingBatches(keras.utils.PyDataset):
         return self.order[step * self.size : (step + 1) * self.size]
 
     def __getitem__(self, step: int) -> Pair:
-        spec = self.spec
-        return stack_pairs(
-            [
-                augment_tile(self.pairs, int(index), spec.augment, spec.crop, (spec.seed, self.epoch))
-                for index in self.list_indices(step)
-            ],
-            spec,
-        )
+        spec, seed = self.spec, (self.spec.seed, self.epoch)
+        examples = [
+            augment_tile(self.pairs, int(index), spec.augment, spec.crop, seed, spec.scale)
+            for index in self.list_indices(step)
+        ]
+        batch = stack_pairs(examples, spec)
+        return mix_up(*batch, spec.mixup, np.random.default_rng((*seed, step, len(examples)))) if spec.mixup else batch
+
+
+def mix_up(images: np.ndarray, targets: np.ndarray, alpha: float, rng: np.random.Generator) -> Pair:
+    """Mix each example of a batch with another (mixup, Zhang et al. 2018, https://arxiv.org/abs/1710.09412).
+
+    Args:
+        images: float32 (batch, h, w, 3).
+        targets: float32 (batch, h, w, bands), 0..1, or -1 where nothing is taught.
+        alpha: shares are drawn from Beta(alpha, alpha): the smaller, the nearer to one of the two.
+        rng: draws shares and partners.
+
+    Returns:
+        New images and targets; nothing is taught where either of two teaches nothing.
+    """
+    partner = rng.permutation(len(images))
+    share = rng.beta(alpha, alpha, (len(images), 1, 1, 1)).astype(np.float32)
+    mixed = share * targets + (1 - share) * targets[partner]
+    unknown = np.minimum(targets, targets[partner]) < 0
+    return share * images + (1 - share) * images[partner], np.where(unknown, np.float32(-1), mixed)
 
 
 def draw_order(built_up: Sequence[bool], balance: float | None, seed: tuple[int, int]) -> np.ndarray:

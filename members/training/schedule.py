@@ -17,12 +17,19 @@ PLATEAU_FACTOR, PLATEAU_PATIENCE, PLATEAU_DELTA = 0.7, 3, 1e-4
 def choose_rate(spec: MemberSpec, steps: int) -> float | keras.optimizers.schedules.LearningRateSchedule:
     """Return the optimizer's learning rate: a number to begin with, or a cosine decay over all epochs.
 
+    With several cycles it falls in each, and begins anew at the start of the next (Loshchilov & Hutter 2017,
+    https://arxiv.org/abs/1608.03983).
+
     Args:
         spec: the member.
         steps: batches an epoch.
     """
     if spec.schedule != "cosine":
         return spec.learning_rate
+    if spec.cycles > 1:
+        return keras.optimizers.schedules.CosineDecayRestarts(
+            spec.learning_rate, first_decay_steps=spec.epochs * steps / spec.cycles, t_mul=1.0
+        )
     return keras.optimizers.schedules.CosineDecay(
         0.0 if spec.warmup else spec.learning_rate,
         decay_steps=(spec.epochs - spec.warmup) * steps,

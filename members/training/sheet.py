@@ -25,7 +25,10 @@ def draw_sheet(spec: MemberSpec, pairs: list[Pair], indices: list[int], epochs: 
     """
     rows = []
     for index in indices:
-        seen = [augment_tile(pairs, index, spec.augment, spec.crop, (spec.seed, epoch)) for epoch in range(epochs)]
+        seen = [
+            augment_tile(pairs, index, spec.augment, spec.crop, (spec.seed, epoch), spec.scale)
+            for epoch in range(epochs)
+        ]
         plain = augment_tile(pairs, index, "none", spec.crop, (spec.seed, 0))
         row = [frame(outline_buildings(*pair)) for pair in (plain, *seen)]
         rows.append(np.hstack(row))

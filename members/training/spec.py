@@ -60,6 +60,13 @@ class MemberSpec(BaseModel):
     contact: Annotated[
         bool, Field(description="learns, from outlines, the borders of buildings and where they touch, too")
     ] = False
+    scale: Annotated[
+        float,
+        Field(ge=1, le=4, description="crops show the ground up to so many times larger or smaller"),
+    ] = 1.0
+    mixup: Annotated[
+        float | None, Field(gt=0, description="of two examples, in shares drawn from Beta(mixup, mixup); None: none")
+    ] = None
     student: Annotated[
         Distillation | None, Field(description="how it is taught by other members' maps; None: by masks alone")
     ] = None
@@ -81,6 +88,7 @@ class MemberSpec(BaseModel):
     )
     momentum: Annotated[float, Field(ge=0, lt=1, description="of the decoder's batch normalisation")] = 0.99
     warmup: Annotated[int, Field(ge=0, description="epochs of linear rise before the cosine")] = 0
+    cycles: Annotated[int, Field(ge=1, description="of the cosine: how often the rate falls, from the start anew")] = 1
     clip_norm: Annotated[float | None, Field(gt=0, description="largest norm of all gradients together")] = None
     ema: Annotated[
         float | None, Field(gt=0, lt=1, description="decay a step of the averaged weights that are kept; None: none")
@@ -109,6 +117,12 @@ class MemberSpec(BaseModel):
             raise ValueError("maps teach a student buildings alone; one that learns no borders and contacts")
         if self.student and "lovasz" in self.loss:
             raise ValueError(f"{self.loss} is of masks, not of probabilities; a student with loss bce_dice")
+        if self.mixup and "lovasz" in self.loss:
+            raise ValueError(f"{self.loss} is of masks, not of mixed ones; mixup with loss bce_dice or another")
+        if self.cycles > 1 and (self.schedule != "cosine" or self.warmup):
+            raise ValueError("several cycles come with the cosine schedule only, without a warm-up")
+        if self.cycles > self.epochs:
+            raise ValueError(f"{self.cycles} cycles in {self.epochs} epochs; more epochs, or fewer cycles")
         if self.warmup and self.schedule != "cosine":
             raise ValueError("a warm-up comes with the cosine schedule only")
         if self.warmup >= self.epochs:

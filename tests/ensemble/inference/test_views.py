@@ -185,18 +185,20 @@ def test_a_view_counts_once(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("augment", "views", "supported"),
+    ("augment", "scale", "views", "supported"),
     [
-        ("d4_cutmix", "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),
-        ("none", "none", ["e"]),
-        ("d4", "flips", ["e", "h"]),
-        ("d4_photo", "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),
-        ("strong", "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15", "scale0.75"]),
-        ("strong", "none", ["e", "gamma0.8", "scale0.75"]),
+        ("d4_cutmix", 1, "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),
+        ("none", 1, "none", ["e"]),
+        ("d4", 1, "flips", ["e", "h"]),
+        ("d4_photo", 1, "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15"]),
+        ("strong", 1.33, "d4", ["e", "h", "t", "gamma0.8", "h-bright1.15", "scale0.75"]),
+        ("strong", 1.33, "none", ["e", "gamma0.8", "scale0.75"]),
     ],
 )
-def test_members_support_what_they_were_trained_on(augment: str, views: str, supported: list[str]) -> None:
-    spec = find_spec("lite0_unet").model_copy(update={"augment": augment, "views": views})
+def test_members_support_what_they_were_trained_on(
+    augment: str, scale: float, views: str, supported: list[str]
+) -> None:
+    spec = find_spec("lite0_unet").model_copy(update={"augment": augment, "scale": scale, "views": views})
     every = parse_views("e,h,t,gamma0.8,h-bright1.15,scale0.75")
     assert [view.name for view in every if view.is_supported(spec)] == supported
 

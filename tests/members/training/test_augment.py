@@ -79,6 +79,26 @@ def test_d4_reaches_all_eight_symmetries_and_nothing_else() -> None:
     assert seen == {np.ascontiguousarray(view).tobytes() for view in turned}
 
 
+@pytest.mark.parametrize(("scale", "spans"), [(1, (8, 8)), (2, (4, 16))])
+def test_crops_show_the_ground_up_to_twice_and_half_as_large(scale: float, spans: tuple[int, int]) -> None:
+    """A stripe 8 px wide, in tiles smaller and larger than what is cut out of them."""
+    for side in (40, 96):
+        mask = np.zeros((side, side), bool)
+        mask[:, side // 2 - 4 : side // 2 + 4] = True
+        pair = (mask[..., None] * np.full(3, 200, np.uint8), mask)
+        widths = []
+        for epoch in range(150):
+            image, seen = augment_tile([pair], 0, "none", 32, (3, epoch), scale)
+            assert (image.shape, seen.shape, seen.dtype) == ((32, 32, 3), (32, 32), bool)
+            assert ((image[..., 0] > 100) == seen).mean() > 0.9
+            runs = np.flatnonzero(np.diff(np.pad(seen[16], 1).astype(int)))
+            whole = [
+                (first, last) for first, last in zip(runs[::2], runs[1::2], strict=True) if first > 0 and last < 32
+            ]
+            widths += [int(last - first) for first, last in whole]
+        assert (min(widths), max(widths)) == pytest.approx(spans, abs=0 if scale == 1 else 1)
+
+
 def test_whole_buildings_are_pasted_and_the_arguments_stay() -> None:
     image, donor = np.zeros((3, 5, 3), np.uint8), np.full((3, 5, 3), 9, np.uint8)
     mask, donor_mask = np.zeros((3, 5), bool), np.array([[1, 0, 0, 0, 1], [1, 0, 1, 0, 1], [0, 0, 0, 0, 0]], bool)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from members.common.errors import InputError
-from members.training.batches import TrainingBatches, ValidationBatches, draw_order
+from members.training.batches import TrainingBatches, ValidationBatches, draw_order, mix_up
 from members.training.spec import MemberSpec
 
 SPEC = MemberSpec(name="any", backbone="lite0", augment="none", crop=32, batch_size=3)
@@ -57,3 +57,26 @@ def test_validation_takes_whole_tiles_with_others_of_their_size(devices: int, si
     np.testing.assert_array_equal(images[0, :48, :48], PAIRS[0][0])
     np.testing.assert_array_equal(images[0, 48:, :48], PAIRS[0][0][:31:-1])  # reflected
     np.testing.assert_array_equal(masks[1, :48, :48, 0], PAIRS[1][1])
+
+
+def test_mixup_mixes_images_and_targets_in_the_same_shares() -> None:
+    """Of images that are what their targets say; where one of two teaches nothing, nothing is taught."""
+    targets = np.array([0, 1, 0.5, -1], np.float32).reshape(4, 1, 1, 1) * np.ones((4, 2, 2, 1), np.float32)
+    images = np.repeat(np.maximum(targets, 0), 3, axis=-1) * 200
+    met = set()
+    for seed in range(40):
+        mixed, taught = mix_up(images, targets, 0.4, np.random.default_rng(seed))
+        assert mixed.dtype == taught.dtype == np.float32
+        known = taught[:, 0, 0, 0] >= 0
+        np.testing.assert_allclose(mixed[known], np.repeat(taught[known], 3, axis=-1) * 200, atol=1e-3)
+        assert not known[3]
+        met.add(tuple(known))
+        assert taught.max() <= 1
+    assert len(met) == 4  # the example that teaches nothing is the partner of each of them, or its own
+
+
+def test_a_member_with_mixup_sees_mixed_examples() -> None:
+    plain = TrainingBatches(PAIRS, SPEC, epoch=0)[0][1]
+    mixed, again = (TrainingBatches(PAIRS, SPEC.model_copy(update={"mixup": 5.0}), epoch=0)[0][1] for _ in range(2))
+    np.testing.assert_array_equal(mixed, again)
+    assert set(np.unique(plain)) == {0, 1} < set(np.unique(mixed))

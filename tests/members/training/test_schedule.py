@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from members.training.schedule import best_epoch, is_finished, plateau_rate
+from members.training.schedule import best_epoch, choose_rate, is_finished, plateau_rate
 from members.training.spec import MemberSpec
 
 SPEC = MemberSpec(name="any", backbone="lite0", learning_rate=5e-5, epochs=150, patience=10)
@@ -55,3 +55,11 @@ def test_all_epochs_are_an_end() -> None:
     assert is_finished(SPEC.model_copy(update={"epochs": 2}), [0.5, 0.4])
     assert not is_finished(SPEC, [])
     assert plateau_rate(SPEC, []) == 5e-5
+
+
+def test_the_rate_begins_anew_in_each_cycle() -> None:
+    spec = SPEC.model_copy(update={"schedule": "cosine", "learning_rate": 8.0, "epochs": 4, "cycles": 2})
+    rates = choose_rate(spec, steps=2)
+    assert [float(rates(step)) for step in range(8)] == pytest.approx(
+        [8, 4 + 4 / 2**0.5, 4, 4 - 4 / 2**0.5] * 2, rel=1e-5
+    )
