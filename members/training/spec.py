@@ -53,6 +53,9 @@ class MemberSpec(BaseModel):
     ] = ""
     backbone: Backbone
     decoder: Annotated[Decoder, Field(description="unet: the notebook's; sm_*: segmentation-models'")] = "unet"
+    shrink: Annotated[
+        Literal[1, 2, 4], Field(description="by which the network shrinks a tile before it looks: it sees more ground")
+    ] = 1
     encoder_weights: Annotated[str, Field(description="imagenet, lite, none, or a .h5 file")] = "imagenet"
     loss: Loss = "bce_dice"
     augment: Annotated[Policy, Field(description="augmentation policy")] = "d4"
@@ -137,7 +140,7 @@ class MemberSpec(BaseModel):
     @property
     def size_multiple(self) -> int:
         """Of what the sides of the network's input are multiples, px; other tiles are padded and cropped again."""
-        return PYRAMID_MULTIPLE if self.decoder == "sm_pspnet" else STRIDE
+        return self.shrink * (PYRAMID_MULTIPLE if self.decoder == "sm_pspnet" else STRIDE)
 
 
 def revise_spec(spec: MemberSpec, **changes: object) -> MemberSpec:

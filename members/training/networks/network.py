@@ -28,16 +28,21 @@ def build_network(spec: MemberSpec, encoder_weights: str = "none") -> keras.Mode
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy(spec.precision)
     try:
-        inputs = keras.Input((None, None, 3), name="rgb")
+        inputs = seen = keras.Input((None, None, 3), name="rgb")
+        if spec.shrink > 1:
+            seen = keras.layers.AveragePooling2D(spec.shrink, dtype="float32", name="shrink")(inputs)
         if spec.decoder == "unet":
             encoder = build_encoder(spec.backbone, encoder_weights)
             freeze_stages(encoder, spec.frozen)
-            features, bands = encoder(inputs), len(spec.bands)
+            features, bands = encoder(seen), len(spec.bands)
             outputs = decode_features(features, spec.filters, spec.dropout, spec.momentum, spec.seed, bands)
         elif spec.decoder == "sm_pspnet":
-            outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(inputs), spec.seed)
+            outputs = decode_pyramid(build_pyramid_encoder(spec.backbone, encoder_weights)(seen), spec.seed)
         else:
-            outputs = build_segmentation_model(spec.decoder, spec.backbone, encoder_weights)(inputs)
+            outputs = build_segmentation_model(spec.decoder, spec.backbone, encoder_weights)(seen)
+        if spec.shrink > 1:
+            enlarge = keras.layers.UpSampling2D(spec.shrink, interpolation="bilinear", dtype="float32", name="enlarge")
+            outputs = enlarge(outputs)
         return keras.Model(inputs, outputs, name=spec.name)
     finally:
         keras.config.set_dtype_policy(before)
