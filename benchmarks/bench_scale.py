@@ -26,6 +26,8 @@ import rasterio
 import typer
 from rasterio.windows import Window
 
+from members.data.mosaic import Window as Block
+
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench_scene import measure_peak, predict_red
@@ -44,7 +46,6 @@ from members.data.groups import read_groups
 from members.data.raster import read_mask
 from members.data.tiles import Tile
 from postproc.formats.exports import Source, plan_exports, write_exports
-from postproc.geo.blocks import Window as Block
 from postproc.pipeline.outlines import OutlineRecipe
 from postproc.pipeline.pipeline import Pipeline
 from postproc.pipeline.recipe import Recipe

@@ -14,8 +14,8 @@ import rasterio
 from rasterio import Affine
 
 from members.data.frames import read_frame
+from members.data.mosaic import Mosaic, join_frames
 from members.labels.geometry import clip_outlines, move_outlines
-from postproc.geo.mosaic import Mosaic, join_frames
 
 
 @dataclass(frozen=True)

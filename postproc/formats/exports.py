@@ -14,10 +14,10 @@ from shapely import STRtree, box
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
+from members.data.mosaic import Reader, Window
 from postproc.formats.registry import BuildingFormat, Format, Frames, MaskFormat, ReadMask, find_format
-from postproc.geo.blocks import Window, list_windows, read_whole
+from postproc.geo.blocks import list_windows, read_whole
 from postproc.geo.footprints import drop_small
-from postproc.geo.mosaic import Reader
 from postproc.geo.outlining import OutlinedMosaic, Outliner, collect_pieces, outline_images
 from postproc.polygons.buildings import Building, rasterize_outlines
 

@@ -9,9 +9,10 @@ import numpy as np
 from members.common.files import check_folder, write_target
 from members.data.cog import copy_as_cog
 from members.data.frames import Frame
+from members.data.mosaic import Window
 from members.data.raster import allow_ungeoreferenced, open_raster, read_bands
 from postproc.formats.submission import hash_mask
-from postproc.geo.blocks import Window, list_windows
+from postproc.geo.blocks import list_windows
 
 
 def check_masks(folder: Path, frames: Mapping[str, Frame]) -> None:

@@ -15,13 +15,13 @@ import numpy as np
 
 from members.common.files import check_target
 from members.data.frames import Frame
+from members.data.mosaic import Window
 from postproc.formats.coco import write_coco
 from postproc.formats.dialects.dialect import Dialect
 from postproc.formats.dialects.samples import Sample
 from postproc.formats.masks import check_masks, open_masks, write_cog, write_mask
 from postproc.formats.submission import check_sides, encode_buildings, encode_row, open_submission
 from postproc.formats.vector import check_vector, write_vector
-from postproc.geo.blocks import Window
 from postproc.geo.outlining import OutlinedMosaic
 from postproc.polygons.buildings import Building
 

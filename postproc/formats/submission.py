@@ -17,12 +17,13 @@ from shapely.affinity import translate
 from members.common.errors import InputError
 from members.common.files import write_target
 from members.data.frames import Frame
+from members.data.mosaic import Window
 from postproc.formats.dialects.dialect import KAGGLE, Dialect, parse_dialect
 from postproc.formats.dialects.images import MAX_PIXELS, read_images
 from postproc.formats.dialects.rows import write_rows
 from postproc.formats.dialects.samples import Sample
 from postproc.formats.rle import encode_labels, encode_rle
-from postproc.geo.blocks import Window, read_whole
+from postproc.geo.blocks import read_whole
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.labelling import label_components
 

@@ -8,11 +8,10 @@ import numpy as np
 
 from members.common.graphs import find_groups
 from members.common.workers import Threads, Workers
+from members.data.mosaic import Window
 
 BLOCK = 4096
 """Side of the blocks, px."""
-
-Window = tuple[slice, slice]
 
 
 @dataclass(frozen=True)

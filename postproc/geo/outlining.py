@@ -17,9 +17,9 @@ from shapely.affinity import translate
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
+from members.data.mosaic import Mosaic, Reader, Window, join_frames
 from members.labels.geometry import clip_outlines, draw_border, move_outlines
-from postproc.geo.blocks import BLOCK, Window, list_windows, plan_windows
-from postproc.geo.mosaic import Mosaic, Reader, join_frames
+from postproc.geo.blocks import BLOCK, list_windows, plan_windows
 from postproc.polygons.buildings import Building, rasterize_outlines
 from postproc.polygons.labelling import label_components
 from postproc.polygons.splitting import REACH

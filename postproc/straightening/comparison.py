@@ -11,8 +11,8 @@ from members.common.progress import Progress, silent
 from members.common.tables import ResultTable
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame
+from members.data.mosaic import Reader
 from postproc.geo.blocks import read_whole
-from postproc.geo.mosaic import Reader
 from postproc.geo.outlining import OutlinedMosaic, collect_pieces
 from postproc.polygons.tracing import trace_mask
 from postproc.scoring.buildings import Comparison, ImageBuildings, compare_buildings

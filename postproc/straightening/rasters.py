@@ -15,9 +15,10 @@ from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Threads, Workers
 from members.data.frames import Frame, take_frame
+from members.data.mosaic import Window
 from members.data.raster import open_raster, read_bands
 from members.data.tiles import list_files
-from postproc.geo.blocks import Window, list_windows
+from postproc.geo.blocks import list_windows
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
 from postproc.polygons.buildings import Building
 

@@ -12,9 +12,9 @@ from members.common.errors import InputError
 from members.common.progress import Progress, silent
 from members.common.workers import Workers
 from members.data.frames import Frame
+from members.data.mosaic import Mosaic, Reader
 from members.labels.geometry import draw_border, move_outlines
 from postproc.geo.footprints import drop_small, measure_areas
-from postproc.geo.mosaic import Mosaic, Reader
 from postproc.geo.outlining import OutlinedMosaic, cut_buildings, outline_images
 from postproc.polygons.buildings import Building
 from postproc.polygons.tracing import trace_mask

@@ -14,9 +14,8 @@ from ensemble.mapfolder.samples import Samples
 from ensemble.selection.blend import Blend
 from members.common.graphs import find_groups
 from members.data.frames import Frame
+from members.data.mosaic import Mosaic, Window, join_frames
 from members.labels.geometry import move_outlines
-from postproc.geo.blocks import Window
-from postproc.geo.mosaic import Mosaic, join_frames
 from postproc.polygons.tracing import trace_mask
 from postproc.tuning.fits import Task
 from postproc.tuning.units import Unit, list_units, number_mosaics

@@ -15,9 +15,9 @@ from ensemble.selection.blend import Blend
 from ensemble.selection.layers import blend_sample
 from members.common.workers import Threads
 from members.data.frames import Frame
+from members.data.mosaic import Mosaic, Reader, Window, join_frames
 from members.labels.geometry import move_outlines
-from postproc.geo.blocks import Window, plan_windows
-from postproc.geo.mosaic import Mosaic, Reader, join_frames
+from postproc.geo.blocks import plan_windows
 from postproc.geo.outlining import clip_to_frames, draw_masks, outline_images, read_mask, read_objects
 from postproc.pipeline.outlines import OutlineRecipe, outline_settings
 from postproc.pipeline.pipeline import Pipeline

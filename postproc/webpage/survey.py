@@ -9,9 +9,9 @@ from ensemble.selection.layers import blend_sample
 from members.common.progress import Progress, silent
 from members.common.workers import Threads
 from members.data.frames import Frame
+from members.data.mosaic import Window
 from members.data.raster import read_image
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
-from postproc.geo.mosaic import Window
 from postproc.geo.outlining import outline_images
 from postproc.pipeline.pipeline import Pipeline
 from postproc.polygons.tracing import trace_mask

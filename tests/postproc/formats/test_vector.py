@@ -14,11 +14,11 @@ from shapely import MultiPolygon, Polygon, box
 
 from members.common.errors import InputError
 from members.data.frames import Frame
+from members.data.mosaic import join_frames
 from members.labels.reading import read_outlines
 from postproc.formats.registry import find_format, list_suffixes
 from postproc.formats.vector import check_vector, tabulate_footprints, write_table
 from postproc.geo.footprints import WGS84, Footprint, make_footprints
-from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import OutlinedMosaic, cut_buildings
 from postproc.polygons.buildings import Building
 

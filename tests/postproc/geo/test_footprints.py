@@ -9,8 +9,8 @@ from shapely import Polygon, box
 
 from members.common.errors import InputError
 from members.data.frames import Frame
+from members.data.mosaic import join_frames
 from postproc.geo.footprints import WGS84, drop_small, make_footprints, measure_areas, transform_outlines
-from postproc.geo.mosaic import join_frames
 from postproc.geo.outlining import OutlinedMosaic, cut_buildings
 from postproc.polygons.buildings import Building
 

@@ -14,8 +14,8 @@ from shapely.affinity import translate
 
 from members.common.workers import Threads
 from members.data.frames import Frame
+from members.data.mosaic import Mosaic, Reader, join_frames
 from postproc.geo.blocks import BLOCK, list_windows
-from postproc.geo.mosaic import Mosaic, Reader, join_frames
 from postproc.geo.outlining import (
     Outliner,
     collect_pieces,

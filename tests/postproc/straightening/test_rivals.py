@@ -11,7 +11,7 @@ from conftest import GEOREFERENCE, hash_folder, write_raster
 from shapely import box
 
 from members.data.frames import Frame
-from postproc.geo.mosaic import join_frames
+from members.data.mosaic import join_frames
 from postproc.scoring.shapes import measure_iou
 from postproc.straightening import rivals
 from postproc.straightening.rivals import measure_pixel, square_outlines

@@ -11,7 +11,7 @@ from ensemble.mapfolder.samples import ArraySamples
 from ensemble.selection.blend import Blend
 from ensemble.statistics.crossfit import CrossFit
 from members.data.frames import Frame
-from postproc.geo.mosaic import join_frames
+from members.data.mosaic import join_frames
 from postproc.pipeline.pipeline import Pipeline
 from postproc.study.building_study import BuildingCounter, read_setting
 from postproc.tuning import places as module

@@ -7,7 +7,7 @@ import pytest
 from rasterio import Affine
 
 from members.data.frames import Frame, read_frame
-from postproc.geo.mosaic import join_frames
+from members.data.mosaic import join_frames
 
 GRID = Affine(0.25, 0, 9_500_000, 0, -0.25, 3_200_000)
 

@@ -11,12 +11,12 @@ from rasterio import Affine
 
 from members.common.graphs import find_groups
 from members.data.frames import Frame
-from members.labels.geometry import draw_border, move_outlines
-from postproc.geo.blocks import Window
 
 ALIGNED = 0.01
 """How far two images' pixel grids may differ and still be one, px."""
 
+Window = tuple[slice, slice]
+"""Rows and columns of a picture."""
 Reader = Callable[[str, Window], tuple[np.ndarray, np.ndarray]]
 """From an image id and a window of it to the mask, bool (h, w), and blend, uint8 (h, w) or (h, w, layers), there."""
 
@@ -85,12 +85,16 @@ def join_frames(frames: Iterable[Frame]) -> list[Mosaic]:
 
 def _find_neighbours(frames: Sequence[Frame], numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Find the pairs of images, by number, whose borders touch or overlap in map coordinates."""
-    borders = np.concatenate(
-        [move_outlines(np.array([draw_border(frames[n].size)]), frames[n].transform) for n in numbers]
-    )
+    borders = shapely.polygons([_find_corners(frames[n]) for n in numbers])
     reach = np.array([ALIGNED * np.hypot(frames[n].transform.a, frames[n].transform.d) for n in numbers])
     found = shapely.STRtree(borders).query(borders, predicate="dwithin", distance=reach)
     return [(numbers[a], numbers[b]) for a, b in found.T if a < b]
+
+
+def _find_corners(frame: Frame) -> np.ndarray:
+    """Return the map coordinates of an image's four corners, float64 (4, 2)."""
+    (height, width), matrix = frame.size, np.array(frame.transform).reshape(3, 3)
+    return np.array([(0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)]) @ matrix[:2].T
 
 
 def _is_aligned(one: Frame, other: Frame) -> bool:
