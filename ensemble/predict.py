@@ -36,6 +36,15 @@ def predict(
     members: Annotated[
         list[str] | None, typer.Option(help="Only these, by commas or by repeating it; default: all.")
     ] = None,
+    context: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            max=256,
+            help="Pixels of the images that touch an image, of its part and fold, shown around it; default: the "
+            "member's stride, 0: none.",
+        ),
+    ] = None,
     engine: Annotated[
         EngineName,
         typer.Option(help="What computes the networks; auto: the fastest here whose maps are the same to 1 of 255."),
@@ -84,7 +93,7 @@ def predict(
     warn_all(remarks)
     chosen, remarks = choose_members(folder, record, members)
     warn_all(remarks)
-    options = {"merge": merge, "std": uncertainty, "engine": name, "replace": replace}
+    options = {"merge": merge, "std": uncertainty, "engine": name, "replace": replace, "context": context}
     request = Request.of_tiles(folder, record, part, tiles, views, **options)
     tasks = [plan_member(request, member) for member in chosen]
     for task in tasks:
@@ -143,7 +152,7 @@ def rehearse(tasks: Sequence[Task], request: Request, as_json: bool) -> None:
 
     for task in tasks:
         warn_all(task.describe_changes())
-    plans = [plan_maps(task, request.sizes) for task in tasks]
+    plans = [plan_maps(task) for task in tasks]
     rows = [(plan.member, f"{plan.new} of {plan.images}", plan.views, tell_time(plan.seconds)) for plan in plans]
     total = tell_time(sum(plan.seconds for plan in plans))
     note = f"{total} in all by Keras in one process, other engines may be faster; no map is made or dropped: --dry-run"

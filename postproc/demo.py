@@ -230,18 +230,20 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
 
     from ensemble.inference.arrays import batch_images
     from ensemble.inference.merging import see_views
-    from ensemble.inference.scenes import WINDOW
+    from ensemble.inference.scenes import WINDOW, open_scene
     from ensemble.inference.sharing import predict_member
     from ensemble.mapfolder.raster import map_path, quantise, write_map
-    from members.data.raster import read_image
 
     if not any(task.list_left() for task in tasks):
         return
-    images = [read_image(tile.image) for tile in tiles]
-    if max(max(image.shape) for image in images) > WINDOW:  # in windows, which the command cuts
+    if max(max(size) for size in tasks[0].manifest.images.values()) > WINDOW:  # in windows, which the command cuts
         for task in tasks:
             predict_member(task, progress=track)
         return
+    around, images = tasks[0].full.around, []
+    for tile in tiles:
+        with open_scene(tile.image) as scene:
+            images.append(around.read(tile.image_id, scene))
     for task in tasks:
         task.prepare()
     for batch in batch_images(images):
@@ -249,4 +251,6 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         seen = np.stack([values for [values] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
             for index, each in zip(batch, values.swapaxes(0, 1), strict=True):
-                write_map(map_path(task.folder, tiles[index].image_id), quantise(each), tiles[index].image)
+                tile, margin = tiles[index], around.measure(tiles[index].image_id)
+                inside = np.s_[:, margin : each.shape[1] - margin, margin : each.shape[2] - margin]
+                write_map(map_path(task.folder, tile.image_id), quantise(each[inside]), tile.image)

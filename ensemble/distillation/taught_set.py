@@ -52,7 +52,7 @@ class Teachers:
     def read_maps(self, fold: int, image_id: str) -> np.ndarray:
         """Return the mean of a fold's maps of an image, float64 (h, w), 0..1."""
         folders = (self.asked.run.teaching_folder(fold, name) for name in self.names)
-        size = self.asked.sizes[image_id]
+        size = self.asked.frames[image_id].size
         maps = [read_map(map_path(folder, image_id), size) for folder in folders]
         return np.mean(maps, axis=0) / 255
 

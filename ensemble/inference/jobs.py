@@ -1,10 +1,12 @@
 """The work of predicting: one member's maps of some images, in this process or in another."""
 
 import contextlib
+import dataclasses
 import functools
+import math
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +26,7 @@ from ensemble.inference.scenes import (
     open_scene,
     predict_scene,
 )
+from ensemble.inference.surroundings import Surroundings
 from ensemble.inference.views import View
 from ensemble.mapfolder.raster import find_blocks, map_path, open_map, quantise, refuse_disk, write_map
 from members.common.errors import InputError
@@ -54,6 +57,7 @@ class Job:
         hashes: image id -> hash of its file, of all images.
         engine: what computes the networks.
         bands: how many its maps have.
+        around: what small images are shown with.
     """
 
     folders: tuple[Path, ...]
@@ -66,11 +70,17 @@ class Job:
     hashes: Mapping[str, str]
     engine: str = "keras"
     bands: int = 1
+    around: Surroundings = field(default_factory=Surroundings)
 
     def is_done(self, image_id: str) -> bool:
         """Tell whether an image has all that is wanted; the map is what is written last."""
         folders = (self.target, self.std) if self.std else (self.target,)
         return all(map_path(folder, image_id).is_file() for folder in folders)
+
+    def take(self, image_ids: Sequence[str]) -> "Job":
+        """Return the same work on some images alone."""
+        hashes = {image_id: self.hashes[image_id] for image_id in image_ids}
+        return dataclasses.replace(self, hashes=hashes, around=self.around.take(image_ids))
 
     @property
     def channels(self) -> int:
@@ -84,13 +94,20 @@ class Read:
 
     Attributes:
         tile: the image.
-        image: uint8 (h, w, 3).
+        image: uint8 (h + 2 margin, w + 2 margin, 3).
         valid: which pixels are data, bool (h, w).
+        margin: how much is shown around the image on each side, px.
     """
 
     tile: Tile
     image: np.ndarray
     valid: np.ndarray
+    margin: int
+
+    def cut(self, values: np.ndarray) -> np.ndarray:
+        """Cut values of the image, (channels, h, w), out of those of what is shown; 0 where there is no data."""
+        height, width = self.valid.shape
+        return values[:, self.margin : self.margin + height, self.margin : self.margin + width] * self.valid
 
 
 def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], locks: Locks) -> Iterator[str]:
@@ -116,7 +133,7 @@ def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], lock
 
     def write_batch(batch: list[Read], values: np.ndarray) -> list[str]:
         for index, each in enumerate(batch):
-            write_values(job, each.tile, values[:, index] * each.valid)
+            write_values(job, each.tile, each.cut(values[:, index]))
         return finish([each.tile.image_id for each in batch])
 
     def finish(image_ids: list[str]) -> list[str]:
@@ -146,19 +163,28 @@ def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile
         with open_scene(tile.image) as scene:
             everything = slice(0, scene.size[0]), slice(0, scene.size[1])
             small = max(scene.size) <= WINDOW
-            read = Read(tile, scene.read(everything), scene.read_valid(everything)) if small else None
+            read = (
+                Read(
+                    tile,
+                    job.around.read(tile.image_id, scene),
+                    scene.read_valid(everything),
+                    job.around.measure(tile.image_id),
+                )
+                if small
+                else None
+            )
         if read is None:
             yield tile
             continue
-        size = read.valid.shape
+        size = read.image.shape[:2]
         waiting.setdefault(size, []).append(read)
-        pixels += read.valid.size
+        pixels += math.prod(size)
         if len(waiting[size]) < count_batch(size):
             if pixels <= WAITING:
                 continue
             size = next(iter(waiting))
         batch = waiting.pop(size)
-        pixels -= sum(each.valid.size for each in batch)
+        pixels -= len(batch) * math.prod(size)
         yield batch
     yield from waiting.values()
 

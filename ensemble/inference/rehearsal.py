@@ -1,6 +1,5 @@
 """What a prediction would do and how long it would take, by one batch of each member; nothing is written."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,21 +29,21 @@ class PlannedMaps:
     seconds: float
 
 
-def plan_maps(task: Task, sizes: Mapping[str, tuple[int, int]]) -> PlannedMaps:
+def plan_maps(task: Task) -> PlannedMaps:
     """Plan a member's maps.
-
-    Args:
-        task: what there is to do.
-        sizes: image id -> (height, width), px.
 
     Raises:
         InputError: weights are damaged, or an image can't be read.
     """
     left = set(task.list_left())
-    passes, timed = 0.0, None
+    sizes, passes, timed = task.manifest.images, 0.0, None
     for job, tiles in task.jobs:
         mine = [tile for tile in tiles if tile.image_id in left]
-        pixels = sum(count_pixels(sizes[tile.image_id], job.multiple) for tile in mine)
+        pixels = 0
+        for tile in mine:
+            margin = job.around.measure(tile.image_id)
+            height, width = sizes[tile.image_id]
+            pixels += count_pixels((height + 2 * margin, width + 2 * margin), job.multiple)
         passes += pixels * len(job.views) * len(job.folders)
         if mine and timed is None:
             network, batch = load_network(job.folders[0], "keras"), read_batch(mine, job.multiple)

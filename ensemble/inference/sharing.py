@@ -61,7 +61,7 @@ def predict_member(task: Task, cluster: Workers | None = None, progress: Progres
     else:
 
         def make(job: Job, tiles: tuple[Tile, ...]) -> Iterable[str]:
-            work = functools.partial(predict_chunk, job, load_network)
+            work = functools.partial(predict_chunk, load_network)
             return see_maps(job, cluster.map(work, cut_batches(job, tiles), ordered=False))
 
     with locks.share(task.owns_folder, task.prepare):
@@ -87,10 +87,11 @@ def make_left(task: Task, left: Sequence[str], make: Make) -> Iterator[bool]:
             time.sleep(WAIT)
 
 
-def cut_batches(job: Job, tiles: Sequence[Tile]) -> list[list[Tile]]:
-    """Cut the tiles without a map into batches: what is sent to a worker at once."""
+def cut_batches(job: Job, tiles: Sequence[Tile]) -> list[tuple[Job, list[Tile]]]:
+    """Cut the tiles without a map into batches: what is sent to a worker at once, with what a job knows of them."""
     wanted = [dataclasses.replace(tile, image=tile.image.resolve()) for tile in tiles if not job.is_done(tile.image_id)]
-    return [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+    batches = [wanted[start : start + BATCH] for start in range(0, len(wanted), BATCH)]
+    return [(job.take([tile.image_id for tile in batch]), batch) for batch in batches]
 
 
 def see_maps(job: Job, chunks: Iterable[Sequence[str]]) -> Iterator[str]:
@@ -120,12 +121,13 @@ def see_maps(job: Job, chunks: Iterable[Sequence[str]]) -> Iterator[str]:
         yield from pop_seen()
 
 
-def predict_chunk(job: Job, load: Load, tiles: Sequence[Tile]) -> list[str]:
+def predict_chunk(load: Load, batch: tuple[Job, Sequence[Tile]]) -> list[str]:
     """Make the maps of a few images in a worker process, which sees the same files; returns the ids that have one now.
 
     Raises:
         InputError: the weights there are not those that the manifest was written for.
     """
+    job, tiles = batch
     networks = keep_networks(job.folders, job.weights, job.engine, load)
     for _ in make_maps(job, networks, tiles, Locks(job.target)):
         pass

@@ -11,6 +11,7 @@ from typing import Any
 from ensemble.inference.engines.table import ENGINES
 from ensemble.inference.jobs import Job
 from ensemble.inference.merging import choose_views
+from ensemble.inference.surroundings import find_surroundings
 from ensemble.inference.views import View, name_views
 from ensemble.mapfolder.manifest import Manifest, find_manifest
 from ensemble.mapfolder.preparation import Terms, find_obstacle, list_changed, plan_maps, prepare_folder
@@ -18,7 +19,7 @@ from ensemble.mapfolder.raster import find_blocks
 from members.common.errors import InputError
 from members.common.files import hash_file, remove_stale
 from members.data.drivers import hash_image
-from members.data.raster import read_size
+from members.data.frames import Frame, read_frame
 from members.data.run import Run, RunRecord
 from members.data.tiles import Tile
 from members.training.spec import read_spec
@@ -33,13 +34,14 @@ class Request:
         record: its record.
         part: the name of the part.
         tiles: its images.
-        sizes: image id -> (height, width), px.
+        frames: image id -> its frame.
         hashes: image id -> hash of its file.
         views: what to look at, as far as a member supports it.
         merge: one of `MERGES`.
         std: whether standard deviations are wanted too.
         engine: what computes the networks.
         replace: whether maps that are in the way are dropped.
+        context: how far beyond its border an image is shown with what touches it, px; None: each member's stride.
         fold: whose networks alone predict, for students of that fold; None: all, as the part says.
     """
 
@@ -47,23 +49,24 @@ class Request:
     record: RunRecord
     part: str
     tiles: tuple[Tile, ...]
-    sizes: Mapping[str, tuple[int, int]]
+    frames: Mapping[str, Frame]
     hashes: Mapping[str, str]
     views: tuple[View, ...]
     merge: str = "mean"
     std: bool = False
     engine: str = "keras"
     replace: bool = False
+    context: int | None = None
     fold: int | None = None
 
     @classmethod
     def of_tiles(
         cls, run: Run, record: RunRecord, part: str, tiles: Sequence[Tile], views: tuple[View, ...], **options: Any
     ) -> "Request":
-        """Ask for maps of images, whose sizes and hashes are read; `options` are the further attributes."""
-        sizes = {tile.image_id: read_size(tile.image) for tile in tiles}
+        """Ask for maps of images, whose frames and hashes are read; `options` are the further attributes."""
+        frames = {tile.image_id: dataclasses.replace(read_frame(tile.image), image_id=tile.image_id) for tile in tiles}
         hashes = {tile.image_id: hash_image(tile.image) for tile in tiles}
-        return cls(run, record, part, tuple(tiles), sizes, hashes, views, **options)
+        return cls(run, record, part, tuple(tiles), frames, hashes, views, **options)
 
     @property
     def terms(self) -> Terms:
@@ -167,6 +170,10 @@ def plan_member(request: Request, member: str) -> Task:
     folders = {fold: run.fold(member, fold) for fold in request.folds}
     spec = read_spec(next(iter(folders.values())).spec_file)
     views = choose_views(spec, request.views)
+    together = [[tile.image_id for tile in tiles] for _, tiles in share_tiles(request)]
+    margin = spec.size_multiple if request.context is None else request.context
+    paths = {tile.image_id: tile.image for tile in request.tiles}
+    around = find_surroundings([request.frames[each] for each in paths], paths, margin, together)
     manifest = Manifest(
         member=member,
         spec=spec.model_dump(mode="json"),
@@ -174,9 +181,11 @@ def plan_member(request: Request, member: str) -> Task:
         merge=request.merge,
         weights={str(fold): hash_file(folder.weights_file) for fold, folder in folders.items()},
         split=record.split,
-        images={tile.image_id: request.sizes[tile.image_id] for tile in request.tiles},
+        images={image_id: request.frames[image_id].size for image_id in paths},
         hashes=dict(request.hashes),
         files={tile.image_id: tile.image.name for tile in request.tiles},
+        context=margin if around.neighbours else 0,
+        around=around.hash(request.hashes),
         int8=not ENGINES[request.engine].exact,
         engines=(request.engine,),
     )
@@ -194,20 +203,27 @@ def plan_member(request: Request, member: str) -> Task:
         bands=len(spec.bands),
         hashes=manifest.hashes,
         engine=request.engine,
+        around=around,
     )
     beside = (std_folder, run.uncertainty_folder(request.part))
     return Task(manifest, folder, beside, request.terms, full, tuple(list_jobs(full, request)))
 
 
 def list_jobs(full: Job, request: Request) -> Sequence[tuple[Job, tuple[Tile, ...]]]:
-    """List the work on a part: each fold on the tiles that it did not see, or all folds together on all."""
+    """List the work on a part, as `share_tiles` deals it out."""
+    return [
+        (full, tiles)
+        if fold is None
+        else (dataclasses.replace(full, folders=(full.folders[fold],), weights=(full.weights[fold],)), tiles)
+        for fold, tiles in share_tiles(request)
+    ]
+
+
+def share_tiles(request: Request) -> list[tuple[int | None, tuple[Tile, ...]]]:
+    """Deal a part's tiles out: to each fold those that it did not see, or all of them to all folds together, None."""
     if request.part != "valid":
-        return [(full, request.tiles)]
+        return [(None, request.tiles)]
     split = request.record.split
     return [
-        (
-            dataclasses.replace(full, folders=(full.folders[fold],), weights=(full.weights[fold],)),
-            tuple(tile for tile in request.tiles if split.validates(tile.group, fold)),
-        )
-        for fold in range(len(full.folders))
+        (fold, tuple(tile for tile in request.tiles if split.validates(tile.group, fold))) for fold in request.folds
     ]

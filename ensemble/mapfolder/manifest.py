@@ -40,6 +40,10 @@ class Manifest(BaseModel):
     """image id -> name of the image's file; one that has none is called as its map is"""
     int8: bool = False
     """whether the networks were of 8 bits"""
+    context: int = 0
+    """how far beyond its border an image was shown with what touches it, px"""
+    around: dict[str, str] = {}
+    """image id -> hash of what touches it and was shown with it"""
     engines: tuple[str, ...] = ()
     """what computed the networks, in the order in which it came in; maps of several differ by 1 of 255 at most"""
 
@@ -52,23 +56,26 @@ class Manifest(BaseModel):
             "8 bits": self.int8,
             "split": [self.split.folds, self.split.fold_of_group],
             "spec": {name: self.spec.get(name) for name in BUILT_BY},
+            **({"context": self.context} if self.context else {}),
         }
 
     def list_differences(self, other: "Manifest") -> list[str]:
         """List in words what else than images and engines differs; maps of both are of one set where nothing does."""
-        theirs = other.identify()
-        return [name for name, value in self.identify().items() if theirs[name] != value]
+        own, theirs = self.identify(), other.identify()
+        return [name for name in {**own, **theirs} if theirs.get(name) != own.get(name)]
 
-    def holds(self, image_id: str, size: tuple[int, int], digest: str | None) -> bool:
-        """Tell whether its map of an image is one of an image of this size and content."""
-        known = self.hashes.get(image_id)
-        return self.images.get(image_id) == tuple(size) and (None in (known, digest) or known == digest)
+    def holds(self, image_id: str, other: "Manifest") -> bool:
+        """Tell whether its map of an image is one of the image that another names so: size, content, surroundings."""
+        known, wanted = self.hashes.get(image_id), other.hashes.get(image_id)
+        return (
+            self.images.get(image_id) == other.images[image_id]
+            and (None in (known, wanted) or known == wanted)
+            and self.around.get(image_id) == other.around.get(image_id)
+        )
 
     def covers(self, other: "Manifest") -> bool:
         """Tell whether its maps are those that another asks for: of one set, all its images among them."""
-        return not self.list_differences(other) and all(
-            self.holds(image_id, size, other.hashes.get(image_id)) for image_id, size in other.images.items()
-        )
+        return not self.list_differences(other) and all(self.holds(image_id, other) for image_id in other.images)
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -141,7 +148,10 @@ def tell_apart(one: Manifest, other: Manifest) -> str | None:
 def trace_maps(manifests: Mapping[str, Manifest]) -> dict[str, dict[str, Any]]:
     """Return what maps are of, by member, for the record of what is chosen on them: JSON."""
     return {
-        member: {**(made := manifest.identify()), "images": hash_json([made, manifest.images, manifest.hashes])}
+        member: {
+            **(made := manifest.identify()),
+            "images": hash_json([made, manifest.images, manifest.hashes, *filter(None, [manifest.around])]),
+        }
         for member, manifest in sorted(manifests.items())
     }
 

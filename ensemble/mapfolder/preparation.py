@@ -40,8 +40,7 @@ def plan_maps(folder: Path, manifest: Manifest) -> list[str]:
 
 def list_changed(found: Manifest, manifest: Manifest) -> list[str]:
     """List the images of a manifest that are not those of the same name that another one has maps of."""
-    sizes = manifest.images.items()
-    return [each for each, size in sizes if not found.holds(each, size, manifest.hashes.get(each))]
+    return [image_id for image_id in manifest.images if not found.holds(image_id, manifest)]
 
 
 def find_obstacle(folder: Path, manifest: Manifest, terms: Terms) -> str | None:
@@ -75,8 +74,8 @@ def find_obstacle(folder: Path, manifest: Manifest, terms: Terms) -> str | None:
 
 def tell(manifest: Manifest, what: str) -> str:
     """Return in a word what a manifest says of one of the things that it is identified by."""
-    value = manifest.identify()[what]
-    return str(value) if isinstance(value, str | bool) else "here"
+    value = manifest.identify().get(what, 0)
+    return str(value) if isinstance(value, str | bool | int) else "here"
 
 
 def prepare_folder(folder: Path, manifest: Manifest, terms: Terms = Terms(), beside: Sequence[Path] = ()) -> None:
@@ -107,7 +106,7 @@ def prepare_folder(folder: Path, manifest: Manifest, terms: Terms = Terms(), bes
             kept = found if terms.adds else manifest
             told = {
                 name: dict(sorted({**getattr(kept, name), **getattr(manifest, name)}.items()))
-                for name in ("images", "hashes", "files")
+                for name in ("images", "hashes", "files", "around")
             }
             wanted = manifest.model_copy(update={"engines": engines, **told})
             dropped += [each for each in found.images if each not in wanted.images]

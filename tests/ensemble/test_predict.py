@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import rasterio
 from conftest import ROOT, SYMMETRIES, Outcome, Standin, draw_stack, hash_folder, write_fold, write_raster, write_tiles
+from rasterio import Affine
 
 from ensemble import predict
 from ensemble.inference import rehearsal, sharing
@@ -288,6 +289,29 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         files={f"tile{number}": f"tile{number}.tif" for number in range(6)},
         engines=("keras",),
     )
+
+
+def test_tiles_that_touch_are_shown_together(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
+    """A pair that touches and one image apart; a neighbour that changes changes the map, and 0 px are other maps."""
+    places = {"left": 0, "right": 64, "apart": 500}
+    for name, column in places.items():
+        frame = {"crs": "EPSG:3857", "transform": Affine(0.5, 0, 1000 + column / 2, 0, -0.5, 2000)}
+        write_raster(tmp_path / f"new/{name}.tif", draw_stack(64, 64), **frame)
+    command = ("predict", "--images", tmp_path / "new", "--run", run.path, "--part", "town", "--tta", "none")
+    assert roofstack(*command).code == 0
+    manifest = read_manifest(run.map_folder("town", "lite0_unet"))
+    assert (manifest.context, sorted(manifest.around)) == (32, ["left", "right"])
+    files = [run.map_folder("town", "lite0_unet") / f"{name}.tif" for name in ("left", "apart")]
+    together = [read_map(file, (64, 64)) for file in files]
+    changed = draw_stack(64, 64) // 2
+    frame = {"crs": "EPSG:3857", "transform": Affine(0.5, 0, 1032, 0, -0.5, 2000)}
+    write_raster(tmp_path / "new/right.tif", changed, **frame)
+    assert "2 new of 3" in roofstack(*command).out
+    outcome = roofstack(*command, "--context", "0")
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert "its 3 maps are of other context 32, not 0" in outcome.err
+    assert "3 new of 3" in roofstack(*command, "--context", "0", "--replace").out
+    np.testing.assert_array_equal([read_map(file, (64, 64)) for file in files], together)  # of a pixelwise network
 
 
 def test_another_engine_goes_on_with_the_same_maps(

@@ -113,7 +113,7 @@ class OtherDisk:
     def map(self, work: Callable[[Any], Any], items: Iterable[Any], ordered: bool = True) -> Iterator[Any]:
         for item in items:
             image_ids = work(item)
-            paths = [map_path(work.args[0].target, image_id) for image_id in image_ids]  # type: ignore[attr-defined]
+            paths = [map_path(item[0].target, image_id) for image_id in image_ids]
             for path in paths:
                 path.rename(path.with_suffix(".elsewhere"))
             yield image_ids

@@ -60,6 +60,7 @@ def test_all_epochs_are_an_end() -> None:
 def test_the_rate_begins_anew_in_each_cycle() -> None:
     spec = SPEC.model_copy(update={"schedule": "cosine", "learning_rate": 8.0, "epochs": 4, "cycles": 2})
     rates = choose_rate(spec, steps=2)
+    assert isinstance(rates, keras.optimizers.schedules.LearningRateSchedule)
     assert [float(rates(step)) for step in range(8)] == pytest.approx(
         [8, 4 + 4 / 2**0.5, 4, 4 - 4 / 2**0.5] * 2, rel=1e-5
     )

@@ -229,3 +229,14 @@ def test_every_member_trains_and_reloads_on_every_backend(name: str, backend: st
     )  # fmt: skip
     assert run.returncode == 0, run.stderr[-3000:]
     check_training(*json.loads(run.stdout.splitlines()[-1]))
+
+
+def test_a_member_that_shrinks_sees_a_tile_as_its_twin_sees_a_smaller_one() -> None:
+    spec = SPECS["lite2_half"].model_copy(update={"backbone": "lite0"})
+    network, twin = build_network(spec), build_network(spec.model_copy(update={"shrink": 1}))
+    twin.set_weights(network.get_weights())
+    small = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3)).astype(np.float32)
+    seen = ops.convert_to_numpy(network(small.repeat(2, 1).repeat(2, 2)))
+    expected = keras.layers.UpSampling2D(2, interpolation="bilinear")(twin(small))
+    assert (seen.shape, spec.size_multiple) == ((1, 128, 128, 1), 64)
+    np.testing.assert_allclose(seen, ops.convert_to_numpy(expected), atol=1e-5)
