@@ -70,7 +70,7 @@ def bench(
     wanted = [int(fold) for fold in folds.split(",")] if folds else list(range(split.folds))
     held = {fold: [tile for tile in tiles if split.validates(tile.group, fold)] for fold in wanted}
     chosen = [tile for fold in wanted for tile in held[fold]]
-    networks = {fold: load_network(target.fold(member, fold), "keras") for fold in wanted}
+    networks = {fold: load_network(target.fold(member, fold).path, "keras") for fold in wanted}
     views = choose_views(networks[wanted[0]].spec, parse_views(tta))
     frames, paths = [read_frame(tile.image) for tile in chosen], {tile.image_id: tile.image for tile in chosen}
     truths, groups = [read_pair(tile)[1] for tile in chosen], [tile.group for tile in chosen]

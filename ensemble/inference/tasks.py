@@ -184,7 +184,7 @@ def plan_member(request: Request, member: str) -> Task:
         images={image_id: request.frames[image_id].size for image_id in paths},
         hashes=dict(request.hashes),
         files={tile.image_id: tile.image.name for tile in request.tiles},
-        context=margin if around.neighbours else 0,
+        context=margin,
         around=around.hash(request.hashes),
         int8=not ENGINES[request.engine].exact,
         engines=(request.engine,),

@@ -287,6 +287,7 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
         images={f"tile{number}": (64, 64) for number in range(6)},
         hashes={f"tile{number}": hash_image(data_set / f"images/tile{number}.tif") for number in range(6)},
         files={f"tile{number}": f"tile{number}.tif" for number in range(6)},
+        context=32,
         engines=("keras",),
     )
 
@@ -303,13 +304,15 @@ def test_tiles_that_touch_are_shown_together(roofstack: RoofStack, run: Run, tmp
     assert (manifest.context, sorted(manifest.around)) == (32, ["left", "right"])
     files = [run.map_folder("town", "lite0_unet") / f"{name}.tif" for name in ("left", "apart")]
     together = [read_map(file, (64, 64)) for file in files]
+    shutil.copy(tmp_path / "new/apart.tif", tmp_path / "alone.tif")  # nothing touches it: made by the same rule
+    assert roofstack(*command[:2], tmp_path / "alone.tif", *command[3:]).code == 0
     changed = draw_stack(64, 64) // 2
     frame = {"crs": "EPSG:3857", "transform": Affine(0.5, 0, 1032, 0, -0.5, 2000)}
     write_raster(tmp_path / "new/right.tif", changed, **frame)
     assert "2 new of 3" in roofstack(*command).out
     outcome = roofstack(*command, "--context", "0")
     assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
-    assert "its 3 maps are of other context 32, not 0" in outcome.err
+    assert "its 4 maps are of other context 32, not 0" in outcome.err
     assert "3 new of 3" in roofstack(*command, "--context", "0", "--replace").out
     np.testing.assert_array_equal([read_map(file, (64, 64)) for file in files], together)  # of a pixelwise network
 
