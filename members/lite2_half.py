@@ -1,4 +1,4 @@
-"""lite2_unet at half the resolution: it sees whole roofs, learns from whole tiles, and costs a quarter a tile."""
+"""lite2_unet at half the resolution: it sees more ground, with a quarter of the multiply-adds."""
 
 from members.training.spec import MemberSpec
 from members.training.train import run_member

@@ -11,6 +11,7 @@ import numpy as np
 
 from members.common.errors import InputError
 from members.common.files import write_json
+from members.common.interruption import hold_back, let_through
 from members.data.raster import Pair
 from members.data.run import FoldFolder
 from members.training.batches import TrainingBatches, ValidationBatches
@@ -84,15 +85,17 @@ def train_fold(
             network.optimizer.learning_rate = plateau_rate(spec, [row["val_loss"] for row in history])
         began = time.monotonic()
         examples, raw = TrainingBatches(pairs, spec, epoch, devices), RawWeights()
-        fitted = network.fit(
-            examples,
-            initial_epoch=epoch,
-            epochs=epoch + 1,
-            verbose=0,
-            shuffle=False,  # drawn by (seed, epoch); Keras would shuffle by a state that no resume restores
-            callbacks=[FiniteLoss(examples, list(training)), *([raw] if spec.ema else []), *callbacks],
-        ).history
-        valid = network.evaluate(batches, verbose=0, return_dict=True)
+        own = [Interruption(), FiniteLoss(examples, list(training)), *([raw] if spec.ema else [])]
+        with hold_back():
+            fitted = network.fit(
+                examples,
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                verbose=0,
+                shuffle=False,  # drawn by (seed, epoch); Keras would shuffle by a state that no resume restores
+                callbacks=[*own, *callbacks],
+            ).history
+            valid = network.evaluate(batches, verbose=0, return_dict=True, callbacks=[Interruption()])
         if not np.isfinite(valid["loss"]):
             raise InputError(f"{folder.path}: validation loss {valid['loss']} after epoch {epoch + 1}; {CURE}")
         row = {
@@ -163,6 +166,16 @@ class RawWeights(keras.callbacks.Callback):
         """Go on from the weights in training."""
         for variable, value in zip(self.model.trainable_variables, self.values, strict=True):
             variable.assign(value)
+
+
+class Interruption(keras.callbacks.Callback):
+    """An interruption that came while a batch was computed is raised after it."""
+
+    def on_train_batch_end(self, batch: int, logs: Row | None = None) -> None:
+        let_through()
+
+    def on_test_batch_end(self, batch: int, logs: Row | None = None) -> None:
+        let_through()
 
 
 class FiniteLoss(keras.callbacks.Callback):

@@ -61,3 +61,39 @@ run_command(work, [])
 """
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
     assert (run.returncode, run.stderr) == (130, "interrupted; the same command goes on where it stopped\n")
+
+
+@pytest.mark.parametrize(
+    ("work", "reached"),
+    [
+        ("send(); print('after'); let_through()", "after"),  # between two steps
+        ("send(); print('end')", "end"),  # no step came
+        ("send(); print('first'); send()", "first"),  # another one does not wait
+        ("send(); time.sleep(20)", ""),  # nor does one for ever
+        ("print('quiet')", "quiet never left"),
+    ],
+)
+def test_an_interruption_that_is_held_back_is_raised_between_steps(work: str, reached: str) -> None:
+    program = f"""
+import os, signal, time
+from members.common import interruption
+from members.common.console import run_command
+from members.common.interruption import hold_back, let_through
+
+interruption.PATIENCE = 0.5
+
+def send():
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(0.01)
+
+def work():
+    with hold_back():
+        {work}
+    print("never left")
+
+run_command(work, [])
+"""
+    run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert " ".join(run.stdout.split()) == reached
+    assert run.returncode == (0 if "quiet" in reached else 130)
+    assert run.stderr == ("" if "quiet" in reached else "interrupted; the same command goes on where it stopped\n")
