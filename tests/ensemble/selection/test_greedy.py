@@ -17,11 +17,11 @@ from members.common.choices import BlendObjective
 def score_naively(samples: Samples, weights: list[int], bag: np.ndarray, objective: BlendObjective) -> float:
     """The best of 255 scores, from masks."""
     times = dict(zip(sorted(set(samples.groups)), bag, strict=True))
-    scores = []
+    blended, scores = [(blend_maps(maps, weights), truth) for maps, truth in samples], []
     for threshold in range(1, 256):
         counted = []
-        for (maps, truth), group in zip(samples, samples.groups, strict=True):
-            mask = blend_maps(maps, weights) >= threshold
+        for (values, truth), group in zip(blended, samples.groups, strict=True):
+            mask = values >= threshold
             counted += [(int((mask & truth).sum()), int((mask | truth).sum()))] * int(times[group])
         both, either = np.sum(counted, axis=0)
         found = {
