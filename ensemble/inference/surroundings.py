@@ -112,7 +112,8 @@ def find_surroundings(
     """
     share_of = {image_id: number for number, image_ids in enumerate(together) for image_id in image_ids}
     found: dict[str, tuple[Neighbour, ...]] = {}
-    for mosaic in join_frames(frames) if margin else ():
+    mosaics = join_frames(frames) if margin else []
+    for mosaic in (mosaic for mosaic in mosaics if len(mosaic.frames) > 1):
         for number, others in list_close(mosaic, margin):
             frame, (top, left) = mosaic.frames[number], mosaic.corners[number]
             neighbours = [
