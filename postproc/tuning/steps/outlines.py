@@ -87,6 +87,7 @@ def count_mask(mask: np.ndarray, truth: np.ndarray, objective: Objective) -> Til
     """Count one mask, bool (h, w), against the truth: pixels, or bands for `boundary_iou`."""
     if objective == "boundary_iou":
         mask, truth = find_band(mask), find_band(truth)
-        columns = METRICS[objective].columns
-        return dict(zip(columns, (np.sum(mask & truth), np.sum(mask | truth)), strict=True))
-    return count_pixels(np.sum(mask & truth), np.sum(mask | truth))
+    met, either = np.array(np.count_nonzero(mask & truth)), np.array(np.count_nonzero(mask | truth))
+    if objective == "boundary_iou":
+        return dict(zip(METRICS[objective].columns, (met, either), strict=True))
+    return count_pixels(met, either)

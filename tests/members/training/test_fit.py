@@ -18,6 +18,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, draw_pairs, hash_folder
 
+from members.common import interruption
 from members.common.errors import InputError
 from members.data.run import FoldFolder
 from members.training import fit
@@ -205,6 +206,32 @@ def test_another_spec_is_refused(whole: Whole) -> None:
 def test_a_caller_follows_epochs_and_batches(whole: Whole) -> None:
     assert whole.rows == whole.history
     assert whole.batches == [0, 1, 2, 3] * 3
+
+
+def test_an_interruption_waits_for_the_end_of_its_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """TensorFlow may crash where one is raised while it computes."""
+    done = []
+
+    def compute(network: keras.Model, examples: TrainingBatches, callbacks: list[Any], **options: Any) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(0.01)  # where it would be raised
+        done.append("first")
+        for callback in callbacks:
+            callback.on_train_batch_end(0, {"loss": 0.7})
+        done.append("second")
+
+    monkeypatch.setattr(fit, "build_network", build_tiny)
+    monkeypatch.setattr(keras.Model, "fit", compute)
+    before = signal.signal(signal.SIGTERM, interruption.interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            train(SPEC, FoldFolder(tmp_path))
+    finally:
+        interruption.stop_waiting()
+        signal.signal(signal.SIGTERM, before)
+        interruption._heard.clear()
+    assert done == ["first"]
+    assert not FoldFolder(tmp_path).history_file.exists()
 
 
 def test_a_loss_that_is_not_finite_names_the_images() -> None:
