@@ -49,6 +49,7 @@ def hold_back() -> Iterator[None]:
         let_through()
     finally:
         _held.clear()
+        stop_waiting()
 
 
 def let_through() -> None:

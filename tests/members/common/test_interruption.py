@@ -73,6 +73,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> I
         interruption.stop_waiting()
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+        interruption._heard.clear()  # or the next fit in this process would end
         interruption._heard.clear()
 
 
