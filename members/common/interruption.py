@@ -46,10 +46,10 @@ def hold_back() -> Iterator[None]:
     _held.set()
     try:
         yield
-        let_through()
     finally:
         _held.clear()
         stop_waiting()
+    let_through()
 
 
 def let_through() -> None:
