@@ -144,11 +144,14 @@ def plan_training(run: Run, data: Path) -> TrainingSet:
 
 
 def revise_member(name: str, epochs: int) -> MemberSpec:
-    """Return a member's spec as the demo trains it: small crops, half a decoder, the finest stages as they came."""
+    """Return a member's spec as the demo trains it: small crops, half a decoder, the finest stages as they came.
+
+    A few epochs are too few to learn more than the square's symmetries from.
+    """
     from members.training.catalog import find_spec
     from members.training.spec import revise_spec
 
-    small = {"batch_size": BATCH_SIZE, "crop": CROP, "frozen": FROZEN, "filters": FILTERS}
+    small = {"batch_size": BATCH_SIZE, "crop": CROP, "frozen": FROZEN, "filters": FILTERS, "augment": "d4"}
     return revise_spec(find_spec(name), epochs=epochs, **small)
 
 
