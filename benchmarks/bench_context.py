@@ -82,15 +82,12 @@ def bench(
             for tile in held[fold]:
                 with open_scene(tile.image) as scene:
                     shown = around.read(tile.image_id, scene)
-                edge, (height, width) = around.measure(tile.image_id), scene.size
                 seen = merge_views([networks[fold]], shown[None], views)[0, 0]
-                maps.append(quantise(seen[edge : edge + height, edge : edge + width]))
+                maps.append(quantise(around.cut(tile.image_id, seen)))
         picked = choose_thresholds(count_maps(maps, truths, groups), crossfit)
         first = first or picked
-        gain, score = (
-            measure_gain(first, picked, "pooled_iou", crossfit),
-            estimate_mean_score(crossfit.mix(picked), "pooled_iou"),
-        )
+        gain = measure_gain(first, picked, "pooled_iou", crossfit)
+        score = estimate_mean_score(crossfit.mix(picked), "pooled_iou")
         results[margin] = {
             "iou": round(score.value, 4),
             "gain": round(gain.value, 4),

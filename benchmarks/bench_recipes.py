@@ -47,7 +47,7 @@ RECIPES: dict[str, dict[str, Any]] = {
     "ema": {"ema": 0.98},
     "cutmix": {"augment": "d4_cutmix"},
     "frozen": {"frozen": 2},
-    "strong": {"augment": "strong"},
+    "strong": {"augment": "strong", "scale": 1.33},
     "balance": {"balance": 0.9},
     "mixup": {"mixup": 0.2},
     "scale": {"scale": 1.33},

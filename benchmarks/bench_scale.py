@@ -26,8 +26,6 @@ import rasterio
 import typer
 from rasterio.windows import Window
 
-from members.data.mosaic import Window as Block
-
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bench_scene import measure_peak, predict_red
@@ -43,6 +41,7 @@ from members.common.workers import Threads, Workers
 from members.data.drivers import hash_image
 from members.data.frames import Frame, read_frame
 from members.data.groups import read_groups
+from members.data.mosaic import Window as Block
 from members.data.raster import read_mask
 from members.data.tiles import Tile
 from postproc.formats.exports import Source, plan_exports, write_exports

@@ -19,7 +19,7 @@ import numpy as np
 MEMBERS = ["lite0_unet", "lite1_unet", "lite2_unet", "lite0_strong", "lite2_lovasz"]
 TINY_MEMBERS = ["lite0_unet", "lite0_strong"]
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "lite0_strong": ("lite0_unet", {"augment": "strong", "seed": 7}),
+    "lite0_strong": ("lite0_unet", {"augment": "strong", "scale": 1.33, "seed": 7}),
     "lite2_lovasz": ("lite2_unet", {"loss": "bce_lovasz", "augment": "d4", "seed": 11}),
 }
 """Members of the ensemble that are no scripts: the script's name, and what differs."""

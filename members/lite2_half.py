@@ -1,4 +1,4 @@
-"""lite2_unet at half the resolution: it sees more ground, with a quarter of the multiply-adds."""
+"""lite2_unet at half the resolution: it sees more ground at once, with a quarter of the multiply-adds."""
 
 from members.training.spec import MemberSpec
 from members.training.train import run_member

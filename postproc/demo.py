@@ -254,6 +254,5 @@ def write_maps(tasks: Sequence[Task], network: Network, tiles: Sequence[Tile], v
         seen = np.stack([values for [values] in see_views([network], stack, views)])
         for task, values in zip(tasks, (seen.mean(axis=0), seen[0]), strict=False):
             for index, each in zip(batch, values.swapaxes(0, 1), strict=True):
-                tile, margin = tiles[index], around.measure(tiles[index].image_id)
-                inside = np.s_[:, margin : each.shape[1] - margin, margin : each.shape[2] - margin]
-                write_map(map_path(task.folder, tile.image_id), quantise(each[inside]), tile.image)
+                image_id, image = tiles[index].image_id, tiles[index].image
+                write_map(map_path(task.folder, image_id), quantise(around.cut(image_id, each)), image)

@@ -18,9 +18,10 @@ from members.common.workers import open_workers
 if TYPE_CHECKING:
     import numpy as np
 
+    from members.data.mosaic import Window
     from members.data.run import Run
     from postproc.formats.exports import Export
-    from postproc.pipeline.pipeline import Pipeline, Window
+    from postproc.pipeline.pipeline import Pipeline
 
 
 def submit(

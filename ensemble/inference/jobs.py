@@ -94,20 +94,13 @@ class Read:
 
     Attributes:
         tile: the image.
-        image: uint8 (h + 2 margin, w + 2 margin, 3).
+        image: uint8 (h, w, 3), or larger by what is shown around it.
         valid: which pixels are data, bool (h, w).
-        margin: how much is shown around the image on each side, px.
     """
 
     tile: Tile
     image: np.ndarray
     valid: np.ndarray
-    margin: int
-
-    def cut(self, values: np.ndarray) -> np.ndarray:
-        """Cut values of the image, (channels, h, w), out of those of what is shown; 0 where there is no data."""
-        height, width = self.valid.shape
-        return values[:, self.margin : self.margin + height, self.margin : self.margin + width] * self.valid
 
 
 def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], locks: Locks) -> Iterator[str]:
@@ -133,7 +126,7 @@ def make_maps(job: Job, networks: Sequence[Network], tiles: Sequence[Tile], lock
 
     def write_batch(batch: list[Read], values: np.ndarray) -> list[str]:
         for index, each in enumerate(batch):
-            write_values(job, each.tile, each.cut(values[:, index]))
+            write_values(job, each.tile, job.around.cut(each.tile.image_id, values[:, index]) * each.valid)
         return finish([each.tile.image_id for each in batch])
 
     def finish(image_ids: list[str]) -> list[str]:
@@ -163,16 +156,7 @@ def read_batches(job: Job, tiles: Sequence[Tile], locks: Locks) -> Iterator[Tile
         with open_scene(tile.image) as scene:
             everything = slice(0, scene.size[0]), slice(0, scene.size[1])
             small = max(scene.size) <= WINDOW
-            read = (
-                Read(
-                    tile,
-                    job.around.read(tile.image_id, scene),
-                    scene.read_valid(everything),
-                    job.around.measure(tile.image_id),
-                )
-                if small
-                else None
-            )
+            read = Read(tile, job.around.read(tile.image_id, scene), scene.read_valid(everything)) if small else None
         if read is None:
             yield tile
             continue

@@ -50,6 +50,12 @@ class Surroundings:
         """Return how far beyond its border an image is shown, px: not at all where no other touches it."""
         return self.margin if self.neighbours.get(image_id) else 0
 
+    def cut(self, image_id: str, values: np.ndarray) -> np.ndarray:
+        """Cut what is of the image, (.., h, w), out of values of what is shown, (.., h + 2 margin, w + 2 margin)."""
+        margin = self.measure(image_id)
+        height, width = values.shape[-2:]
+        return values[..., margin : height - margin, margin : width - margin]
+
     def take(self, image_ids: Sequence[str]) -> "Surroundings":
         """Return those of some images alone."""
         neighbours = {image_id: self.neighbours.get(image_id, ()) for image_id in image_ids}

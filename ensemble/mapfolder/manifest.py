@@ -65,12 +65,15 @@ class Manifest(BaseModel):
         return [name for name in {**own, **theirs} if theirs.get(name) != own.get(name)]
 
     def holds(self, image_id: str, other: "Manifest") -> bool:
-        """Tell whether its map of an image is one of the image that another names so: size, content, surroundings."""
+        """Tell whether its map of an image is one of the image that another names so: size, content, surroundings.
+
+        An image that is asked for alone keeps a map that was made with others around it.
+        """
         known, wanted = self.hashes.get(image_id), other.hashes.get(image_id)
         return (
             self.images.get(image_id) == other.images[image_id]
             and (None in (known, wanted) or known == wanted)
-            and self.around.get(image_id) == other.around.get(image_id)
+            and other.around.get(image_id) in (None, self.around.get(image_id))
         )
 
     def covers(self, other: "Manifest") -> bool:

@@ -49,10 +49,7 @@ def find_interval(values: np.ndarray, groups: int, level: float = LEVEL) -> tupl
         groups: how many each draw is of; draws of one group are all alike.
         level: share of the draws between the ends, if the groups were many.
     """
-    from scipy.special import (
-        ndtr,
-        stdtrit,
-    )  # not scipy.stats, which takes half a second more to load, for the same numbers
+    from scipy.special import ndtr, stdtrit  # the numbers of scipy.stats, which takes far longer to load
 
     if groups < 2:
         return values.min(axis=0), values.max(axis=0)

@@ -159,10 +159,7 @@ def find_spread(chosen: Sequence[tuple[Counts, Counts]], metric: MetricName, fol
 
 def bound_gain(value: float, variance: float, groups: int) -> tuple[tuple[float, float], float]:
     """Return the interval of a gain, within -1 and 1, and its chance to be above 0, by Student's t."""
-    from scipy.special import (
-        stdtr,
-        stdtrit,
-    )  # not scipy.stats, which takes half a second more to load, for the same numbers
+    from scipy.special import stdtr, stdtrit  # the numbers of scipy.stats, which takes far longer to load
 
     if variance == 0:
         return (value, value), float(value > 0)

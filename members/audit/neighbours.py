@@ -59,10 +59,9 @@ def find_touching(frames: Sequence[Frame]) -> list[Neighbours]:
 
 def outline_frame(frame: Frame, crs: str) -> shapely.Polygon:
     """Return the border of a georeferenced image in coordinates of a coordinate reference system."""
-    height, width = frame.size
-    corners = [frame.transform * corner for corner in ((0, 0), (width, 0), (width, height), (0, height))]
+    corners = frame.corners
     if frame.crs != crs:
-        corners = list(zip(*transform(frame.crs, crs, *zip(*corners, strict=True)), strict=True))
+        corners = np.transpose(transform(frame.crs, crs, *corners.T))
     return shapely.Polygon(corners)
 
 

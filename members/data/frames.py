@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import rasterio
 from rasterio import Affine
 
@@ -27,6 +28,12 @@ class Frame:
     crs: str | None
     transform: Affine
     file: str = ""
+
+    @property
+    def corners(self) -> np.ndarray:
+        """Map coordinates of its four corners, float64 (4, 2), from the first pixel's on around it."""
+        (height, width), matrix = self.size, np.array(self.transform).reshape(3, 3)
+        return np.array([(0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)]) @ matrix[:2].T
 
 
 def read_frame(path: Path) -> Frame:

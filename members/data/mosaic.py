@@ -85,16 +85,10 @@ def join_frames(frames: Iterable[Frame]) -> list[Mosaic]:
 
 def _find_neighbours(frames: Sequence[Frame], numbers: Sequence[int]) -> list[tuple[int, int]]:
     """Find the pairs of images, by number, whose borders touch or overlap in map coordinates."""
-    borders = shapely.polygons([_find_corners(frames[n]) for n in numbers])
+    borders = shapely.polygons([frames[n].corners for n in numbers])
     reach = np.array([ALIGNED * np.hypot(frames[n].transform.a, frames[n].transform.d) for n in numbers])
     found = shapely.STRtree(borders).query(borders, predicate="dwithin", distance=reach)
     return [(numbers[a], numbers[b]) for a, b in found.T if a < b]
-
-
-def _find_corners(frame: Frame) -> np.ndarray:
-    """Return the map coordinates of an image's four corners, float64 (4, 2)."""
-    (height, width), matrix = frame.size, np.array(frame.transform).reshape(3, 3)
-    return np.array([(0, 0, 1), (width, 0, 1), (width, height, 1), (0, height, 1)]) @ matrix[:2].T
 
 
 def _is_aligned(one: Frame, other: Frame) -> bool:

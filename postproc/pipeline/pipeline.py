@@ -15,6 +15,7 @@ from ensemble.selection.layers import split_layers
 from members.common.errors import InputError
 from members.common.files import read_json, write_json
 from members.common.tables import ResultTable
+from members.data.mosaic import Window
 from members.data.run import Run
 from postproc.objects.model import ObjectModel
 from postproc.pipeline.outlines import OutlineRecipe, outline_buildings
@@ -23,8 +24,6 @@ from postproc.pipeline.tile_cut import TileCut
 from postproc.polygons.buildings import Building, rasterize_outlines
 
 Part = TypeVar("Part", bound=BaseModel)
-Window = tuple[slice, slice]
-"""Rows and columns of a map."""
 NEUTRAL = Recipe()
 STRIP = 2**24
 """Pixels of a large map that are read at once."""

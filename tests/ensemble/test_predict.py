@@ -19,6 +19,8 @@ from ensemble import predict
 from ensemble.inference import rehearsal, sharing
 from ensemble.inference.engines.table import Engine
 from ensemble.inference.networks import Network
+from ensemble.inference.tasks import Request, plan_member
+from ensemble.inference.views import VIEW_SETS
 from ensemble.mapfolder.manifest import Manifest, read_manifest
 from ensemble.mapfolder.raster import find_blocks, read_map
 from members.common.errors import InputError
@@ -292,6 +294,21 @@ def test_the_manifest_says_what_the_maps_are_of(roofstack: RoofStack, run: Run, 
     )
 
 
+def test_tiles_are_not_shown_with_those_that_their_fold_was_trained_on(run: Run, data_set: Path) -> None:
+    """Six tiles in a row, two a group; g0 and g2 are held out of fold 0, g1 of fold 1."""
+    tiles = list_tiles(data_set)
+    for number, tile in enumerate(tiles):
+        frame = {"crs": "EPSG:3857", "transform": Affine(0.5, 0, 1000 + 32 * number, 0, -0.5, 2000)}
+        write_raster(tile.image, draw_stack(64, 64), **frame)
+    request = Request.of_tiles(run, run.read_record(), "valid", tiles, VIEW_SETS["none"])
+    seen = plan_member(request, "lite0_unet").full.around.neighbours
+    pairs = {image_id: [each.image_id for each in others] for image_id, others in seen.items()}
+    assert pairs == {"tile0": ["tile1"], "tile1": ["tile0"], "tile2": ["tile3"], "tile3": ["tile2"], "tile4": ["tile5"],
+                     "tile5": ["tile4"]}  # fmt: skip
+    test = Request.of_tiles(run, run.read_record(), "test", tiles, VIEW_SETS["none"])
+    assert [len(each) for each in plan_member(test, "lite0_unet").full.around.neighbours.values()] == [1, 2, 2, 2, 2, 1]
+
+
 def test_tiles_that_touch_are_shown_together(roofstack: RoofStack, run: Run, tmp_path: Path) -> None:
     """A pair that touches and one image apart; a neighbour that changes changes the map, and 0 px are other maps."""
     places = {"left": 0, "right": 64, "apart": 500}
@@ -306,6 +323,8 @@ def test_tiles_that_touch_are_shown_together(roofstack: RoofStack, run: Run, tmp
     together = [read_map(file, (64, 64)) for file in files]
     shutil.copy(tmp_path / "new/apart.tif", tmp_path / "alone.tif")  # nothing touches it: made by the same rule
     assert roofstack(*command[:2], tmp_path / "alone.tif", *command[3:]).code == 0
+    assert "0 new of 1" in roofstack(*command[:2], tmp_path / "new/left.tif", *command[3:]).out  # what is there stays
+    assert sorted(read_manifest(run.map_folder("town", "lite0_unet")).around) == ["left", "right"]
     changed = draw_stack(64, 64) // 2
     frame = {"crs": "EPSG:3857", "transform": Affine(0.5, 0, 1032, 0, -0.5, 2000)}
     write_raster(tmp_path / "new/right.tif", changed, **frame)
